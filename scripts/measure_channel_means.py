@@ -1,0 +1,23 @@
+"""Measure the channel means that stlib ships, on its sample pictures, and write them to stlib/channel_means.npz.
+
+They are needed to normalise the filters (see stlib.vgg). Run it again only when the sample pictures change:
+    python scripts/measure_channel_means.py
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from stlib.vgg import VGG, channel_means
+
+TARGET = Path(__file__).parents[1] / "stlib" / "channel_means.npz"
+
+
+def main() -> None:
+    means = channel_means(VGG(weights="oxford", pooling="max", normalized=False, device="cpu"))
+    np.savez_compressed(TARGET, **{layer: m.numpy() for layer, m in means.items()})
+    print(f"{len(means)} layers, {TARGET.stat().st_size / 1000:.0f} kB: {TARGET}")
+
+
+if __name__ == "__main__":
+    main()

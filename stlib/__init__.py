@@ -1,0 +1,16 @@
+"""stlib: neural style transfer that can be read; the helper package of the course "Style transfer, step by step"."""
+
+from stlib.images import ImageError, load_image, sample, sample_names, save_image, to_pil
+from stlib.losses import (
+    content_loss,
+    gram_matrix,
+    style_layer_loss,
+    style_loss,
+    style_target,
+    total_loss,
+    total_variation,
+)
+from stlib.vgg import VGG
+from stlib.weights import WeightsError, load_weights
+
+__version__ = "0.1.0"

@@ -1,0 +1,100 @@
+"""All of the mathematics on one page.
+
+One layer, one picture: F is the feature map written as a matrix [N, M], N channels by M positions. P is F of the content
+picture, A the Gram matrix of the style picture, G that of the generated one. Equation numbers are those of L. A. Gatys,
+A. S. Ecker & M. Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
+
+The paper's sums are kept as they are. Where the paper assumes pictures of equal size, each picture has its own M here.
+"""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+
+def flatten_positions(features: Tensor) -> Tensor:
+    """F, the feature map as a matrix: one row a channel, one column a position.
+
+    features: [1, N, H, W], [N, H, W] or [N, M]. Returns [N, M].
+    Raises ValueError for a batch of more than one picture, whose positions must not be mixed.
+    """
+    if features.ndim == 4 and features.shape[0] != 1:
+        raise ValueError(f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at a time.")
+    if features.ndim not in (2, 3, 4):
+        raise ValueError(f"features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {list(features.shape)}.")
+    F = features[0] if features.ndim == 4 else features
+    return F.flatten(start_dim=1)
+
+
+def gram_matrix(features: Tensor) -> Tensor:
+    """G = F Fᵀ, the inner products of all pairs of feature maps (eq. 3).
+
+    features: [1, N, H, W], [N, H, W] or [N, M], any float dtype.
+    Returns [N, N]. G[i, i] says how strongly feature i is present, G[i, j] how much i and j occur together;
+    where they occur is lost. Raises ValueError for a batch of more than one picture.
+    """
+    F = flatten_positions(features)  # [N, M]
+    return F @ F.T
+
+
+def style_target(features: Tensor) -> Tensor:
+    """A/M, the Gram matrix of the style picture for each of its positions: all that the style loss has to know of it.
+
+    features: as for `gram_matrix`. Returns [N, N].
+    """
+    M = flatten_positions(features).shape[1]
+    return gram_matrix(features) / M
+
+
+def content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """L_content = ½ Σ (F − P)² (eq. 1). Its gradient with respect to F is F − P.
+
+    features, target: F and P, of one shape. Returns a scalar.
+    Raises ValueError when the shapes differ, which broadcasting would hide.
+    """
+    if features.shape != target.shape:
+        raise ValueError(f"content features of different shapes, {list(features.shape)} and {list(target.shape)}: "
+                         "the generated picture must have the size of the content picture.")
+    F, P = features, target
+    return (F - P).square().sum() / 2
+
+
+def style_layer_loss(features: Tensor, target: Tensor) -> Tensor:
+    """E_l = 1/(4 N²) Σ (G/M − A/M_a)², which for pictures of equal size is 1/(4 N² M²) Σ (G − A)² (eq. 4).
+
+    features: F of the generated picture. target: A/M_a, from `style_target`, [N, N]. Returns a scalar.
+    Its gradient with respect to F is (G/M − A/M_a) F / (N² M); the mask in eq. 6 belongs to the ReLU below.
+    """
+    N, M = flatten_positions(features).shape
+    if target.shape != (N, N):
+        raise ValueError(f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
+                         "is it from another layer, or not yet a style_target?")
+    return (gram_matrix(features) / M - target).square().sum() / (4 * N**2)
+
+
+def style_loss(features: Mapping[str, Tensor], targets: Mapping[str, Tensor],
+               weights: Mapping[str, float] | None = None) -> Tensor:
+    """L_style = Σ_l w_l E_l over the layers of `targets` (eq. 5).
+
+    features, targets: {layer: F} and {layer: A/M_a}. weights: {layer: w_l}; None is the paper's choice, w_l = 1/5 for
+    five layers: one over their number. Returns a scalar. Raises ValueError when a layer lacks its features or weight.
+    """
+    w = dict.fromkeys(targets, 1 / len(targets)) if weights is None else weights
+    for layer in targets:
+        if layer not in features or layer not in w:
+            raise ValueError(f"the style target {layer!r} lacks its {'features' if layer not in features else 'weight'}.")
+    return sum(w[layer] * style_layer_loss(features[layer], targets[layer]) for layer in targets)
+
+
+def total_variation(image: Tensor) -> Tensor:
+    """Σ |x[i+1, j] − x[i, j]| + Σ |x[i, j+1] − x[i, j]|, how rough a picture is; not in the paper (Rudin et al. 1992).
+
+    image: [..., H, W]. Returns a scalar: 0 for a constant picture.
+    """
+    x = image
+    return (x[..., 1:, :] - x[..., :-1, :]).abs().sum() + (x[..., :, 1:] - x[..., :, :-1]).abs().sum()
+
+
+def total_loss(content: Tensor, style: Tensor, alpha: float, beta: float) -> Tensor:
+    """L_total = α L_content + β L_style (eq. 7)."""
+    return alpha * content + beta * style

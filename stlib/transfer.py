@@ -1,0 +1,183 @@
+"""The optimisation of Gatys, Ecker & Bethge (2016): change a picture until its features are right.
+
+`style_transfer` is the whole of it. `Objective` is the loss that it lowers, for those who write a loop of their own.
+"""
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from stlib.losses import content_loss, style_layer_loss, style_target, total_variation
+from stlib.vgg import VGG
+
+CONTENT_LAYERS = ("relu4_2",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+BALANCE = 33.0  # the default beta for each of the N·M numbers of the content features; chosen by eye on twelve pairs
+ADAM_RATE = 0.03  # of the range of a pixel, for each step; the best of 0.01, 0.03 and 0.1 at 192 pixels
+HISTORY_SIZE = 20  # pairs of vectors that L-BFGS remembers; more cost memory and gained nothing
+
+
+@dataclass
+class Transfer:
+    """What `style_transfer` returns.
+
+    image: the best picture found, [1, 3, H, W], RGB, clamped to [0, 1], on the CPU.
+    history: a dict for each evaluation: "seconds" since the start, "total", "content" (L_content), "style" (L_style),
+        "tv", and E_l under the name of each style layer. Losses are without their weights but for "total".
+    frames: clamped pictures, one every `keep_every` evaluations, the start first.
+    reason: why it ended: "steps", "callback", "interrupted" or "not finite".
+    """
+
+    image: Tensor
+    history: list[dict[str, float]] = field(default_factory=list)
+    frames: list[Tensor] = field(default_factory=list)
+    reason: str = "steps"
+
+
+class Objective:
+    """L_total = α L_content + β L_style + tv · TV as a function of the picture (eq. 7); targets are computed once.
+
+    beta None stands for `default_beta` of the content features. Calling it with x, [1, 3, H, W], returns L_total as a
+    tensor that knows its gradient, and the losses of which it consists as floats.
+    """
+
+    def __init__(self, net: VGG, content: Tensor, style: Tensor, *, alpha: float = 1.0, beta: float | None = None,
+                 tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
+                 style_layers: Sequence[str] = STYLE_LAYERS, style_weights=None):
+        self.net, self.alpha, self.tv = net, alpha, tv
+        with torch.no_grad():
+            self.P = net.features(content, content_layers) if content_layers else {}
+            style_features = net.features(style, style_layers) if style_layers else {}
+            self.targets = {layer: style_target(f) for layer, f in style_features.items()}
+        self.beta = default_beta(self.P) if beta is None else beta
+        self.w = _layer_weights(style_weights, style_layers)
+        self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        found = self.net.features(x, self.layers)
+        content = sum((content_loss(found[layer], P) for layer, P in self.P.items()), x.new_zeros(()))
+        E = {layer: style_layer_loss(found[layer], target) for layer, target in self.targets.items()}
+        style = sum((self.w[layer] * E[layer] for layer in E), x.new_zeros(()))
+        total = self.alpha * content + self.beta * style
+        tv = total_variation(x) if self.tv else x.new_zeros(())
+        if self.tv:
+            total = total + self.tv * tv
+        losses = {"total": total, "content": content, "style": style, "tv": tv, **E}
+        return total, {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def default_beta(content_features: Mapping[str, Tensor]) -> float:
+    """β = 33 · N · M, summed over the content layers, so that α = 1 balances content and style at every size.
+
+    L_content is a sum over N·M numbers and grows with the picture, L_style does not; so β has to grow with N·M.
+    """
+    return BALANCE * (sum(P.numel() for P in content_features.values()) or 1)
+
+
+def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, alpha: float = 1.0,
+                   beta: float | None = None, tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
+                   style_layers: Sequence[str] = STYLE_LAYERS,
+                   style_weights: Mapping[str, float] | Sequence[float] | None = None,
+                   init: str | Tensor = "content", optimizer: str = "lbfgs", steps: int = 100, seed: int = 0,
+                   keep_every: int | None = None,
+                   callback: Callable[[int, Tensor, dict[str, float]], bool | None] | None = None,
+                   progress: bool = True) -> Transfer:
+    """Paint the content picture in the style of another one (Gatys et al. 2016, eq. 7).
+
+    content, style: pictures from `load_image` or `sample`, [1, 3, H, W] in [0, 1]; they may differ in size and shape.
+    net: None is VGG(), the paper's network. alpha, beta, style_weights (w_l): the paper's; beta None is `default_beta`,
+        style_weights None is one over the number of style layers. tv: weight of the total variation.
+    init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (scaled to the content's size) or
+        a tensor of the content's shape. optimizer: "lbfgs" or "adam".
+    steps: evaluations of the loss and its gradient, the unit of cost. keep_every: keep a frame every so many of them.
+    callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a true result ends the run.
+
+    The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the notebook's stop button,
+    ends the run with what it has; so does a loss that is no longer finite, with a RuntimeWarning. The same seed, machine
+    and number of threads give the same picture, bit for bit.
+    Raises ValueError, before any work, for arguments that make no sense.
+    """
+    _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, init, optimizer, steps, keep_every)
+    net = VGG() if net is None else net
+    objective = Objective(net, content, style, alpha=alpha, beta=beta, tv=tv, content_layers=content_layers,
+                          style_layers=style_layers, style_weights=style_weights)
+    x = _start(init, content, style, seed).to(next(net.parameters())).requires_grad_()
+    optimise = torch.optim.LBFGS([x], lr=1.0, max_iter=1, history_size=HISTORY_SIZE, tolerance_grad=0, tolerance_change=0) \
+        if optimizer == "lbfgs" else torch.optim.Adam([x], lr=ADAM_RATE)
+
+    result, best, best_total = Transfer(image=content), None, math.inf
+    losses: dict[str, float] = {}
+
+    def closure() -> Tensor:
+        optimise.zero_grad()
+        total, found = objective(x)
+        total.backward()
+        losses.update(found)
+        return total
+
+    started = time.perf_counter()
+    with tqdm(total=steps, disable=not progress, leave=False, unit="eval") as bar:
+        try:
+            for evaluation in range(steps):
+                evaluated = x.detach().clone()  # the step below evaluates x, then moves it
+                optimise.step(closure)
+                if not math.isfinite(losses["total"]):
+                    result.reason = "not finite"
+                    break
+                result.history.append({"seconds": time.perf_counter() - started, **losses})
+                if losses["total"] < best_total:
+                    best, best_total = evaluated, losses["total"]
+                if keep_every and evaluation % keep_every == 0:
+                    result.frames.append(_picture(evaluated))
+                bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
+                bar.update()
+                if callback is not None and callback(evaluation, evaluated, dict(losses)):
+                    result.reason = "callback"
+                    break
+        except KeyboardInterrupt:
+            if best is None:
+                raise
+            result.reason = "interrupted"
+    if best is None:
+        raise ValueError("the loss of the starting picture is not finite: alpha, beta or tv are too large, or the network "
+                         "holds weights that are not finite.")
+    if result.reason == "not finite":
+        warnings.warn(f"the loss was no longer finite at evaluation {len(result.history)} of {steps}; this is the best "
+                      f"picture until then. Try a smaller beta, or optimizer=\"adam\".", RuntimeWarning, stacklevel=2)
+    result.image = _picture(best)
+    return result
+
+
+def _picture(x: Tensor) -> Tensor:
+    return x.detach().clamp(0, 1).float().cpu()
+
+
+def _start(init: str | Tensor, content: Tensor, style: Tensor, seed: int) -> Tensor:
+    if isinstance(init, Tensor):
+        return init.detach().clone()
+    if init == "noise":
+        return torch.rand(content.shape, generator=torch.Generator().manual_seed(seed))
+    if init == "style":
+        return F.interpolate(style.detach(), size=content.shape[2:], mode="bilinear", antialias=True)
+    return content.detach().clone()
+
+
+def _layer_weights(style_weights, style_layers: Sequence[str]) -> dict[str, float]:
+    """w_l by layer name, whichever way the caller gave them."""
+    if style_weights is None:
+        return dict.fromkeys(style_layers, 1 / max(len(style_layers), 1))
+    if not isinstance(style_weights, Mapping):
+        if len(style_weights) != len(style_layers):
+            raise ValueError(f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give one for each.")
+        style_weights = dict(zip(style_layers, style_weights, strict=True))
+    if set(style_weights) != set(style_layers):
+        raise ValueError(f"style_weights are for {sorted(style_weights)}, the style layers are {sorted(style_layers)}: "
+                         "name the same ones.")
+    return dict(style_weights)

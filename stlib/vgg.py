@@ -1,0 +1,157 @@
+"""VGG-16 and VGG-19 with named layers, frozen, filters normalised as in the paper.
+
+Simonyan & Zisserman 2015 for the network; Gatys, Ecker & Bethge 2016, section 2, for what style transfer does with it:
+the fully connected layers are left out, and the filters are scaled so that the mean activation of every channel is 1.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from stlib.images import sample, sample_names
+from stlib.weights import BLOCKS, Weights, conv_shapes, load_weights
+
+POOLINGS = {"max": F.max_pool2d, "average": F.avg_pool2d}
+
+
+@cache
+def layer_names(depth: int = 19) -> tuple[str, ...]:
+    """All layers of VGG-`depth` in the order in which a picture passes them: conv1_1, relu1_1, …, pool5."""
+    names = []
+    for block, count in enumerate(BLOCKS[depth], 1):
+        for number in range(1, count + 1):
+            names += [f"conv{block}_{number}", f"relu{block}_{number}"]
+        names.append(f"pool{block}")
+    return tuple(names)
+
+
+def best_device() -> torch.device:
+    """The fastest device that this machine has: cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+class VGG(nn.Module):
+    """The convolutional part of a trained VGG, frozen; `features` is what it is for.
+
+    depth: 16 or 19. weights: a name or path for `load_weights`, or a Weights object. pooling: "max" or "average".
+    normalized: scale every channel to a mean activation of 1 (the paper's section 2); False leaves the network as trained.
+    device: None takes the best of this machine.
+    """
+
+    def __init__(self, depth: int = 19, weights="oxford", pooling: str = "max", normalized: bool = True, device=None):
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise ValueError(f'pooling is {pooling!r}: use "max" (as trained) or "average" (as the paper suggests).')
+        if not isinstance(weights, Weights):
+            weights = load_weights(weights, depth)
+        self.depth, self.pooling, self.weights_name = weights.depth, pooling, weights.name
+        self.preprocess = weights.preprocess
+        self.convolutions = nn.ModuleDict()
+        for name, channels, width in conv_shapes(self.depth):
+            convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1)
+            convolution.weight.data, convolution.bias.data = (tensor.clone() for tensor in weights.convolutions[name])
+            self.convolutions[name] = convolution
+        # channels last is the layout in which CPU and GPU kernels run a 3×3 convolution fastest
+        self.requires_grad_(False).eval().to(device or best_device(), memory_format=torch.channels_last)
+        self.normalized = normalized
+        if normalized:
+            self._normalize(_shipped_means() if (weights.name, pooling) == ("oxford", "max") else channel_means(self))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The layers that `features` can be asked for, from the picture upwards."""
+        return layer_names(self.depth)
+
+    def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        """What the named layers make of a picture, in the order asked.
+
+        image: [B, 3, H, W], RGB in [0, 1]; it may require a gradient. layers: any of `names`, for example ["relu4_2"].
+        Returns {layer: [B, N, H', W']}. The network runs no further than the deepest layer asked for.
+        Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too small for a layer.
+        """
+        layers = [layers] if isinstance(layers, str) else list(layers)
+        self._check(image, layers)
+        x = self.preprocess(image.to(self.convolutions["conv1_1"].weight)).contiguous(memory_format=torch.channels_last)
+        deepest = max(self.names.index(layer) for layer in layers)
+        found = {}
+        for name in self.names[:deepest + 1]:
+            if name.startswith("conv"):
+                x = self.convolutions[name](x)
+            elif name.startswith("relu"):
+                # in place it saves a third of the memory, but it would overwrite a convolution's output that was asked for
+                x = F.relu(x, inplace=name.replace("relu", "conv") not in layers)
+            else:
+                x = POOLINGS[self.pooling](x, kernel_size=2)
+            if name in layers:
+                found[name] = x
+        return {layer: found[layer] for layer in layers}
+
+    forward = features
+
+    def _normalize(self, means: dict[str, Tensor]) -> None:
+        """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l, with m_l the mean activations of relu_l."""
+        below = torch.ones(3)
+        for name, convolution in self.convolutions.items():
+            m = means[name.replace("conv", "relu")].to(convolution.weight)
+            convolution.weight.data *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
+            convolution.bias.data /= m
+            below = m
+
+    def _check(self, image: Tensor, layers: list[str]) -> None:
+        if not layers:
+            raise ValueError('no layer asked for: give at least one, for example ["relu4_2"].')
+        for layer in layers:
+            if layer not in self.names:
+                raise ValueError(f"no layer {layer!r} in VGG-{self.depth}; {_nearest(layer, self.depth)}.")
+        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+            got = f"{list(image.shape)} of {image.dtype}" if isinstance(image, Tensor) else type(image).__name__
+            raise ValueError(f"a picture is a float tensor [1, 3, H, W] with values in [0, 1], as load_image gives; got {got}.")
+        for layer in layers:
+            smallest = 2 ** (_block(layer) - (not layer.startswith("pool")))
+            if min(image.shape[2:]) < smallest:
+                raise ValueError(f"a picture of {image.shape[3]} × {image.shape[2]} pixels is too small for {layer}: "
+                                 f"each side needs at least {smallest}.")
+
+
+def channel_means(net: VGG) -> dict[str, Tensor]:
+    """The mean activation of every channel of every ReLU layer, over the sample pictures at 256 pixels and all positions.
+
+    Returns {"relu1_1": [64], …}. A channel that is silent on all of them gets 1, so that nothing is divided by 0.
+    """
+    layers = [name for name in net.names if name.startswith("relu")]
+    sums = dict.fromkeys(layers, 0.0)
+    for name in sample_names():
+        for layer, activations in net.features(sample(name), layers).items():
+            sums[layer] = sums[layer] + activations.mean(dim=(0, 2, 3)).cpu()
+    means = {layer: total / len(sample_names()) for layer, total in sums.items()}
+    return {layer: torch.where(m > 0, m, torch.ones_like(m)) for layer, m in means.items()}
+
+
+def _shipped_means() -> dict[str, Tensor]:
+    """`channel_means` of VGG(weights="oxford", pooling="max"), measured once by scripts/measure_channel_means.py."""
+    with (files("stlib") / "channel_means.npz").open("rb") as file, np.load(file) as arrays:
+        return {name: torch.from_numpy(arrays[name]) for name in arrays.files}
+
+
+def _block(layer: str) -> int:
+    return int(layer.removeprefix("pool")) if layer.startswith("pool") else int(layer[4])
+
+
+def _nearest(layer: str, depth: int) -> str:
+    """What a learner who asked for a layer that does not exist probably wants."""
+    kind, block = re.match(r"\s*([a-z]*)[ _]?(\d?)", str(layer).lower()).groups()
+    if kind in ("conv", "relu") and block and 1 <= int(block) <= 5:
+        return f"block {block} has {kind}{block}_1 … {kind}{block}_{BLOCKS[depth][int(block) - 1]}"
+    if kind == "pool":
+        return "there are pool1 … pool5"
+    close = difflib.get_close_matches(str(layer), layer_names(depth), n=3, cutoff=0.3)
+    return f"the nearest are {', '.join(close)}" if close else "there are conv1_1 … conv5_4, relu1_1 … and pool1 … pool5"

