@@ -9,6 +9,7 @@ The paper's sums are kept as they are. Where the paper assumes pictures of equal
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 
@@ -34,7 +35,21 @@ def gram_matrix(features: Tensor) -> Tensor:
     where they occur is lost. Raises ValueError for a batch of more than one picture.
     """
     F = flatten_positions(features)  # [N, M]
-    return F @ F.T
+    return _SelfProduct.apply(F)
+
+
+class _SelfProduct(torch.autograd.Function):
+    """F Fᵀ, whose gradient is (S + Sᵀ) F for an upstream gradient S: one product, where autograd alone makes two."""
+
+    @staticmethod
+    def forward(ctx, F: Tensor) -> Tensor:
+        ctx.save_for_backward(F)
+        return F @ F.T
+
+    @staticmethod
+    def backward(ctx, S: Tensor) -> Tensor:
+        (F,) = ctx.saved_tensors
+        return (F.T @ (S + S.T)).T  # (S + Sᵀ) F, in the memory layout that a channels-last F has
 
 
 def style_target(features: Tensor) -> Tensor:

@@ -181,3 +181,43 @@ def _layer_weights(style_weights, style_layers: Sequence[str]) -> dict[str, floa
         raise ValueError(f"style_weights are for {sorted(style_weights)}, the style layers are {sorted(style_layers)}: "
                          "name the same ones.")
     return dict(style_weights)
+
+
+def _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, init, optimizer, steps,
+                     keep_every) -> None:
+    _check_picture("content", content)
+    _check_picture("style", style)
+    for name, weight in (("alpha", alpha), ("beta", 0.0 if beta is None else beta), ("tv", tv)):
+        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+            raise ValueError(f"{name} is {weight!r}: a weight is a finite number, 0 or more.")
+    if (alpha == 0 or not content_layers) and (beta == 0 or not style_layers) and tv == 0:
+        raise ValueError("alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above 0 and a layer.")
+    for name, layers in (("content_layers", content_layers), ("style_layers", style_layers)):
+        if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers):
+            raise ValueError(f'{name} is {layers!r}: give a list of layer names, for example ["relu4_2"].')
+    for name, number, smallest in (("steps", steps, 1), ("keep_every", 1 if keep_every is None else keep_every, 1)):
+        if isinstance(number, bool) or not isinstance(number, int) or number < smallest:
+            raise ValueError(f"{name} is {number!r}: give a whole number, {smallest} or more.")
+    if optimizer not in ("lbfgs", "adam"):
+        raise ValueError(f'optimizer is {optimizer!r}: use "lbfgs" or "adam".')
+    if isinstance(init, Tensor):
+        _check_picture("init", init)
+        if init.shape != content.shape:
+            raise ValueError(f"init has the shape {list(init.shape)}, the content picture {list(content.shape)}: "
+                             "they must agree.")
+    elif init not in ("content", "noise", "style"):
+        raise ValueError(f'init is {init!r}: use "content", "noise", "style" or a picture of the content\'s shape.')
+
+
+def _check_picture(name: str, picture) -> None:
+    if not isinstance(picture, Tensor):
+        raise ValueError(f"{name} is a {type(picture).__name__}, not a tensor: load it first, "
+                         f"{name} = stlib.load_image(…) or stlib.sample(…).")
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point():
+        raise ValueError(f"{name} has the shape {list(picture.shape)} and type {picture.dtype}: "
+                         "a picture is a float tensor [1, 3, H, W], as load_image gives.")
+    if not torch.isfinite(picture).all():
+        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
+    if picture.min() < -0.5 or picture.max() > 1.5:  # a result that was not clamped may stray a little from 0…1
+        raise ValueError(f"{name} has values from {picture.min():.3g} to {picture.max():.3g}: they belong into 0…1. "
+                         "Divide by 255?")
