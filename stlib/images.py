@@ -31,10 +31,10 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
 
     Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is transparent; of an
     animation, the first frame.
-    Raises ImageError when there is no picture to be had, or one with a side under 32 pixels.
+    Raises ImageError when there is no picture to be had, or one with a side under 32 pixels; ValueError for a bad size.
     """
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE):
-        raise ImageError(f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} or more.")
+        raise ValueError(f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} or more.")
     if isinstance(source, Image.Image):
         return _to_tensor(_decode(source.copy(), "the PIL image", size), "the PIL image", size, enlarge)
     name, data = _read(source)

@@ -31,7 +31,7 @@ class Transfer:
     image: the best picture found, [1, 3, H, W], RGB, clamped to [0, 1], on the CPU.
     history: a dict for each evaluation: "seconds" since the start, "total", "content" (L_content), "style" (L_style),
         "tv", and E_l under the name of each style layer. Losses are without their weights but for "total".
-    frames: clamped pictures, one every `keep_every` evaluations, the start first.
+    frames: the best picture so far, clamped, every `keep_every` evaluations; the start is the first.
     reason: why it ended: "steps", "callback", "interrupted" or "not finite".
     """
 
@@ -108,51 +108,74 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     net = VGG() if net is None else net
     objective = Objective(net, content, style, alpha=alpha, beta=beta, tv=tv, content_layers=content_layers,
                           style_layers=style_layers, style_weights=style_weights)
-    x = _start(init, content, style, seed).to(next(net.parameters())).requires_grad_()
-    optimise = torch.optim.LBFGS([x], lr=1.0, max_iter=1, history_size=HISTORY_SIZE, tolerance_grad=0, tolerance_change=0) \
-        if optimizer == "lbfgs" else torch.optim.Adam([x], lr=ADAM_RATE)
+    x = _start(init, content, style, seed).to(objective.net.device).requires_grad_()
+    result, best = Transfer(image=content), _Best()
 
-    result, best, best_total = Transfer(image=content), None, math.inf
-    losses: dict[str, float] = {}
-
-    def closure() -> Tensor:
-        optimise.zero_grad()
-        total, found = objective(x)
-        total.backward()
-        losses.update(found)
-        return total
-
-    started = time.perf_counter()
     with tqdm(total=steps, disable=not progress, leave=False, unit="eval") as bar:
+        started = time.perf_counter()
+
+        def evaluate() -> Tensor:
+            """One evaluation of L_total and its gradient, and all that is noted about it."""
+            evaluation = len(result.history)
+            if evaluation == steps:
+                raise _Stop("steps")
+            x.grad = None
+            total, losses = objective(x)
+            if not math.isfinite(losses["total"]):
+                raise _Stop("not finite")
+            total.backward()
+            result.history.append({"seconds": time.perf_counter() - started, **losses})
+            best.update(x, losses["total"])
+            if keep_every and evaluation % keep_every == 0:
+                result.frames.append(_picture(best.x))
+            bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
+            bar.update()
+            if callback is not None and callback(evaluation, x.detach().clone(), dict(losses)):
+                raise _Stop("callback")
+            return total
+
+        optimise = _optimizer(optimizer, x, steps)
         try:
-            for evaluation in range(steps):
-                evaluated = x.detach().clone()  # the step below evaluates x, then moves it
-                optimise.step(closure)
-                if not math.isfinite(losses["total"]):
-                    result.reason = "not finite"
-                    break
-                result.history.append({"seconds": time.perf_counter() - started, **losses})
-                if losses["total"] < best_total:
-                    best, best_total = evaluated, losses["total"]
-                if keep_every and evaluation % keep_every == 0:
-                    result.frames.append(_picture(evaluated))
-                bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
-                bar.update()
-                if callback is not None and callback(evaluation, evaluated, dict(losses)):
-                    result.reason = "callback"
-                    break
+            while True:
+                optimise.step(evaluate)
+        except _Stop as stop:
+            result.reason = str(stop)
         except KeyboardInterrupt:
-            if best is None:
+            if best.x is None:
                 raise
             result.reason = "interrupted"
-    if best is None:
+    if best.x is None:
         raise ValueError("the loss of the starting picture is not finite: alpha, beta or tv are too large, or the network "
                          "holds weights that are not finite.")
     if result.reason == "not finite":
         warnings.warn(f"the loss was no longer finite at evaluation {len(result.history)} of {steps}; this is the best "
-                      f"picture until then. Try a smaller beta, or optimizer=\"adam\".", RuntimeWarning, stacklevel=2)
-    result.image = _picture(best)
+                      "picture until then. Try a smaller beta.", RuntimeWarning, stacklevel=2)
+    result.image = _picture(best.x)
     return result
+
+
+class _Stop(Exception):
+    """Ends an optimiser in the middle of its step, which may hold many evaluations."""
+
+
+class _Best:
+    """The picture with the lowest loss so far."""
+
+    x: Tensor | None = None
+    total = math.inf
+
+    def update(self, x: Tensor, total: float) -> None:
+        if total < self.total:
+            self.x, self.total = x.detach().clone(), total
+
+
+def _optimizer(name: str, x: Tensor, steps: int) -> torch.optim.Optimizer:
+    if name == "adam":
+        return torch.optim.Adam([x], lr=ADAM_RATE)
+    # Gatys' L-BFGS takes every step at its full length. From some pictures that diverges within a few evaluations (the
+    # loss grew by a factor of 1e191 from the castle at 224 pixels); a line search costs few evaluations and cannot.
+    return torch.optim.LBFGS([x], max_iter=steps, max_eval=steps, history_size=HISTORY_SIZE, line_search_fn="strong_wolfe",
+                             tolerance_grad=0, tolerance_change=0)
 
 
 def _picture(x: Tensor) -> Tensor:

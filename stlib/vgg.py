@@ -73,6 +73,11 @@ class VGG(nn.Module):
         """The layers that `features` can be asked for, from the picture upwards."""
         return layer_names(self.depth)
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network computes; pictures are moved there."""
+        return self.convolutions["conv1_1"].weight.device
+
     def features(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         """What the named layers make of a picture, in the order asked.
 

@@ -1,0 +1,92 @@
+"""The command line: python -m stlib transfer CONTENT STYLE -o OUT, python -m stlib doctor.
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what had been painted until then is saved).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from stlib.doctor import examine, report
+from stlib.images import ImageError, check_output_path, load_image, sample, sample_names, save_image
+from stlib.transfer import style_transfer
+from stlib.weights import WeightsError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ImageError, WeightsError) as error:
+        return _fail(error)
+    except ValueError as error:  # an argument that style_transfer refuses
+        parser.error(str(error))
+    except (MemoryError, OSError, RuntimeError) as error:
+        return _fail(str(error).strip().split("\n")[0] or type(error).__name__)
+    except KeyboardInterrupt:
+        print("stlib: interrupted before the first evaluation; nothing was written", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m stlib", description="Neural style transfer after Gatys, Ecker & Bethge (2016).")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    transfer = commands.add_parser("transfer", help="paint one picture in the style of another",
+                                   formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    transfer.set_defaults(run=_transfer)
+    transfer.add_argument("content", metavar="CONTENT", help="the picture to paint: a file, or the name of a sample")
+    transfer.add_argument("style", metavar="STYLE", help="the painting to learn from: a file, or the name of a sample")
+    transfer.add_argument("-o", "--output", metavar="OUT", required=True, default=argparse.SUPPRESS,
+                          help="where to save it; the suffix names the format (.png, .jpg, .webp, …)")
+    transfer.add_argument("--size", type=int, default=256, help="longer side in pixels")
+    transfer.add_argument("--steps", type=int, default=100, help="evaluations of loss and gradient")
+    transfer.add_argument("--alpha", type=float, default=1.0, help="weight of the content loss")
+    transfer.add_argument("--beta", type=float, default=argparse.SUPPRESS,
+                          help="weight of the style loss (default: balanced for the size)")
+    transfer.add_argument("--tv", type=float, default=0.0, help="weight of the total variation, for a smoother picture")
+    transfer.add_argument("--init", choices=("content", "noise", "style"), default="content", help="where the picture starts")
+    transfer.add_argument("--optimizer", choices=("lbfgs", "adam"), default="lbfgs", help="how it is changed")
+    transfer.add_argument("--seed", type=int, default=0, help="of the noise")
+
+    commands.add_parser("doctor", help="is this machine ready?").set_defaults(run=_doctor)
+    return parser
+
+
+def _transfer(options: argparse.Namespace) -> int:
+    check_output_path(options.output)
+    result = style_transfer(_picture(options.content, options.size), _picture(options.style, options.size),
+                            alpha=options.alpha, beta=getattr(options, "beta", None), tv=options.tv, init=options.init,
+                            optimizer=options.optimizer, steps=options.steps, seed=options.seed)
+    save_image(result.image, options.output)
+    height, width = result.image.shape[2:]
+    last = result.history[-1]
+    print(f"{options.output}: {width} × {height} pixels, {len(result.history)} evaluations in {last['seconds']:.0f} s, "
+          f"loss {result.history[0]['total']:.3g} → {min(losses['total'] for losses in result.history):.3g}")
+    if result.reason == "interrupted":
+        print(f"stlib: interrupted after {len(result.history)} of {options.steps} evaluations; "
+              "the best picture so far is saved", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _picture(name: str, size: int):
+    """A file, or else one of the course's samples."""
+    return sample(name, size) if name in sample_names() and not Path(name).exists() else load_image(name, size)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    findings = examine()
+    print(report(findings))
+    return int(any(finding.remedy for finding in findings))
+
+
+def _fail(message) -> int:
+    print(f"stlib: error: {message}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
