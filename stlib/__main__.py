@@ -31,7 +31,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m stlib", description="Neural style transfer after Gatys, Ecker & Bethge (2016).")
+    parser = argparse.ArgumentParser(prog="python -m stlib",
+                                     description="Neural style transfer after Gatys, Ecker & Bethge (2016).")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     transfer = commands.add_parser("transfer", help="paint one picture in the style of another",

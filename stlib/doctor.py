@@ -114,4 +114,4 @@ def _speed() -> Finding:
     objective(x)[0].backward()
     pixels = picture.shape[2] * picture.shape[3]
     seconds = (time.perf_counter() - started) / pixels * USUAL_SIDE**2 * 2 / 3 * USUAL_STEPS
-    return Finding("Speed", f"a picture of {USUAL_SIDE} × {USUAL_SIDE * 2 // 3} pixels in about {seconds:.0f} s ({USUAL_STEPS} evaluations)")
+    return Finding("Speed", f"{USUAL_STEPS} evaluations at {USUAL_SIDE} × {USUAL_SIDE * 2 // 3} pixels in about {seconds:.0f} s")

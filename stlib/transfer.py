@@ -111,7 +111,8 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     x = _start(init, content, style, seed).to(objective.net.device).requires_grad_()
     result, best = Transfer(image=content), _Best()
 
-    with tqdm(total=steps, disable=not progress, leave=False, unit="eval") as bar:
+    # disable is only given to switch the bar off, so that the environment variable TQDM_DISABLE still counts
+    with tqdm(total=steps, leave=False, unit="eval", **({} if progress else {"disable": True})) as bar:
         started = time.perf_counter()
 
         def evaluate() -> Tensor:

