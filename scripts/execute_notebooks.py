@@ -1,9 +1,12 @@
 """Execute notebooks in place, top to bottom, and store them with clean metadata: python scripts/execute_notebooks.py NB.ipynb …
 
+Measures what each takes and writes it into the line **Takes** … of the chapter and into the table of the README.
 A notebook that fails is left as it was.
 """
 
+import math
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -12,30 +15,50 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
+README = Path(__file__).parents[1] / "README.md"
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WORDS_A_MINUTE = 150  # of careful reading, code included
+PEAK_MEMORY = ("import resource, sys\n"
+               "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))")
 
 
-def execute(path: Path) -> None:
-    """Run one notebook and write it back: kernel name python3, no timings, no widget state."""
+def execute(path: Path) -> tuple[int, int]:
+    """Run one notebook and write it back: kernel name python3, no timings. Returns seconds and peak megabytes."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
+    probe = nbformat.v4.new_code_cell(PEAK_MEMORY)
+    notebook.cells.append(probe)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
+    started = time.perf_counter()
     NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False,
                    resources={"metadata": {"path": str(path.parent)}}).execute()
+    seconds, megabytes = round(time.perf_counter() - started), round(int(probe.outputs[0].text) / 1e6)
+    notebook.cells.remove(probe)
+    words = sum(len(cell.source.split()) for cell in notebook.cells)
+    takes = f"**Takes** {math.ceil(words / WORDS_A_MINUTE)} minutes to read, {seconds} s to run, {megabytes} MB of memory."
+    notebook.cells[0].source = re.sub(r"\*\*Takes\*\*.*", takes, notebook.cells[0].source)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     nbformat.write(notebook, path)
+    return seconds, megabytes
+
+
+def enter_in_readme(name: str, seconds: int, megabytes: int) -> None:
+    """Put the measured figures into the row of the README's table that links the notebook."""
+    row = rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$"
+    README.write_text(re.sub(row, rf"\1 {seconds} s | {megabytes} MB |", README.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
 
 
 def main() -> None:
     os.environ["TQDM_DISABLE"] = "1"  # a progress bar is for the reader who waits, not for the stored outputs
     for name in sys.argv[1:]:
-        started = time.perf_counter()
+        path = Path(name)
         try:
-            execute(Path(name))
+            seconds, megabytes = execute(path)
         except CellExecutionError as error:
-            sys.exit(f"{name}: {error}")
-        print(f"{name}: {time.perf_counter() - started:.0f} s, {Path(name).stat().st_size / 1e6:.2f} MB")
+            sys.exit(f"{path}: {error}")
+        enter_in_readme(path.name, seconds, megabytes)
+        print(f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on the disk")
 
 
 if __name__ == "__main__":

@@ -90,4 +90,6 @@ def _fail(message) -> int:
 
 
 if __name__ == "__main__":
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
     sys.exit(main())

@@ -69,7 +69,8 @@ def _torch() -> Finding:
 
 def _processor() -> Finding:
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    remedy = "" if threads > 1 or cores == 1 else "PyTorch uses one core only: is OMP_NUM_THREADS set to 1? Unset it."
+    limited = os.environ.get("OMP_NUM_THREADS") == "1"  # without it, one thread is PyTorch's own choice, as on one real core
+    remedy = "PyTorch uses one core only, because OMP_NUM_THREADS is 1: unset it." if limited and threads == 1 < cores else ""
     return Finding("Processor", f"{cores} cores, PyTorch uses {threads}", remedy)
 
 

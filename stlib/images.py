@@ -16,6 +16,8 @@ from torch import Tensor
 SMALLEST_SIDE = 32  # pixels; below it relu5_1 has at most two positions a side and a Gram matrix says nothing
 MOST_PIXELS = 100_000_000  # a decoded RGB picture of this size takes 400 MB
 
+_BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
+_NOT_RGB = {"BLP", "BUFR", "GRIB", "HDF5", "MSP", "PALM", "WMF", "XBM"}  # Pillow saves these only in other modes or with plug-ins
 _SAMPLES = files("stlib") / "samples"
 
 
@@ -36,7 +38,7 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE):
         raise ValueError(f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} or more.")
     if isinstance(source, Image.Image):
-        return _to_tensor(_decode(source.copy(), "the PIL image", size), "the PIL image", size, enlarge)
+        return _to_tensor(_decode(source, "the PIL image", size), "the PIL image", size, enlarge)
     name, data = _read(source)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own warnings; what matters in them is checked and told here
@@ -45,10 +47,12 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
         except Image.DecompressionBombError:
             raise ImageError(_too_many_pixels(name)) from None
         except UnidentifiedImageError:
+            if data.startswith(_BEGINNINGS):
+                raise ImageError(_damaged(name, "its header is incomplete or wrong")) from None
             raise ImageError(f"{name} is not a picture in a format that Pillow knows. "
                              "Open it in an image viewer and export it as PNG or JPEG.") from None
         except Exception as error:  # a hostile header can make a decoder raise anything
-            raise ImageError(_damaged(name, error)) from None
+            raise ImageError(_undecodable(name, error, len(data))) from None
         if size is not None:
             image.draft(None, (2 * size, 2 * size))  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
         return _to_tensor(_decode(image, name, size, len(data)), name, size, enlarge)
@@ -76,13 +80,18 @@ def check_output_path(path) -> Path:
     Worth calling before a long run, so that a typing error costs a second and not the picture.
     """
     path = Path(path)
-    if path.is_dir():
+    try:
+        is_folder, target = path.is_dir(), Path(os.path.realpath(path))  # a symbolic link stays one: its target is replaced
+    except (OSError, ValueError) as error:  # a name too long or with a null character
+        raise ImageError(f"{_shortened(path)} cannot be saved: {_reason(error)}. Choose another name.") from None
+    if is_folder:
         raise ImageError(f"{path} is a folder: add a file name, for example {path / 'picture.png'}.")
     Image.init()
-    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE.keys() - _NOT_RGB:
         reason = f"its suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
         raise ImageError(f"{path} cannot be saved: {reason} that Pillow writes. Use .png, .jpg or .webp.")
-    target = Path(os.path.realpath(path))  # a symbolic link stays one: what it points to is replaced
+    if target.exists() and not target.is_file():
+        raise ImageError(f"{path} leads to a device or a pipe, not to a regular file: choose another path.")
     if not target.parent.is_dir():
         raise ImageError(f"{path} cannot be saved: there is no folder {target.parent}. Create it first.")
     if not os.access(target.parent, os.W_OK):
@@ -99,11 +108,12 @@ def save_image(image, path, quality: int = 95) -> Path:
     """
     target = check_output_path(path)
     picture = image if isinstance(image, Image.Image) else to_pil(image)
-    file_format = Image.registered_extensions()[target.suffix.lower()]
+    file_format = Image.registered_extensions()[Path(path).suffix.lower()]
+    options = {} if file_format == "TIFF" else {"quality": quality}  # a losslessly compressed TIFF refuses it
     part = target.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with open(part, "xb") as file:
-            picture.save(file, format=file_format, quality=quality)
+            picture.save(file, format=file_format, **options)
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
@@ -133,13 +143,12 @@ def sample(name: str, size: int | None = 256) -> Tensor:
 def _read(source) -> tuple[str, bytes]:
     """The name to use in messages and the bytes of a path, bytes or file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        name, data = "the bytes", bytes(source)
+        name, data = "the bytes object", bytes(source)
     elif isinstance(source, (str, os.PathLike)):
-        name, data = Path(source).name or str(source), _read_file(Path(source))
+        name, data = Path(source).name or str(source), _read_file(source)
     elif hasattr(source, "read"):
-        name, data = Path(str(getattr(source, "name", "the file object"))).name, source.read()
-        if isinstance(data, str):
-            raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
+        name = Path(str(getattr(source, "name", "the file object"))).name
+        data = _read_stream(source, name)
     else:
         raise ImageError(f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}.")
     if not data:
@@ -147,10 +156,26 @@ def _read(source) -> tuple[str, bytes]:
     return name, data
 
 
-def _read_file(path: Path) -> bytes:
+def _read_stream(file, name: str) -> bytes:
+    """What is left to read in a binary file object."""
+    try:
+        data = "" if isinstance(file, io.TextIOBase) else file.read()
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{name} cannot be read ({_reason(error)}): it may be closed, or open for writing. "
+                         "Open it with open(path, 'rb').") from None
+    if isinstance(data, str):
+        raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
+    if not data:
+        raise ImageError(f"{name} has nothing left to read: it is empty (0 bytes) or was read before. "
+                         "Call its seek(0) first, or copy or download it again.")
+    return data
+
+
+def _read_file(source) -> bytes:
     """The contents of a regular file; what is anything else is refused before it is opened."""
-    if str(path).startswith(("http:", "https:")):
-        raise ImageError(f"{path} is a web address: download the picture and give the path of the file.")
+    path = Path(source)
+    if str(source).lower().startswith(("http:", "https:", "ftp:")):
+        raise ImageError(f"{source} is a web address: download the picture and give the path of the file.")
     try:
         mode = path.stat().st_mode
         if stat.S_ISDIR(mode):
@@ -162,8 +187,10 @@ def _read_file(path: Path) -> bytes:
         raise ImageError(f"there is no file {path} (looked in {Path.cwd()}). Check the spelling and the folder.") from None
     except PermissionError:
         raise ImageError(f"{path} may not be read: change its permissions or copy it to a folder of yours.") from None
+    except ImageError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise ImageError(f"{str(path)!r} cannot be read: {error}.") from None
+        raise ImageError(f"{_shortened(path)} cannot be read: {_reason(error)}. Check the name and the folder.") from None
 
 
 def _decode(image: Image.Image, name: str, size: int | None, file_size: int | None = None) -> Image.Image:
@@ -174,14 +201,11 @@ def _decode(image: Image.Image, name: str, size: int | None, file_size: int | No
         image.load()
         profile = image.info.get("icc_profile")
         image = ImageOps.exif_transpose(image)
-        image = _without_alpha(image)
         image = _eight_bit(image)
+        image = _without_alpha(image)
         return _to_srgb(image, profile)
     except Exception as error:  # decoders and EXIF parsers raise many types when the data are damaged
-        if file_size is not None and _ends_early(error):
-            raise ImageError(f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
-                             "the file is truncated. Copy or download it again.") from None
-        raise ImageError(_damaged(name, error)) from None
+        raise ImageError(_undecodable(name, error, file_size)) from None
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -200,11 +224,14 @@ def _eight_bit(image: Image.Image) -> Image.Image:
     values = np.asarray(image, dtype=np.float64)
     # 16-bit files arrive as I;16 or, from some decoders, as I; floating-point files hold 0…1 or 0…255 by habit
     white = 65535.0 if image.mode.startswith("I") else (1.0 if np.nanmax(values) <= 1 else 255.0)
+    values[values == image.info.get("transparency")] = white  # the one transparent grey that a 16-bit PNG may name
     return Image.fromarray(np.round(np.nan_to_num(values / white).clip(0, 1) * 255).astype(np.uint8))
 
 
 def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     """RGB in the sRGB space; a profile that does not fit the picture is ignored, as viewers do."""
+    if image.mode == "P":
+        image = image.convert("RGB")  # the profile is that of the colours in the palette
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
@@ -229,12 +256,17 @@ def _to_tensor(image: Image.Image, name: str, size: int | None, enlarge: bool) -
     return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
 
 
-def _ends_early(error: Exception) -> bool:
-    return isinstance(error, EOFError) or "truncated" in str(error).lower() or "not enough" in str(error).lower()
+def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
+    reason = str(error) or type(error).__name__
+    ends_early = isinstance(error, EOFError) or any(word in reason.lower() for word in ("truncated", "not enough"))
+    if file_size is not None and ends_early:
+        return (f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
+                "the file is truncated. Copy or download it again.")
+    return _damaged(name, reason)
 
 
-def _damaged(name: str, error: Exception) -> str:
-    return f"{name} is damaged and cannot be decoded ({str(error) or type(error).__name__}). Copy or download it again."
+def _damaged(name: str, reason: str) -> str:
+    return f"{name} is damaged and cannot be decoded ({reason}). Copy or download it again."
 
 
 def _too_many_pixels(name: str, size: tuple[int, int] | None = None) -> str:
@@ -245,3 +277,11 @@ def _too_many_pixels(name: str, size: tuple[int, int] | None = None) -> str:
 
 def _kilobytes(size: int) -> str:
     return f"{size} bytes" if size < 2000 else f"{size / 1000:.0f} kB"
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _shortened(path: Path) -> str:
+    return repr(str(path) if len(str(path)) <= 100 else f"{str(path)[:100]}…")

@@ -23,7 +23,7 @@ def flatten_positions(features: Tensor) -> Tensor:
         raise ValueError(f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at a time.")
     if features.ndim not in (2, 3, 4):
         raise ValueError(f"features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {list(features.shape)}.")
-    F = features[0] if features.ndim == 4 else features
+    F = features.squeeze(0) if features.ndim == 4 else features  # features[0] would lose the memory layout in its gradient
     return F.flatten(start_dim=1)
 
 
@@ -92,8 +92,11 @@ def style_loss(features: Mapping[str, Tensor], targets: Mapping[str, Tensor],
     """L_style = Σ_l w_l E_l over the layers of `targets` (eq. 5).
 
     features, targets: {layer: F} and {layer: A/M_a}. weights: {layer: w_l}; None is the paper's choice, w_l = 1/5 for
-    five layers: one over their number. Returns a scalar. Raises ValueError when a layer lacks its features or weight.
+    five layers: one over their number. Returns a scalar.
+    Raises ValueError when a layer lacks its features or weight, or when there are no targets.
     """
+    if not targets:
+        raise ValueError("no style target: give at least one layer's.")
     w = dict.fromkeys(targets, 1 / len(targets)) if weights is None else weights
     for layer in targets:
         if layer not in features or layer not in w:

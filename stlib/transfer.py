@@ -6,7 +6,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -52,13 +52,16 @@ class Objective:
                  tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                  style_layers: Sequence[str] = STYLE_LAYERS, style_weights=None):
         self.net, self.alpha, self.tv = net, alpha, tv
+        self.w = _layer_weights(style_weights, style_layers)
+        self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
+        net._check(content, self.layers)  # now, not after the content has been through the network
+        if style_layers:
+            net._check(style, style_layers)
         with torch.no_grad():
             self.P = net.features(content, content_layers) if content_layers else {}
             style_features = net.features(style, style_layers) if style_layers else {}
             self.targets = {layer: style_target(f) for layer, f in style_features.items()}
         self.beta = default_beta(self.P) if beta is None else beta
-        self.w = _layer_weights(style_weights, style_layers)
-        self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
         found = self.net.features(x, self.layers)
@@ -104,11 +107,14 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     and number of threads give the same picture, bit for bit.
     Raises ValueError, before any work, for arguments that make no sense.
     """
-    _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, init, optimizer, steps, keep_every)
+    _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, steps,
+                     seed, keep_every, callback)
     net = VGG() if net is None else net
     objective = Objective(net, content, style, alpha=alpha, beta=beta, tv=tv, content_layers=content_layers,
                           style_layers=style_layers, style_weights=style_weights)
-    x = _start(init, content, style, seed).to(objective.net.device).requires_grad_()
+    # L-BFGS flattens x as it lies in memory, and half precision would overflow
+    x = _start(init, content, style, seed).to(objective.net.device, torch.float32, memory_format=torch.contiguous_format)
+    x.requires_grad_()
     result, best = Transfer(image=content), _Best()
 
     # disable is only given to switch the bar off, so that the environment variable TQDM_DISABLE still counts
@@ -189,7 +195,7 @@ def _start(init: str | Tensor, content: Tensor, style: Tensor, seed: int) -> Ten
     if init == "noise":
         return torch.rand(content.shape, generator=torch.Generator().manual_seed(seed))
     if init == "style":
-        return F.interpolate(style.detach(), size=content.shape[2:], mode="bilinear", antialias=True)
+        return F.interpolate(style.detach().float(), size=content.shape[2:], mode="bilinear", antialias=True)
     return content.detach().clone()
 
 
@@ -197,31 +203,39 @@ def _layer_weights(style_weights, style_layers: Sequence[str]) -> dict[str, floa
     """w_l by layer name, whichever way the caller gave them."""
     if style_weights is None:
         return dict.fromkeys(style_layers, 1 / max(len(style_layers), 1))
+    if not isinstance(style_weights, (Mapping, Sequence)):
+        raise ValueError(f"style_weights is {style_weights!r}: give a list with one for each style layer, or a dict.")
     if not isinstance(style_weights, Mapping):
         if len(style_weights) != len(style_layers):
             raise ValueError(f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give one for each.")
         style_weights = dict(zip(style_layers, style_weights, strict=True))
     if set(style_weights) != set(style_layers):
-        raise ValueError(f"style_weights are for {sorted(style_weights)}, the style layers are {sorted(style_layers)}: "
+        raise ValueError(f"style_weights are for {list(style_weights)}, the style layers are {list(style_layers)}: "
                          "name the same ones.")
+    for layer, weight in style_weights.items():
+        _check_weight(f"the style weight of {layer}", weight)
     return dict(style_weights)
 
 
-def _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, init, optimizer, steps,
-                     keep_every) -> None:
+def _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, steps,
+                     seed, keep_every, callback) -> None:
     _check_picture("content", content)
     _check_picture("style", style)
     for name, weight in (("alpha", alpha), ("beta", 0.0 if beta is None else beta), ("tv", tv)):
-        if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-            raise ValueError(f"{name} is {weight!r}: a weight is a finite number, 0 or more.")
-    if (alpha == 0 or not content_layers) and (beta == 0 or not style_layers) and tv == 0:
-        raise ValueError("alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above 0 and a layer.")
+        _check_weight(name, weight)
     for name, layers in (("content_layers", content_layers), ("style_layers", style_layers)):
-        if isinstance(layers, str) or not all(isinstance(layer, str) for layer in layers):
-            raise ValueError(f'{name} is {layers!r}: give a list of layer names, for example ["relu4_2"].')
-    for name, number, smallest in (("steps", steps, 1), ("keep_every", 1 if keep_every is None else keep_every, 1)):
-        if isinstance(number, bool) or not isinstance(number, int) or number < smallest:
+        if (isinstance(layers, str) or not isinstance(layers, Collection)
+                or not all(isinstance(layer, str) for layer in layers) or len(set(layers)) < len(layers)):
+            raise ValueError(f'{name} is {layers!r}: give a list of layer names, each once, for example ["relu4_2"].')
+    w = _layer_weights(style_weights, style_layers)
+    if (alpha == 0 or not content_layers) and (beta == 0 or not any(w.values())) and tv == 0:
+        raise ValueError("alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above 0 and a layer.")
+    for name, number, smallest in (("steps", steps, 1), ("keep_every", 1 if keep_every is None else keep_every, 1),
+                                   ("seed", seed, 0)):
+        if isinstance(number, bool) or not isinstance(number, int) or not smallest <= number < 2**63:
             raise ValueError(f"{name} is {number!r}: give a whole number, {smallest} or more.")
+    if callback is not None and not callable(callback):
+        raise ValueError(f"callback is {callback!r}: give a function of (evaluation, x, losses).")
     if optimizer not in ("lbfgs", "adam"):
         raise ValueError(f'optimizer is {optimizer!r}: use "lbfgs" or "adam".')
     if isinstance(init, Tensor):
@@ -229,15 +243,20 @@ def _check_arguments(content, style, alpha, beta, tv, content_layers, style_laye
         if init.shape != content.shape:
             raise ValueError(f"init has the shape {list(init.shape)}, the content picture {list(content.shape)}: "
                              "they must agree.")
-    elif init not in ("content", "noise", "style"):
+    elif not isinstance(init, str) or init not in ("content", "noise", "style"):
         raise ValueError(f'init is {init!r}: use "content", "noise", "style" or a picture of the content\'s shape.')
+
+
+def _check_weight(name: str, weight) -> None:
+    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
+        raise ValueError(f"{name} is {weight!r}: a weight is a finite number, 0 or more.")
 
 
 def _check_picture(name: str, picture) -> None:
     if not isinstance(picture, Tensor):
         raise ValueError(f"{name} is a {type(picture).__name__}, not a tensor: load it first, "
                          f"{name} = stlib.load_image(…) or stlib.sample(…).")
-    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or not picture.is_floating_point():
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape or not picture.is_floating_point():
         raise ValueError(f"{name} has the shape {list(picture.shape)} and type {picture.dtype}: "
                          "a picture is a float tensor [1, 3, H, W], as load_image gives.")
     if not torch.isfinite(picture).all():

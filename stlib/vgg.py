@@ -120,6 +120,7 @@ class VGG(nn.Module):
             convolution.weight.data *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
             convolution.bias.data /= m
             below = m
+        self._transformed.clear()  # made from the filters as they were
 
     def _check(self, image: Tensor, layers: list[str]) -> None:
         if not layers:
@@ -163,10 +164,13 @@ def _block(layer: str) -> int:
 
 def _nearest(layer: str, depth: int) -> str:
     """What a learner who asked for a layer that does not exist probably wants."""
-    kind, block = re.match(r"\s*([a-z]*)[ _]?(\d?)", str(layer).lower()).groups()
+    layer = re.sub(r"block(\d)_(conv|pool)", r"\2\1_", str(layer).lower())  # Keras says block4_conv2
+    kind, block = re.match(r"\s*([a-z]*)[ _]?(\d?)", layer).groups()
     if kind in ("conv", "relu") and block and 1 <= int(block) <= 5:
         return f"block {block} has {kind}{block}_1 … {kind}{block}_{BLOCKS[depth][int(block) - 1]}"
     if kind == "pool":
         return "there are pool1 … pool5"
-    close = difflib.get_close_matches(str(layer), layer_names(depth), n=3, cutoff=0.3)
-    return f"the nearest are {', '.join(close)}" if close else "there are conv1_1 … conv5_4, relu1_1 … and pool1 … pool5"
+    close = difflib.get_close_matches(layer, layer_names(depth), n=3, cutoff=0.3)
+    last = f"5_{BLOCKS[depth][4]}"
+    return (f"the nearest are {', '.join(close)}" if close else
+            f"there are conv1_1 … conv{last}, relu1_1 … relu{last} and pool1 … pool5")

@@ -8,8 +8,10 @@ carries them: each layer's weights coded by 256 centroids.
 import hashlib
 import importlib.util
 import io
+import pickle
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import torch
@@ -131,10 +133,15 @@ def _decode_oxford(data: bytes) -> dict[str, tuple[Tensor, Tensor]]:
 def _download_imagenet(depth: int) -> dict[str, Tensor]:
     import torchvision  # 2.4 s to import: only for those who ask for its weights
 
-    name = f"VGG{depth}_Weights"
+    weights = getattr(torchvision.models, f"VGG{depth}_Weights").IMAGENET1K_V1
+    file = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
     try:
-        return getattr(torchvision.models, name).IMAGENET1K_V1.get_state_dict(progress=True, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network, or a download that does not match its hash
+        return weights.get_state_dict(progress=True, check_hash=True)
+    except (OSError, RuntimeError, HTTPException, EOFError, pickle.UnpicklingError) as error:
+        if file.is_file():  # downloaded before, and spoilt since
+            raise WeightsError(f"{file} cannot be read ({str(error) or type(error).__name__}). "
+                               "Delete it and try again: it will be downloaded anew.") from None
+        # no network, or a download that does not match its hash
         raise WeightsError(f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
                            'Connect to the internet and try again, or use weights="oxford", which needs no network.') from None
 
@@ -158,7 +165,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     except ImportError:
         raise WeightsError(f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`.") from None
     except Exception as error:  # damaged archives fail in many ways, and a pickle that wants to run code is refused
-        reason = str(error).strip().split("\n")[0]
+        reason = str(error).strip().split("\n")[0] or type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # torch's own text recommends to run that code
+            reason = "it holds something else than tensors, which is refused"
         raise WeightsError(f"{path.name} cannot be read as a file of tensors ({reason}). "
                            "Copy it again, or save it with torch.save(model.state_dict(), path).") from None
 
@@ -166,11 +175,13 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 def _from_features(tensors: dict[str, Tensor], depth: int, name: str) -> dict[str, tuple[Tensor, Tensor]]:
     """Give torchvision's `features.0.weight`, … the names of their layers, and check their shapes."""
     convolutions, index = {}, 0
+    if not isinstance(tensors, dict):
+        tensors = {}
     for layer, channels, width in conv_shapes(depth):
         if index and layer.endswith("_1"):
             index += 1  # the pooling between two blocks
         filters, biases = tensors.get(f"features.{index}.weight"), tensors.get(f"features.{index}.bias")
-        if filters is None or biases is None or filters.shape != (width, channels, 3, 3) or biases.shape != (width,):
+        if getattr(filters, "shape", None) != (width, channels, 3, 3) or getattr(biases, "shape", None) != (width,):
             raise WeightsError(f"{name} is not a VGG-{depth}: features.{index} should hold {layer}, filters of the shape "
                                f"{[width, channels, 3, 3]} and {width} biases. Is the depth right?")
         convolutions[layer] = filters.float(), biases.float()

@@ -46,7 +46,8 @@ def pays(convolution: torch.nn.Conv2d, x: Tensor) -> bool:
 
 def transform_filters(filters: Tensor) -> Tensor:
     """G g Gᵀ of every filter: [N_out, N_in, 3, 3] → [36, N_in, N_out]."""
-    return (filters.double().flatten(2) @ _ON_FILTER.T).permute(2, 1, 0).float().contiguous()
+    n_out, n_in = filters.shape[:2]
+    return (_ON_FILTER @ filters.permute(2, 3, 1, 0).reshape(9, -1).double()).float().view(36, n_in, n_out)
 
 
 def transform_both_ways(filters: Tensor) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,231 @@
+"""No picture to be had: load_image says which one, why, and what to do, in an ImageError and at once."""
+
+import codecs
+import io
+import os
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageFile
+
+from stlib.images import ImageError, load_image
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs devices and pipes")
+PIXELS = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
+
+
+def encoded(file_format="PNG", size=(40, 40)):
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).resize(size).save(file, file_format)
+    return file.getvalue()
+
+
+def claiming(width, height):
+    """A small PNG whose header speaks of another size."""
+    data = encoded()
+    header = b"IHDR" + struct.pack(">II", width, height) + data[24:29]
+    return data[:12] + header + struct.pack(">I", zlib.crc32(header)) + data[33:]
+
+
+def refusal(source, *options, **more):
+    with pytest.raises(ImageError) as caught:
+        load_image(source, *options, **more)
+    message = str(caught.value)
+    assert message.endswith(".")
+    assert ".." not in message
+    assert "\n" not in message
+    return message
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """The working folder, with one picture in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "picture.png").write_bytes(encoded())
+    return tmp_path
+
+
+def test_an_image_error_is_a_value_error():
+    assert issubclass(ImageError, ValueError)
+
+
+def test_no_such_file(folder):
+    assert refusal("no/cat.png") == f"there is no file no/cat.png (looked in {folder}). Check the spelling and the folder."
+
+
+def test_a_folder(folder):
+    assert refusal(folder) == f"{folder} is a folder: give the path of one picture in it."
+
+
+@pytest.mark.parametrize("name", ["empty.png", "empty picture.jpg", "空 的.png"])
+def test_an_empty_file(folder, name):
+    (folder / name).touch()
+    assert refusal(folder / name) == f"{name} is empty (0 bytes). Copy or download it again."
+
+
+def test_empty_bytes():
+    assert refusal(b"") == "the bytes object is empty (0 bytes). Copy or download it again."
+
+
+@pytest.mark.parametrize("data", [b"x", b"<!DOCTYPE html>", "Schloß".encode(), bytes(5000), b"PK\x03\x04" + bytes(99)])
+def test_not_a_picture(folder, data):
+    (folder / "notes.png").write_bytes(data)
+    assert refusal(folder / "notes.png") == ("notes.png is not a picture in a format that Pillow knows. "
+                                             "Open it in an image viewer and export it as PNG or JPEG.")
+
+
+@pytest.mark.parametrize("address", ["http://example.org/a/cat.png", "HTTPS://example.org/cat.png", "ftp://example.org/cat"])
+def test_a_web_address_is_shown_as_it_was_given(address):
+    assert refusal(address) == f"{address} is a web address: download the picture and give the path of the file."
+
+
+@posix
+@pytest.mark.parametrize("path", ["/dev/null", "/dev/zero", "pipe"])
+def test_a_device_or_pipe_is_not_opened(path, folder):
+    """Reading /dev/zero or a pipe that nobody writes to would never end."""
+    os.mkfifo(folder / "pipe")
+    assert refusal(path) == f"{path} is not a regular file but a device or a pipe: give the path of a picture."
+
+
+@pytest.mark.parametrize(("name", "shown"), [
+    ("cat\0.png", r"'cat\x00.png'"), ("c" * 5000 + ".png", f"'{'c' * 100}…'"), ("picture.png/cat.png", "'picture.png/cat.png'")])
+def test_a_name_that_no_file_can_have(name, shown):
+    message = refusal(name)
+    assert message.startswith(f"{shown} cannot be read: ")
+    assert message.endswith(". Check the name and the folder.")
+    assert len(message) < 250
+
+
+def test_a_file_that_may_not_be_read(monkeypatch):
+    def denied(_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    assert refusal("picture.png") == ("picture.png may not be read: change its permissions "
+                                      "or copy it to a folder of yours.")
+
+
+@pytest.mark.parametrize("source", [None, 7, ["picture.png"], torch.zeros(1, 3, 40, 40), np.zeros((40, 40, 3))])
+def test_a_wrong_type_is_named(source):
+    assert refusal(source) == ("a picture comes from a path, bytes, a file object or a PIL image, "
+                               f"not from a {type(source).__name__}.")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_a_file_open_as_text(encoding):
+    with Path("picture.png").open(encoding=encoding) as file:
+        assert refusal(file) == "picture.png is open as text: open it with open(path, 'rb')."
+
+
+def test_a_file_object_that_gives_text():
+    with codecs.open("picture.png", encoding="latin-1") as file:
+        assert refusal(file) == "picture.png is open as text: open it with open(path, 'rb')."
+
+
+@pytest.mark.parametrize(("mode", "close"), [("rb", True), ("wb", True), ("wb", False)])
+def test_a_file_that_is_closed_or_open_for_writing(mode, close):
+    with Path("picture.png").open(mode) as file:
+        if close:
+            file.close()
+        message = refusal(file)
+    assert message.startswith("picture.png cannot be read (")
+    assert message.endswith("): it may be closed, or open for writing. Open it with open(path, 'rb').")
+
+
+def test_a_file_object_read_before():
+    with Path("picture.png").open("rb") as file:
+        load_image(file)
+        assert "picture.png has nothing left to read" in refusal(file)
+        file.seek(0)
+        assert load_image(file).shape == (1, 3, 40, 40)
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
+@pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
+def test_a_truncated_file(folder, file_format, share):
+    data = encoded(file_format)
+    data = data[:int(share * len(data))]
+    (folder / "castle").write_bytes(data)
+    shown = f"{len(data)} bytes" if len(data) < 2000 else f"{len(data) / 1000:.0f} kB"
+    assert refusal(folder / "castle") == (f"castle ends after {shown}, in the middle of the picture: "
+                                          "the file is truncated. Copy or download it again.")
+
+
+@pytest.mark.parametrize(("file_format", "cut"), [
+    *(("PNG", cut) for cut in (4, 8, 15, 20, 35)), *(("JPEG", cut) for cut in (2, 6, 20, 100, 300)), ("GIF", 4), ("GIF", 100)])
+def test_a_header_cut_short_is_damage_and_not_an_unknown_format(folder, file_format, cut):
+    (folder / "castle").write_bytes(encoded(file_format)[:cut])
+    message = refusal(folder / "castle")
+    assert message.startswith(("castle is damaged", f"castle ends after {cut} bytes"))
+    assert message.endswith("Copy or download it again.")
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
+def test_wherever_a_file_is_cut_half_a_picture_is_never_shown(file_format):
+    data = encoded(file_format)
+    whole = load_image(data)
+    refused = 0
+    for cut in range(1, len(data), 7):
+        try:
+            assert torch.equal(load_image(data[:cut]), whole), cut
+        except ImageError:
+            refused += 1
+    assert refused >= 0.95 * len(data) // 7
+
+
+@pytest.mark.parametrize("source", [
+    lambda: Image.open(io.BytesIO(encoded()[:2000])), lambda: Image.open(io.BytesIO(encoded("JPEG")[:1000]))])
+def test_a_pil_image_whose_file_is_truncated(source):
+    assert refusal(source()).startswith("the PIL image is damaged and cannot be decoded (image file is truncated")
+
+
+def test_a_pil_image_that_was_closed():
+    with Image.open("picture.png") as image:
+        pass
+    image.close()
+    assert "(Operation on closed image)" in refusal(image)
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize(("source", "shown"), [
+    (lambda: claiming(10_001, 10_000), "is 10001 × 10000 pixels"),
+    (lambda: claiming(100_000_001, 1), "is 100000001 × 1 pixels"),
+    (lambda: Image.open(io.BytesIO(claiming(10_001, 10_000))), "is 10001 × 10000 pixels"),
+    (lambda: claiming(30_000, 30_000), "claims to have an enormous number of pixels"),
+    (lambda: claiming(2**31 - 1, 2**31 - 1), "claims to have an enormous number of pixels"),
+])
+def test_a_decompression_bomb_is_not_decoded(source, shown, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(ImageFile.ImageFile, "load", decoded.append)
+    start = time.perf_counter()
+    message = refusal(source())
+    assert time.perf_counter() - start < 1
+    assert decoded == []
+    assert f"{shown}, more than the 100 million that stlib opens: it may be a decompression bomb." in message
+    assert message.endswith("shrink it in an image editor first.")
+
+
+@pytest.mark.parametrize("size", [(31, 200), (200, 31), (1, 1)])
+@pytest.mark.parametrize("enlarge", [False, True])
+def test_a_side_under_32_pixels(size, enlarge, folder):
+    (folder / "thin.png").write_bytes(encoded(size=size))
+    assert refusal("thin.png", enlarge=enlarge) == (f"thin.png is {size[0]} × {size[1]} pixels: "
+                                                    "each side must have at least 32. Use a larger picture.")
+
+
+def test_sides_of_32_pixels_are_enough():
+    assert load_image(encoded(size=(32, 32)), 32).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize(("size", "advised"), [((400, 40), 320), ((33, 330), 320), ((1000, 301), 107)])
+def test_a_side_under_32_pixels_after_scaling_down(size, advised):
+    """The size that the message advises is one that works."""
+    left = round(min(size) * 100 / max(size))
+    assert refusal(encoded(size=size), 100) == (f"the bytes object at size=100 would be only {left} pixels on its shorter side: "
+                                                f"ask for size={advised} or more, or crop it.")
+    assert min(load_image(encoded(size=size), advised).shape[2:]) == 32

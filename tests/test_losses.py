@@ -1,0 +1,352 @@
+"""The mathematics: every formula, gradient and property, and the conversions to everybody else's loss."""
+
+import pytest
+import torch
+import torch.nn.functional as nnf
+from torch.testing import assert_close
+
+from stlib.losses import (
+    content_loss,
+    flatten_positions,
+    gram_matrix,
+    style_layer_loss,
+    style_loss,
+    style_target,
+    total_loss,
+    total_variation,
+)
+from stlib.weights import WIDTHS
+
+N, HEIGHT, WIDTH = 6, 4, 5
+M = HEIGHT * WIDTH
+
+
+@pytest.fixture
+def random(generator):
+    """Features of both signs, float64."""
+    return lambda *shape: torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+@pytest.fixture
+def x(random):
+    """Feature maps of the generated picture, [1, N, H, W]."""
+    return random(1, N, HEIGHT, WIDTH)
+
+
+@pytest.fixture
+def p(random):
+    """Feature maps of another picture of the same size."""
+    return random(1, N, HEIGHT, WIDTH) + 0.5
+
+
+def E(x, a):
+    return style_layer_loss(x, style_target(a))
+
+
+def gradient(loss, features):
+    features = features.clone().requires_grad_()
+    return torch.autograd.grad(loss(features), features)[0]
+
+
+# Definitions
+
+@pytest.mark.parametrize("shape", [(1, N, HEIGHT, WIDTH), (N, HEIGHT, WIDTH), (N, M)])
+def test_flatten_positions_makes_a_row_of_each_channel(x, shape):
+    """F[i, W·r + c] = x[i, r, c], whichever of the three shapes it comes in."""
+    F = flatten_positions(x.reshape(shape))
+    assert F.shape == (N, M)
+    assert F[2, WIDTH * 3 + 1] == x[0, 2, 3, 1]
+
+
+def test_gram_matrix_is_the_sum_over_positions(x):
+    """eq. 3: G[i, j] = Σ_k F[i, k] F[j, k]."""
+    F = flatten_positions(x)
+    slow = torch.stack([torch.stack([(F[i] * F[j]).sum() for j in range(N)]) for i in range(N)])
+    assert_close(gram_matrix(x), slow)
+
+
+def test_gram_matrix_by_hand():
+    """[[1, 2], [3, 4]] gives [[5, 11], [11, 25]]."""
+    assert gram_matrix(torch.tensor([[1.0, 2.0], [3.0, 4.0]])).tolist() == [[5, 11], [11, 25]]
+
+
+def test_style_target_is_gram_over_positions(x):
+    """A/M."""
+    assert_close(style_target(x), gram_matrix(x) / M)
+
+
+def test_content_loss_is_the_papers(x, p):
+    """eq. 1: ½ Σ (F − P)²; ½ (1 + 4) by hand."""
+    assert_close(content_loss(x, p), 0.5 * sum((a - b) ** 2 for a, b in zip(x.flatten(), p.flatten(), strict=True)))
+    assert content_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 0.0]])) == 2.5
+
+
+def test_style_layer_loss_is_the_papers_for_equal_sizes(x, p):
+    """eq. 4: E_l = 1/(4 N² M²) Σ (G − A)²."""
+    assert_close(E(x, p), ((gram_matrix(x) - gram_matrix(p)) ** 2).sum() / (4 * N**2 * M**2))
+
+
+def test_pictures_of_different_size_use_their_own_positions(x, random):
+    """E_l = 1/(4 N²) Σ (G/M − A/M_a)²."""
+    a = random(1, N, 7, 3)
+    assert_close(E(x, a), ((gram_matrix(x) / M - gram_matrix(a) / 21) ** 2).sum() / (4 * N**2))
+
+
+def test_style_loss_weighs_layers_equally_by_default(x, p):
+    """eq. 5: L_style = Σ w_l E_l with w_l = 1/5."""
+    features = {f"relu{i}_1": i * x for i in range(1, 6)}
+    targets = {layer: style_target(p) for layer in features}
+    assert_close(style_loss(features, targets), sum(E(i * x, p) for i in range(1, 6)) / 5)
+
+
+def test_style_loss_takes_other_weights(x, p):
+    """w = (3, 0.5); layers without a target do not count."""
+    features = {"a": x, "b": 2 * x, "c": 9 * x}
+    targets = {"a": style_target(p), "b": style_target(p)}
+    assert_close(style_loss(features, targets, {"a": 3, "b": 0.5}), 3 * E(x, p) + 0.5 * E(2 * x, p))
+
+
+def test_total_loss_is_the_papers():
+    """eq. 7: α L_content + β L_style."""
+    assert total_loss(torch.tensor(3.0), torch.tensor(5.0), alpha=2, beta=100) == 506
+
+
+def test_total_variation_adds_up_the_steps():
+    """Σ |down| + Σ |right|: [[0, 1], [3, 7]] gives (3 + 6) + (1 + 4); a bump of height h costs 4 h."""
+    assert total_variation(torch.tensor([[0.0, 1.0], [3.0, 7.0]])) == 14
+    bump = torch.zeros(1, 3, 5, 5)
+    bump[0, 1, 2, 2] = 0.5
+    assert total_variation(bump) == 2
+
+
+# Gradients
+
+def test_content_gradient_has_no_mask(x, p):
+    """∂L_content/∂F = F − P, also where F < 0."""
+    assert_close(gradient(lambda F: content_loss(F, p), x), x - p)
+
+
+def test_style_gradient_has_no_mask(x, p):
+    """∂E_l/∂F = (G − A) F / (N² M²), also where F < 0."""
+    G, A, F = gram_matrix(x), gram_matrix(p), flatten_positions(x)
+    assert_close(flatten_positions(gradient(lambda x: E(x, p), x)), (G - A) @ F / (N**2 * M**2))
+
+
+def test_style_gradient_for_different_sizes(x, random):
+    """∂E_l/∂F = (G/M − A/M_a) F / (N² M)."""
+    a = random(1, N, 7, 3)
+    difference = style_target(x) - style_target(a)
+    assert_close(flatten_positions(gradient(lambda x: E(x, a), x)), difference @ flatten_positions(x) / (N**2 * M))
+
+
+def test_the_papers_mask_is_the_relus(x, p):
+    """eqs. 2 and 6: 0 where the pre-activation z < 0, the gradient with respect to F = relu(z) elsewhere."""
+    for loss in (lambda F: content_loss(F, p), lambda F: E(F, p)):
+        assert_close(gradient(lambda z, loss=loss: loss(z.relu()), x), gradient(loss, x.relu()) * (x > 0))
+
+
+def test_gram_gradients_agree_with_finite_differences(random):
+    """dG for an upstream S that is not symmetric: (S + Sᵀ) F; and once more for second derivatives."""
+    F = random(1, 3, 2, 2).requires_grad_()
+    assert torch.autograd.gradcheck(gram_matrix, F)
+    assert torch.autograd.gradgradcheck(gram_matrix, F)
+
+
+def test_gram_gradient_keeps_the_memory_layout(random):
+    """Channels-last features get a gradient of that layout: the convolution below need not copy it."""
+    F = random(1, N, HEIGHT, WIDTH).to(memory_format=torch.channels_last)
+    assert gradient(lambda F: gram_matrix(F).sum(), F).is_contiguous(memory_format=torch.channels_last)
+
+
+# Properties
+
+def test_gram_is_symmetric_and_positive_semidefinite(x):
+    """G = Gᵀ, λ ≥ 0."""
+    G = gram_matrix(x)
+    assert_close(G, G.T)
+    assert torch.linalg.eigvalsh(G).min() > -1e-12 * G.max()
+
+
+@pytest.mark.parametrize(("channels", "positions"), [(12, 5), (5, 12), (512, 256)])
+def test_gram_has_at_most_the_rank_of_the_smaller_side(random, channels, positions):
+    """rank G ≤ min(N, M), reached by random features; relu5_1 at 256 × 256 has N = 512, M = 256: singular."""
+    assert torch.linalg.matrix_rank(gram_matrix(random(channels, positions)), hermitian=True) == min(channels, positions)
+
+
+def test_gram_forgets_where(x, generator):
+    """Any reordering of positions leaves G as it was; reordering channels does not."""
+    F = flatten_positions(x)
+    assert_close(gram_matrix(F[:, torch.randperm(M, generator=generator)]), gram_matrix(F))
+    assert not torch.allclose(gram_matrix(F.roll(1, dims=0)), gram_matrix(F))
+
+
+def test_gram_is_blind_to_every_orthogonal_mixing_of_positions(x, random):
+    """G(F Q) = G(F)."""
+    F = flatten_positions(x)
+    Q = torch.linalg.qr(random(M, M)).Q
+    assert not torch.allclose(F @ Q, F)
+    assert_close(gram_matrix(F @ Q), gram_matrix(F))
+
+
+def test_gram_is_covariance_and_mean(p):
+    """G/M = C + μ μᵀ, C the biased covariance."""
+    F = flatten_positions(p)
+    mean = F.mean(dim=1)
+    assert_close(style_target(p), torch.cov(F, correction=0) + torch.outer(mean, mean))
+
+
+def test_tiling_doubles_the_gram_but_not_the_target(x):
+    """G([F F]) = 2 G(F), and G/M stays."""
+    tiled = torch.cat([x, x], dim=3)
+    assert_close(gram_matrix(tiled), 2 * gram_matrix(x))
+    assert_close(style_target(tiled), style_target(x))
+
+
+def test_losses_scale_with_the_square_and_the_fourth_power(x, p):
+    """F → sF: content s², style s⁴."""
+    s = 3
+    assert_close(content_loss(s * x, s * p), s**2 * content_loss(x, p))
+    assert_close(E(s * x, s * p), s**4 * E(x, p))
+
+
+def test_style_loss_compares_distributions(x, random):
+    """E_l = MMD²/(4 N²), biased, with k(x, y) = (xᵀy)² over the columns (Li et al. 2017)."""
+    a = random(1, N, 7, 3)
+    X, Y = flatten_positions(x), flatten_positions(a)
+    mmd2 = ((X.T @ X) ** 2).mean() + ((Y.T @ Y) ** 2).mean() - 2 * ((X.T @ Y) ** 2).mean()
+    assert_close(E(x, a), mmd2 / (4 * N**2))
+
+
+def test_a_loss_against_itself_is_zero_and_positive_otherwise(x, p):
+    """L(A, A) = 0, L ≥ 0; a constant picture has no variation."""
+    assert content_loss(x, x) == E(x, x) == style_loss({"l": x}, {"l": style_target(x)}) == 0
+    assert content_loss(x, p) > 0
+    assert E(x, p) > 0
+    assert total_variation(torch.full((1, 3, 4, 5), 0.3)) == 0
+    assert total_variation(x) > 0
+
+
+@pytest.mark.parametrize(("padding", "shift", "agree"), [("circular", 2, True), ("circular", 1, False), ("constant", 2, False)])
+def test_zero_padding_lets_position_into_the_gram(random, padding, shift, agree):
+    """A cyclic shift by the stride leaves G as it was with circular padding; zero padding tells border from middle."""
+    image, filters = random(1, 3, 8, 8), (random(4, 3, 3, 3), random(5, 4, 3, 3))
+
+    def gram(x):
+        for weight in filters:
+            x = nnf.max_pool2d(x, 2) if weight is filters[1] else x
+            x = nnf.conv2d(nnf.pad(x, (1, 1, 1, 1), mode=padding), weight).relu()
+        return gram_matrix(x)
+
+    assert torch.allclose(gram(image.roll((shift, shift), dims=(2, 3))), gram(image)) == agree
+
+
+# Conversions: the others' own formulas, written as they write them
+
+SIDE = 4  # of the Keras row: a layer that has seen two poolings
+
+
+def keras_gram(x):
+    return torch.tensordot(x[0].flatten(1), x[0].flatten(1), dims=([1], [1]))
+
+
+def tensorflow_gram(x):
+    return torch.einsum("bijc,bijd->bcd", x.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)) / (x.shape[2] * x.shape[3])
+
+
+def d2l_gram(x):
+    X = x.reshape(x.shape[1], -1)
+    return X @ X.T / (x.shape[1] * X.shape[1])
+
+
+LAYER_LOSSES = {
+    "the paper": (lambda x, a: ((gram_matrix(x) - gram_matrix(a)) ** 2).sum() / (4 * N**2 * M**2), 1),
+    "Gatys' notebook": (lambda x, a: nnf.mse_loss(torch.bmm(x.flatten(2), x.flatten(2).mT) / (HEIGHT * WIDTH),
+                                                  torch.bmm(a.flatten(2), a.flatten(2).mT) / (HEIGHT * WIDTH)), 4),
+    "TensorFlow tutorial": (lambda x, a: ((tensorflow_gram(x) - tensorflow_gram(a)) ** 2).mean(), 4),
+    "PyTorch tutorial": (lambda x, a: nnf.mse_loss(x.view(N, M) @ x.view(N, M).t() / x.numel(),
+                                                   a.view(N, M) @ a.view(N, M).t() / a.numel()), 4 / N**2),
+    "neural-style": (lambda x, a: nnf.mse_loss(x.view(N, -1).mm(x.view(N, -1).t()).div(x.nelement()),
+                                               a.view(N, -1).mm(a.view(N, -1).t()).div(a.nelement())), 4 / N**2),
+    "d2l.ai": (lambda x, a: (d2l_gram(x) - d2l_gram(a)).square().mean(), 4 / N**2),
+    "Keras": (lambda x, a: (keras_gram(a) - keras_gram(x)).square().sum() / (4.0 * 3**2 * (SIDE**2 * M) ** 2),
+              (N / 3) ** 2 * (M / (SIDE**2 * M)) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", LAYER_LOSSES)
+def test_layer_loss_of_others_is_a_multiple_of_ours(name, x, p):
+    """Their layer loss = factor · E_l, equal M."""
+    theirs, factor = LAYER_LOSSES[name]
+    assert_close(theirs(x, p), factor * E(x, p))
+
+
+CONTENT_LOSSES = {
+    "Gatys' notebook, PyTorch, neural-style": (nnf.mse_loss, 2 / (N * M)),
+    "TensorFlow, d2l.ai": (lambda x, p: (x - p).square().mean(), 2 / (N * M)),
+    "Keras": (lambda x, p: (x - p).square().sum(), 2),
+}
+
+
+@pytest.mark.parametrize("name", CONTENT_LOSSES)
+def test_content_loss_of_others_is_a_multiple_of_ours(name, x, p):
+    """A mean of squares is 2 L_content/(N M), Keras' sum 2 L_content."""
+    theirs, factor = CONTENT_LOSSES[name]
+    assert_close(theirs(x, p), factor * content_loss(x, p))
+
+
+def test_gatys_notebook_weighs_shallow_layers_more(random):
+    """Σ 1000/N² · mean((G/M − A/M)²) = style_loss with w_l = 4000/N², in the ratio 64 : 16 : 4 : 1 : 1."""
+    features = {n: random(n, 3) for n in WIDTHS}
+    targets = {n: style_target(random(n, 3)) for n in WIDTHS}
+    theirs = sum(1e3 / n**2 * nnf.mse_loss(style_target(features[n]), targets[n]) for n in features)
+    w = {n: 4e3 / n**2 for n in features}
+    assert_close(style_loss(features, targets, w), theirs)
+    assert [w[n] / w[512] for n in WIDTHS] == [64, 16, 4, 1, 1]
+
+
+def test_keras_weighs_shallow_layers_1024_times_more(net):
+    """(N/3)² (M/(H·W))² at relu1_1 … relu5_1 is 455, 114, 28.4, 7.11, 0.444 for sides divisible by 16."""
+    height, width = 32, 48
+    layers = [f"relu{block}_1" for block in range(1, 6)]
+    shapes = [flatten_positions(f).shape for f in net.features(torch.zeros(1, 3, height, width), layers).values()]
+    factors = [(n / 3) ** 2 * (m / (height * width)) ** 2 for n, m in shapes]
+    assert factors == pytest.approx([455, 114, 28.4, 7.11, 0.444], rel=2e-3)
+    assert factors[0] / factors[-1] == pytest.approx(1024)
+
+
+# Errors
+
+@pytest.mark.parametrize("function", [flatten_positions, gram_matrix, style_target])
+def test_a_batch_of_two_is_refused(function):
+    """Positions of two pictures must not be mixed."""
+    with pytest.raises(ValueError, match=r"features of 2 pictures \[2, 6, 4, 5\]: give one picture at a time"):
+        function(torch.zeros(2, 6, 4, 5))
+
+
+@pytest.mark.parametrize("shape", [(6,), (1, 1, 6, 4, 5)])
+def test_features_of_another_form_are_refused(shape):
+    with pytest.raises(ValueError, match=r"\[1, N, H, W\], \[N, H, W\] or \[N, M\], these have"):
+        gram_matrix(torch.zeros(shape))
+
+
+def test_content_loss_refuses_to_broadcast(x):
+    """[1, N, 1, 1] would fit by broadcasting."""
+    with pytest.raises(ValueError, match="must have the size of the content picture"):
+        content_loss(x, x[..., :1, :1])
+
+
+@pytest.mark.parametrize("target", [torch.zeros(1, N), torch.zeros(N + 1, N + 1), torch.zeros(1, N, HEIGHT, WIDTH)])
+def test_style_layer_loss_refuses_another_layers_target(x, target):
+    """[1, N] would fit by broadcasting."""
+    with pytest.raises(ValueError, match=r"these features need \[6, 6\]: is it from another layer, or not yet a style_target"):
+        style_layer_loss(x, target)
+
+
+def test_style_loss_names_what_is_missing(x):
+    targets = {"relu1_1": style_target(x)}
+    with pytest.raises(ValueError, match="'relu1_1' lacks its features"):
+        style_loss({"relu2_1": x}, targets)
+    with pytest.raises(ValueError, match="'relu1_1' lacks its weight"):
+        style_loss({"relu1_1": x}, targets, {"relu2_1": 1})
+    with pytest.raises(ValueError, match="no style target: give at least one"):
+        style_loss({"relu1_1": x}, {})

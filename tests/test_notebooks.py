@@ -1,0 +1,160 @@
+"""The notebooks' own rules: executed in order, small, clean, linked, in the form of a chapter."""
+
+import json
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+import stlib
+
+ROOT = Path(__file__).parents[1]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def cells(path: Path) -> list[dict]:
+    return json.loads(path.read_text("utf-8"))["cells"]
+
+
+def text(cell: dict) -> str:
+    return "".join(cell["source"])
+
+
+def prose(path: Path) -> str:
+    return "\n\n".join(text(cell) for cell in cells(path) if cell["cell_type"] == "markdown")
+
+
+def code_cells(path: Path) -> list[dict]:
+    return [cell for cell in cells(path) if cell["cell_type"] == "code"]
+
+
+@pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
+def notebook(request) -> Path:
+    return request.param
+
+
+def test_there_are_chapters():
+    assert {"00_start_here", "07_the_full_loop"} <= {path.stem for path in NOTEBOOKS}
+
+
+def test_is_executed_from_top_to_bottom(notebook):
+    """A cell without a count would pass nbval unchecked."""
+    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+
+
+def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(notebook):
+    for cell in code_cells(notebook):
+        for output in cell["outputs"]:
+            assert output["output_type"] != "error"
+            assert output.get("name") != "stderr", text(cell)
+            assert not [kind for kind in output.get("data", {}) if "svg" in kind or "widget" in kind], text(cell)
+
+
+def test_is_small(notebook):
+    assert notebook.stat().st_size <= 1.5e6
+
+
+def test_the_course_is_small():
+    assert sum(path.stat().st_size for path in NOTEBOOKS) <= 12e6
+
+
+def test_metadata_name_no_private_kernel(notebook):
+    metadata = json.loads(notebook.read_text("utf-8"))["metadata"]
+    assert metadata["kernelspec"]["name"] == "python3"
+    assert set(metadata) == {"kernelspec", "language_info"}
+
+
+def test_names_no_place_on_a_machine(notebook):
+    assert not re.search(r"/(home|root|work|tmp|Users)/|[A-Z]:\\\\", notebook.read_text("utf-8"))
+
+
+def test_no_cell_ends_with_a_semicolon_and_few_are_long(notebook):
+    lengths = []
+    for cell in code_cells(notebook):
+        source = text(cell).rstrip()
+        assert not source.endswith(";")
+        lengths.append(len([line for line in source.splitlines() if line.strip()]))
+    assert max(lengths) <= 30
+    assert sum(length > 15 for length in lengths) <= len(lengths) / 8
+
+
+def test_only_times_and_animations_are_not_compared(notebook):
+    allowed = ("doctor()", "seconds", "show.gif")
+    for cell in code_cells(notebook):
+        if "nbval-ignore-output" in cell["metadata"].get("tags", []):
+            assert any(word in text(cell) for word in allowed), text(cell)
+
+
+def test_has_the_form_of_a_chapter(notebook):
+    words = prose(notebook)
+    assert words.startswith("# ")
+    for part in ("**You will be able to**", "**Before this**", "## Exercises", "## Recap", "**References.**"):
+        assert part in words, part
+    assert re.search(r"\*\*Takes\*\* \d+ minutes to read, \d+ s to run, \d+ MB of memory", words)
+    assert words.count("**Predict.**") >= 2
+    assert words.count("**Explain.**") >= words.count("**Predict.**") - 2
+
+
+def test_links_lead_somewhere(notebook):
+    targets = re.findall(r"\]\(([^)\s]+)\)", prose(notebook))
+    assert any(target.startswith(("00_start_here.ipynb", "#The-map")) for target in targets), "a link to the contents"
+    for target in targets:
+        if target.startswith("http"):
+            continue
+        path, _, anchor = target.partition("#")
+        linked = (notebook.parent / unquote(path)) if path else notebook
+        assert linked.is_file(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", prose(linked), re.MULTILINE)
+            assert anchor in [heading.replace(" ", "-") for heading in headings], target
+
+
+def test_pictures_have_a_text_equivalent(notebook):
+    for alternative in re.findall(r"!\[([^\]]*)\]", prose(notebook)):
+        assert len(alternative) >= 80
+
+
+def test_each_exercise_has_stub_check_and_folded_solution(notebook):
+    code = [(text(cell), cell["metadata"]) for cell in code_cells(notebook)]
+    stubs = [re.search(r"def (\w+)", source)[1] for source, _ in code if "# your turn" in source]
+    assert 2 <= len(stubs) <= 4
+    for name in stubs:
+        assert any(f"check.{name}({name})" in source for source, _ in code), name
+        (solution,) = [metadata for source, metadata in code if f"check.{name}({name}_solution)" in source]
+        assert solution["tags"] == ["solution"]
+        assert solution["jupyter"] == {"source_hidden": True}
+
+
+def test_stubs_are_not_attempted_and_solutions_are_right(notebook):
+    for cell in code_cells(notebook):
+        source = text(cell)
+        if match := re.search(r"check\.(\w+)\((\w+)\)", source):
+            printed = "".join("".join(output.get("text", "")) for output in cell["outputs"])
+            expected = "right." if match[2].endswith("_solution") else "not attempted yet."
+            assert printed.startswith(f"{match[1]}: {expected}"), printed
+
+
+def test_the_index_names_functions_and_tests_that_exist():
+    """Chapter 00 leads from each equation to a function of stlib and to a test."""
+    rows = re.findall(r"^\| \$.*\((\d)\) \|.*\| `(\w+)\.(\w+)` \| `(\w+)` \|$", prose(ROOT / "notebooks/00_start_here.ipynb"),
+                      re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == [1, 2, 3, 4, 5, 6, 7]
+    tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
+    for _, module, function, test in rows:
+        assert callable(getattr(getattr(stlib, module), function))
+        assert f"def {test}(" in tests
+
+
+def test_the_map_links_every_chapter():
+    words = prose(ROOT / "notebooks/00_start_here.ipynb")
+    for path in NOTEBOOKS:
+        assert path.stem == "00_start_here" or f"]({path.name})" in words
+
+
+def test_the_readme_table_agrees_with_the_chapters():
+    """Seconds and megabytes stand in the chapter and in the README; `make notebooks` measures both."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for path in NOTEBOOKS:
+        seconds, megabytes = re.search(r"(\d+) s to run, (\d+) MB", prose(path)).groups()
+        assert re.search(rf"\({re.escape('notebooks/' + path.name)}\).*\| {seconds} s \| {megabytes} MB \|", readme), path.name

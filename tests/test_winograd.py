@@ -1,0 +1,95 @@
+"""Winograd's convolution is conv2d, in value and gradient."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stlib import winograd
+
+SIZES = [(1, 1), (3, 2), (4, 4), (5, 7), (13, 9), (16, 24), (100, 101), (3, 2053)]  # the last two need several chunks
+
+
+def error(ours, exact):
+    """The largest difference as a fraction of the largest value."""
+    return ((ours - exact).abs().max() / exact.abs().max()).item()
+
+
+@pytest.fixture
+def layer(generator):
+    """(filters, bias) of a convolution from 7 to 5 channels."""
+    return torch.randn(5, 7, 3, 3, generator=generator), torch.randn(5, generator=generator)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("size", SIZES, ids=str)
+def test_convolve_is_conv2d_in_value_and_gradient(layer, size, layout, generator):
+    """y = conv2d(x, g, bias, padding=1), and ∂(s·y)/∂x for a random s, against float64."""
+    x = torch.randn(1, 7, *size, generator=generator).to(memory_format=layout).requires_grad_()
+    s = torch.randn(1, 5, *size, generator=generator)
+    exact_x = x.detach().double().requires_grad_()
+    y = winograd.convolve(x, winograd.transform_both_ways(layer[0]), layer[1])
+    exact = F.conv2d(exact_x, *(t.double() for t in layer), padding=1)
+    assert y.shape == exact.shape
+    assert error(y, exact) < 1e-5
+    (gradient,), (exact_gradient,) = torch.autograd.grad(y, x, s), torch.autograd.grad(exact, exact_x, s.double())
+    assert error(gradient, exact_gradient) < 1e-5
+
+
+def test_large_sizes_are_worked_in_chunks():
+    """One chunk up to 512 tiles of 4 × 4, several above, single rows when a row alone has more."""
+    tiles = {size: -(-size[0] // 4) * -(-size[1] // 4) for size in SIZES}
+    assert [size for size in SIZES if tiles[size] > winograd.TILES_AT_ONCE] == [(100, 101), (3, 2053)]
+    assert winograd.TILES_AT_ONCE < 2053 / 4
+
+
+def test_gradient_of_a_sum(layer):
+    """An upstream gradient that is one number, expanded, has no memory layout of its own."""
+    x = torch.zeros(1, 7, 6, 5, requires_grad=True)
+    winograd.convolve(x, winograd.transform_both_ways(layer[0]), layer[1]).sum().backward()
+    exact = torch.zeros(1, 7, 6, 5, requires_grad=True)
+    F.conv2d(exact, *layer, padding=1).sum().backward()
+    assert error(x.grad, exact.grad) < 1e-5
+
+
+def test_gradient_is_that_of_finite_differences(layer, generator):
+    """s · (y(x + v) − y(x − v)) / 2 = ∂(s·y)/∂x · v, exactly: a convolution is linear."""
+    filters = winograd.transform_both_ways(layer[0])
+    x, v, s = (torch.randn(1, n, 6, 5, generator=generator) for n in (7, 7, 5))
+    x.requires_grad_()
+    gradient, = torch.autograd.grad(winograd.convolve(x, filters, layer[1]), x, s)
+    with torch.no_grad():
+        difference = winograd.convolve(x + v, filters, layer[1]) - winograd.convolve(x - v, filters, layer[1])
+    assert (s * difference / 2).sum().item() == pytest.approx((gradient * v).sum().item(), rel=1e-4)
+
+
+def test_error_on_the_trained_network(trained, content):
+    """conv4_2 of the castle, 512 channels to 512: below 1e-5 of the maximum."""
+    x = trained.features(content, ["relu4_1"])["relu4_1"]
+    convolution = trained.convolutions["conv4_2"]
+    assert winograd.pays(convolution, x)
+    ours = winograd.convolve(x, winograd.transform_both_ways(convolution.weight), convolution.bias)
+    exact = F.conv2d(x.double(), convolution.weight.double(), convolution.bias.double(), padding=1)
+    assert error(ours, exact) < 1e-5
+
+
+@pytest.fixture
+def wide():
+    """A frozen convolution that is worth it, and its input."""
+    return torch.nn.Conv2d(128, 256, 3, padding=1).requires_grad_(False), torch.zeros(1, 128, 4, 4)
+
+
+def test_pays_for_a_wide_frozen_layer_and_one_picture(wide):
+    assert winograd.pays(*wide)
+
+
+@pytest.mark.parametrize("change", ["trainable filters", "float64", "batch of two", "another device", "few channels"])
+def test_does_not_pay(wide, change):
+    """Its gradient is the input's alone, it is written for float32 and one picture, and few channels cost more than they save."""
+    convolution, x = wide
+    if change == "trainable filters":
+        convolution.requires_grad_(True)
+    elif change == "few channels":
+        convolution, x = torch.nn.Conv2d(128, 128, 3, padding=1).requires_grad_(False), x
+    else:
+        x = {"float64": x.double(), "batch of two": x.expand(2, -1, -1, -1), "another device": x.to("meta")}[change]
+    assert not winograd.pays(convolution, x)
