@@ -31,7 +31,7 @@ def layer_look(layer: str) -> dict:
 
 
 def images(pictures: Mapping[str, Tensor] | Sequence[Tensor], title: str = "", *, columns: int | None = None,
-           height: float = 2.6) -> None:
+           height: float = 2.1) -> None:
     """Show pictures in a grid, each under its name.
 
     pictures: {caption: picture} or a list of pictures, [1, 3, H, W] in [0, 1]. columns: how many stand side by side;
@@ -71,19 +71,23 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
             right.plot(evaluations, [losses[layer] for losses in history], label=layer, **layer_look(layer))
         _finish(left, "The terms of the total loss", "loss")
         _finish(right, "The style loss of each layer", "$E_l$")
+        right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         figure.suptitle(title, fontsize=11)
         plt.show()
 
 
 def curves(series: Mapping[str, Sequence[float]], title: str, *, x: str = "evaluation", y: str = "total loss") -> None:
-    """Show several series of numbers as curves over their index, on a logarithmic scale."""
+    """Show several series of numbers as curves over their index, on a logarithmic scale.
+
+    What rises above three times the highest start has diverged, and leaves the figure.
+    """
     looks = [(BLACK, "-"), (RED, "--"), (BLUE, "-."), (GREEN, ":"), (ORANGE, (0, (5, 1)))]
     with plt.rc_context(LOOK):
         _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, values), (color, dashes) in zip(series.items(), looks, strict=False):
             axes.plot(range(len(values)), values, color=color, linestyle=dashes, label=label)
         _finish(axes, title, y)
-        axes.set_xlabel(x)
+        axes.set(xlabel=x, ylim=(None, 3 * max(values[0] for values in series.values())))
         plt.show()
 
 
@@ -94,12 +98,12 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
     """
     count = min(most, len(frames))
     chosen = sorted({round(i * (len(frames) - 1) / max(count - 1, 1)) for i in range(count)})
-    images({f"evaluation {number * every}": frames[number] for number in chosen}, title, columns=min(3, count), height=2.2)
+    images({f"evaluation {number * every}": frames[number] for number in chosen}, title, columns=min(3, count), height=1.6)
 
 
 def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     """The frames as an animation for a notebook, `seconds` long, that plays without end and rests on the last frame."""
-    pictures = [to_pil(frame).quantize(128) for frame in frames]
+    pictures = [to_pil(frame).quantize(64) for frame in frames]
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
     pictures[0].save(data, format="GIF", save_all=True, append_images=pictures[1:], loop=0,

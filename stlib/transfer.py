@@ -4,6 +4,7 @@
 """
 
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -117,8 +118,8 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     x.requires_grad_()
     result, best = Transfer(image=content), _Best()
 
-    # disable is only given to switch the bar off, so that the environment variable TQDM_DISABLE still counts
-    with tqdm(total=steps, leave=False, unit="eval", **({} if progress else {"disable": True})) as bar:
+    silent = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
+    with tqdm(total=steps, disable=silent, leave=False, unit="eval") as bar:
         started = time.perf_counter()
 
         def evaluate() -> Tensor:

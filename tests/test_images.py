@@ -227,6 +227,15 @@ def test_a_profile_that_does_not_fit_is_ignored(picture, pixels, profile):
     assert torch.equal(load_image(encoded(picture, icc_profile=profile)), tensor_of(pixels))
 
 
+@pytest.mark.filterwarnings("error")
+def test_warnings_of_pillow_are_kept_from_the_reader(picture, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    data = encoded(picture)
+    with pytest.raises(Image.DecompressionBombWarning):
+        Image.open(io.BytesIO(data))
+    assert load_image(data).shape == (1, 3, 48, 40)
+
+
 def test_the_samples_are_the_files_shipped_and_each_has_its_author_named():
     shipped = sorted(path.stem for path in SAMPLES.iterdir() if path.suffix == ".jpg")
     assert sample_names() == shipped != []

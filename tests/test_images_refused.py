@@ -178,6 +178,20 @@ def test_wherever_a_file_is_cut_half_a_picture_is_never_shown(file_format):
     assert refused >= 0.95 * len(data) // 7
 
 
+@pytest.mark.parametrize(("error", "words"), [
+    (EOFError(), "ends after 5 kB, in the middle of the picture: the file is truncated."),
+    (ValueError("not enough image data"), "ends after 5 kB, in the middle of the picture: the file is truncated."),
+    (RuntimeError("broken stream"), "is damaged and cannot be decoded (broken stream)."),
+    (struct.error(), "is damaged and cannot be decoded (error)."),
+])
+def test_whatever_a_decoder_raises_is_told_in_one_of_two_ways(error, words, monkeypatch):
+    def load(_):
+        raise error
+
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    assert refusal("picture.png") == f"picture.png {words} Copy or download it again."
+
+
 @pytest.mark.parametrize("source", [
     lambda: Image.open(io.BytesIO(encoded()[:2000])), lambda: Image.open(io.BytesIO(encoded("JPEG")[:1000]))])
 def test_a_pil_image_whose_file_is_truncated(source):
