@@ -79,7 +79,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
 def curves(series: Mapping[str, Sequence[float]], title: str, *, x: str = "evaluation", y: str = "total loss") -> None:
     """Show several series of numbers as curves over their index, on a logarithmic scale.
 
-    What rises above three times the highest start has diverged, and leaves the figure.
+    What rises above one and a half times the highest start has diverged, and leaves the figure.
     """
     looks = [(BLACK, "-"), (RED, "--"), (BLUE, "-."), (GREEN, ":"), (ORANGE, (0, (5, 1)))]
     with plt.rc_context(LOOK):
@@ -87,7 +87,7 @@ def curves(series: Mapping[str, Sequence[float]], title: str, *, x: str = "evalu
         for (label, values), (color, dashes) in zip(series.items(), looks, strict=False):
             axes.plot(range(len(values)), values, color=color, linestyle=dashes, label=label)
         _finish(axes, title, y)
-        axes.set(xlabel=x, ylim=(None, 3 * max(values[0] for values in series.values())))
+        axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
         plt.show()
 
 
@@ -98,7 +98,7 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
     """
     count = min(most, len(frames))
     chosen = sorted({round(i * (len(frames) - 1) / max(count - 1, 1)) for i in range(count)})
-    images({f"evaluation {number * every}": frames[number] for number in chosen}, title, columns=min(3, count), height=1.6)
+    images({f"evaluation {number * every}": frames[number] for number in chosen}, title, columns=min(3, count), height=1.4)
 
 
 def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
