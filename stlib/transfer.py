@@ -22,7 +22,7 @@ CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 BALANCE = 33.0  # the default beta for each of the N·M numbers of the content features; chosen by eye on twelve pairs
 ADAM_RATE = 0.03  # of the range of a pixel, for each step; the best of 0.01, 0.03 and 0.1 at 192 pixels
-HISTORY_SIZE = 20  # pairs of vectors that L-BFGS remembers; more cost memory and gained nothing
+HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; more cost memory and gained nothing
 
 
 @dataclass

@@ -63,7 +63,7 @@ class VGG(nn.Module):
             self.convolutions[name] = convolution
         # channels last is the layout in which CPU and GPU kernels run a 3×3 convolution fastest
         self.requires_grad_(False).eval().to(device or best_device(), memory_format=torch.channels_last)
-        self._transformed: dict[str, tuple[Tensor, Tensor]] = {}
+        self._transformed: dict[str, Tensor] = {}
         self.normalized = normalized
         if normalized:
             self._normalize(_shipped_means() if (weights.name, pooling) == ("oxford", "max") else channel_means(self))
@@ -108,8 +108,8 @@ class VGG(nn.Module):
         convolution = self.convolutions[name]
         if not winograd.pays(convolution, x):
             return convolution(x)
-        if name not in self._transformed:  # once, when first needed: it costs 8 times the memory of the filters
-            self._transformed[name] = winograd.transform_both_ways(convolution.weight)
+        if name not in self._transformed:  # once, when first needed: it takes 4 times the memory of the filters
+            self._transformed[name] = winograd.transform_filters(convolution.weight)
         return winograd.convolve(x, self._transformed[name], convolution.bias)
 
     def _normalize(self, means: dict[str, Tensor]) -> None:

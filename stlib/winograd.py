@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-TILES_AT_ONCE = 512  # so that the transformed tiles stay in the processor's cache
+TILES_AT_ONCE = 256  # so that the transformed tiles stay in the processor's cache
 FEWEST_PRODUCTS = 128 * 256  # channels in × channels out from which it beats the direct convolution (measured)
 
 _BT = torch.tensor([[4, 0, -5, 0, 1, 0],
@@ -50,31 +50,27 @@ def transform_filters(filters: Tensor) -> Tensor:
     return (_ON_FILTER @ filters.permute(2, 3, 1, 0).reshape(9, -1).double()).float().view(36, n_in, n_out)
 
 
-def transform_both_ways(filters: Tensor) -> tuple[Tensor, Tensor]:
-    """The transformed filters of a convolution, and those of its gradient: turned by 180°, channels in and out swapped."""
-    return transform_filters(filters), transform_filters(filters.flip(2, 3).transpose(0, 1))
-
-
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, filters: tuple[Tensor, Tensor], bias: Tensor) -> Tensor:
-        ctx.gradient_filters = filters[1]
-        return _apply(x, filters[0]).add_(bias.view(1, -1, 1, 1))
+    def forward(ctx, x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+        ctx.filters = filters
+        return _apply(x, filters, _ON_INPUT, _ON_OUTPUT).add_(bias.view(1, -1, 1, 1))
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
-        return _apply(gradient, ctx.gradient_filters), None, None
+        # the gradient's filters are turned by 180°, channels in and out swapped: the same filters on tiles turned by 180°
+        return _apply(gradient, ctx.filters.transpose(1, 2), _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
 
 
-def convolve(x: Tensor, filters: tuple[Tensor, Tensor], bias: Tensor) -> Tensor:
-    """conv2d(x, g, bias, padding=1) for filters from `transform_both_ways`; differentiable with respect to x.
+def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+    """conv2d(x, g, bias, padding=1) for filters from `transform_filters`; differentiable with respect to x.
 
     x: [1, N_in, H, W], float32. Returns [1, N_out, H, W] in channels-last layout.
     """
     return _Convolve.apply(x, filters, bias)
 
 
-def _apply(x: Tensor, filters: Tensor) -> Tensor:
+def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> Tensor:
     _, n_in, height, width = x.shape
     n_out = filters.shape[2]
     h, w = -(-height // 4), -(-width // 4)  # tiles, the last ones possibly overhanging
@@ -86,9 +82,9 @@ def _apply(x: Tensor, filters: Tensor) -> Tensor:
     for top in range(0, h, rows_at_once):
         rows = min(rows_at_once, h - top)
         tiles = d[4 * top:].as_strided((6, 6, rows, w, n_in), (row, column, 4 * row, 4 * column, 1))
-        V = _ON_INPUT @ tiles.reshape(36, -1)
+        V = on_input @ tiles.reshape(36, -1)
         products = torch.bmm(V.view(36, rows * w, n_in), filters)  # [36, tiles, N_out]
-        Y = _ON_OUTPUT @ products.view(36, -1)
+        Y = on_output @ products.view(36, -1)
         block = Y.view(4, 4, rows, w, n_out).permute(2, 0, 3, 1, 4).reshape(4 * rows, 4 * w, n_out)
         below = y[4 * top:4 * (top + rows)]
         below.copy_(block[:len(below), :width])

@@ -167,7 +167,7 @@ def test_gram_is_symmetric_and_positive_semidefinite(x):
     assert torch.linalg.eigvalsh(G).min() > -1e-12 * G.max()
 
 
-@pytest.mark.parametrize(("channels", "positions"), [(12, 5), (5, 12), (512, 256)])
+@pytest.mark.parametrize(("channels", "positions"), [(12, 5), (5, 12), (64, 32)])
 def test_gram_has_at_most_the_rank_of_the_smaller_side(random, channels, positions):
     """rank G ≤ min(N, M), reached by random features; relu5_1 at 256 × 256 has N = 512, M = 256: singular."""
     assert torch.linalg.matrix_rank(gram_matrix(random(channels, positions)), hermitian=True) == min(channels, positions)

@@ -235,9 +235,10 @@ def test_the_contents_type_and_layout_do_not_matter(paint, content, form):
     assert torch.equal(paint(init=other, **SHALLOW).image, paint(content, **SHALLOW).image)
 
 
-def test_half_precision_is_computed_in_single(paint, content, style):
+@pytest.mark.parametrize("init", ["content", "style"])
+def test_half_precision_is_computed_in_single(paint, content, style, init):
     """Gradients this large do not fit into 16 bits."""
-    result = paint(content.half(), style.half(), init="style", **SHALLOW)
+    result = paint(content.half(), style.half(), init=init)
     assert result.reason == "steps"
     assert result.image.dtype == torch.float32
 
