@@ -5,6 +5,7 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what had been pain
 
 import argparse
 import sys
+import warnings
 from pathlib import Path
 
 from stlib.doctor import examine, report
@@ -92,4 +93,5 @@ def _fail(message) -> int:
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
+    warnings.showwarning = lambda message, *_: print(f"stlib: warning: {message}", file=sys.stderr)
     sys.exit(main())
