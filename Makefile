@@ -15,7 +15,7 @@ help:
 	@echo "make clean      remove the environment and all caches"
 
 lab: setup
-	@$(PY) -m jupyterlab $(LAB_FLAGS) notebooks/00_start_here.ipynb
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_FLAGS)
 
 test: setup
 	$(PY) -m ruff check
