@@ -20,9 +20,9 @@ from stlib.vgg import VGG
 
 CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
-BALANCE = 33.0  # the default beta for each of the N·M numbers of the content features; chosen by eye on twelve pairs
-ADAM_RATE = 0.03  # of the range of a pixel, for each step; the best of 0.01, 0.03 and 0.1 at 192 pixels
-HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; more cost memory and gained nothing
+BALANCE = 33.0  # the default beta for each of the N·M numbers of the content features; chosen by eye on eight pairs
+ADAM_RATE = 0.05  # of the range of a pixel; the best compromise of 0.01 … 0.1 on three pairs at 144 pixels
+HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 20 and 50 ended within 2 % of the same loss
 
 
 @dataclass
