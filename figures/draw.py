@@ -15,11 +15,12 @@ FOLDER = Path(__file__).parent
 GREY = "#555555"
 
 
-def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, color: str = GREY, size: float = 11) -> None:
-    """A labelled box centred at (x, y)."""
+def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, color: str = GREY, size: float = 11,
+        spacing: float = 1.35) -> None:
+    """A labelled box centred at (x, y); formulas with fractions need more spacing between their lines."""
     axes.add_patch(FancyBboxPatch((x - width / 2, y - height / 2), width, height, boxstyle="round,pad=0,rounding_size=0.12",
                                   facecolor="white", edgecolor=color, linewidth=1.8))
-    axes.text(x, y, text, ha="center", va="center", fontsize=size, color="black", linespacing=1.35)
+    axes.text(x, y, text, ha="center", va="center", fontsize=size, color="black", linespacing=spacing)
 
 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str = GREY, **look) -> None:
@@ -55,9 +56,9 @@ def algorithm(content: torch.Tensor, style: torch.Tensor, generated: torch.Tenso
         box(axes, 7.0, rows["x"] + 0.7, 2.4, 1.0, f"$F$: {content_layer}", BLUE)
         box(axes, 7.0, rows["x"] - 0.7, 2.4, 1.0, f"$G=FF^\\top$: {first}\n… {last}", RED, size=10)
         box(axes, 7.0, rows["a"], 2.4, 1.2, f"$A/M_a$: {first}\n… {last}, once", RED, size=10)
-        box(axes, 10.0, 5.3, 2.4, 1.2, "content loss\n$\\dfrac{1}{2}\\,\\Sigma\\,(F-P)^2$", BLUE)
+        box(axes, 10.0, 5.3, 2.4, 1.2, "content loss\n$\\dfrac{1}{2}\\,\\Sigma\\,(F-P)^2$", BLUE, spacing=2)
         E_l = "$E_l=\\dfrac{1}{4N^2}\\,\\Sigma\\,(\\dfrac{G}{M}-\\dfrac{A}{M_a})^2$"
-        box(axes, 10.0, 2.3, 2.5, 1.4, f"style loss $\\Sigma_l\\, w_l E_l$\n{E_l}", RED, size=10.5)
+        box(axes, 10.0, 2.3, 2.5, 1.4, f"style loss $\\Sigma_l\\, w_l E_l$\n{E_l}", RED, size=10.5, spacing=2.2)
         box(axes, 12.55, 3.8, 1.9, 1.3, "total loss\n$\\alpha L_c+\\beta L_s$", "black")
         arrow(axes, (8.25, rows["p"] - 0.1), (8.75, 5.6), BLUE)
         arrow(axes, (8.25, rows["x"] + 0.8), (8.75, 5.05), BLUE)

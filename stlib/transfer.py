@@ -55,9 +55,9 @@ class Objective:
         self.net, self.alpha, self.tv = net, alpha, tv
         self.w = _layer_weights(style_weights, style_layers)
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
-        net._check(content, self.layers)  # now, not after the content has been through the network
+        net.check(content, self.layers)  # now, not after the content has been through the network
         if style_layers:
-            net._check(style, style_layers)
+            net.check(style, style_layers)
         with torch.no_grad():
             self.P = net.features(content, content_layers) if content_layers else {}
             style_features = net.features(style, style_layers) if style_layers else {}

@@ -6,7 +6,7 @@ the fully connected layers are left out, and the filters are scaled so that the 
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -86,7 +86,7 @@ class VGG(nn.Module):
         Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too small for a layer.
         """
         layers = [layers] if isinstance(layers, str) else list(layers)
-        self._check(image, layers)
+        self.check(image, layers)
         x = self.preprocess(image.to(self.convolutions["conv1_1"].weight)).contiguous(memory_format=torch.channels_last)
         deepest = max(self.names.index(layer) for layer in layers)
         found = {}
@@ -122,7 +122,8 @@ class VGG(nn.Module):
             below = m
         self._transformed.clear()  # made from the filters as they were
 
-    def _check(self, image: Tensor, layers: list[str]) -> None:
+    def check(self, image: Tensor, layers: Sequence[str]) -> None:
+        """Raise the ValueError that `features` would raise for this picture and these layers, without computing anything."""
         if not layers:
             raise ValueError('no layer asked for: give at least one, for example ["relu4_2"].')
         for layer in layers:
