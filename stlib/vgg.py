@@ -7,6 +7,7 @@ the fully connected layers are left out, and the filters are scaled so that the 
 import difflib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -31,6 +32,51 @@ def layer_names(depth: int = 19) -> tuple[str, ...]:
             names += [f"conv{block}_{number}", f"relu{block}_{number}"]
         names.append(f"pool{block}")
     return tuple(names)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the layer table.
+
+    shape: (N, H, W) of its output. parameters: weights and biases. macs: multiplications, each with an addition, for one
+    picture. activation_bytes: of its output as float32. receptive_field: the side, in pixels, of the square of the picture
+    that one position can see. stride: how many pixels apart two neighbouring positions look.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    parameters: int
+    macs: int
+    activation_bytes: int
+    receptive_field: int
+    stride: int
+
+
+def layer_table(depth: int = 19, size: int | tuple[int, int] = 224) -> list[Layer]:
+    """What each layer of VGG-`depth` costs for a picture of `size`, and how much of it one position sees.
+
+    size: the side of a square picture, or (height, width), in pixels; at least 32, so that pool5 has a position left.
+    Returns one `Layer` for each of `layer_names(depth)`, in that order.
+    Raises ValueError for a depth other than 16 and 19 and for a picture that is too small.
+    """
+    if depth not in BLOCKS:
+        raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
+    height, width = (size, size) if isinstance(size, int) else size
+    if min(height, width) < 32:
+        raise ValueError(f"a picture of {width} × {height} pixels is too small for pool5: each side needs at least 32.")
+    filters = {name: (below, channels) for name, below, channels in conv_shapes(depth)}
+    rows, N, field, stride = [], 3, 1, 1
+    for name in layer_names(depth):
+        parameters = macs = 0
+        if name.startswith("conv"):
+            below, N = filters[name]
+            parameters, macs = 9 * below * N + N, 9 * below * N * height * width
+            field += (3 - 1) * stride
+        elif name.startswith("pool"):
+            height, width = height // 2, width // 2
+            field, stride = field + stride, 2 * stride
+        rows.append(Layer(name, (N, height, width), parameters, macs, 4 * N * height * width, field, stride))
+    return rows
 
 
 def best_device() -> torch.device:

@@ -193,7 +193,7 @@ def adam(clear=True, copy=True, lr_factor=1.0, step=True, first_step=False, last
 @pytest.mark.parametrize(("answer", "hint"), [
     (adam(), "right."),
     (adam(clear=False), "cleared each time"),
-    (adam(copy=False), "start picture itself was changed"),
+    (adam(copy=False), "changed what it was given"),
     (adam(lr_factor=2.0), "is lr used"),
     (adam(step=False), "does not fall"),
     (adam(first_step=True), "Evaluate first"),

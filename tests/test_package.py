@@ -11,7 +11,9 @@ import pytest
 
 import stlib
 
-SOURCES = {path.stem: path for path in sorted(Path(stlib.__file__).parent.glob("*.py"))}
+PACKAGE = Path(stlib.__file__).parent
+SOURCES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+           for path in sorted(PACKAGE.rglob("*.py"))}
 MAY_IMPORT = {
     "images": set(),
     "weights": set(),
@@ -19,6 +21,7 @@ MAY_IMPORT = {
     "winograd": set(),
     "vgg": {"weights", "images", "winograd"},
     "transfer": {"vgg", "losses", "images"},
+    "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")
 TIMED_IMPORT = f"""
@@ -43,9 +46,15 @@ def imported_modules(source):
             names = [node.module]
         else:
             continue
-        paths = [name.split(".") for name in names]
-        found |= {path[1] if path[1:] and path[1] in SOURCES else "__init__" for path in paths if path[0] == "stlib"}
+        found |= {_module_of(name) for name in names if name.split(".")[0] == "stlib"}
     return found
+
+
+def _module_of(name):
+    """The module that `import name` loads: the longest part of the dotted name that is one."""
+    parts = name.split(".")[1:]
+    candidates = [".".join(parts[:length]) for length in range(len(parts), 0, -1)]
+    return next((candidate for candidate in candidates if candidate in SOURCES), "__init__")
 
 
 def imports_of(module):
@@ -134,6 +143,7 @@ def test_imports_make_no_circle():
     ("from stlib import VGG", {"__init__"}),
     ("from stlib import winograd, sample", {"winograd", "__init__"}),
     ("from stlib.vgg import VGG", {"vgg"}),
+    ("from stlib.check.exercise import Wrong", {"check.exercise"}),
     ("from . import vgg", {"vgg"}),
     ("from .vgg import VGG", {"vgg"}),
     ("def f():\n    from stlib.losses import gram_matrix", {"losses"}),
