@@ -5,9 +5,11 @@ readers can tell apart; lines differ in their dashes, too.
 """
 
 import io
+import re
 from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
+import numpy as np
 from IPython.display import Image as NotebookImage
 from matplotlib.axes import Axes
 from torch import Tensor
@@ -37,21 +39,9 @@ def images(pictures: Mapping[str, Tensor] | Sequence[Tensor], title: str = "", *
     pictures: {caption: picture} or a list of pictures, [1, 3, H, W] in [0, 1]. columns: how many stand side by side;
     None puts all in one row. height: of one picture, in inches.
     """
-    named = dict(pictures) if isinstance(pictures, Mapping) else {str(number): p for number, p in enumerate(pictures, 1)}
-    columns = columns or len(named)
-    rows = -(-len(named) // columns)
-    widest = max(picture.shape[-1] / picture.shape[-2] for picture in named.values())
-    with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
-                                    figsize=(columns * height * widest + 0.2, rows * (height + 0.3) + 0.4 * bool(title)))
-        for place in axes.flat:
-            place.axis("off")
-        for place, (caption, picture) in zip(axes.flat, named.items(), strict=False):
-            place.imshow(to_pil(picture))
-            if isinstance(pictures, Mapping):
-                place.set_title(caption, fontsize=10)
-        figure.suptitle(title, fontsize=11)
-        plt.show()
+    named = dict(pictures) if isinstance(pictures, Mapping) else {" " * number: p for number, p in enumerate(pictures)}
+    _grid({caption: to_pil(picture) for caption, picture in named.items()},
+          max(picture.shape[-1] / picture.shape[-2] for picture in named.values()), title, columns, height)
 
 
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
@@ -91,6 +81,85 @@ def curves(series: Mapping[str, Sequence[float]], title: str, *, x: str = "evalu
         plt.show()
 
 
+def lines(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], title: str, *, x: str, y: str,
+          logarithmic: str = "") -> None:
+    """Show several curves with their points.
+
+    series: {label: (values along x, values along y)}; a label that names a layer gets that layer's colour. x, y: what the axes
+    show, with its unit. logarithmic: the axes with a logarithmic scale, "x", "y" or "xy".
+    """
+    with plt.rc_context(LOOK):
+        _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+        for (label, (across, up)), look in zip(series.items(), _looks(series), strict=True):
+            axes.plot(across, up, label=label, **look)
+        axes.set(title=title, xlabel=x, ylabel=y)
+        _logarithmic(axes, logarithmic)
+        if len(series) > 1:
+            axes.legend()
+        plt.show()
+
+
+def bars(groups: Mapping[str, Mapping[str, float]], title: str, *, y: str, logarithmic: str = "") -> None:
+    """Show numbers as bars, side by side under each name.
+
+    groups: {label: {name: number}}, the same names under each label. y: what the bars show, with its unit.
+    logarithmic: "y" for a logarithmic scale.
+    """
+    names = list(next(iter(groups.values())))
+    width = 0.8 / len(groups)
+    hatches = ("", "//", "..", "xx")
+    with plt.rc_context(LOOK):
+        _, axes = plt.subplots(figsize=(max(5, 0.8 * len(names) * len(groups) ** 0.5), 3.6), layout="constrained")
+        for number, ((label, values), color) in enumerate(zip(groups.items(), (BLUE, ORANGE, GREEN, PURPLE), strict=False)):
+            places = [place + width * (number - (len(groups) - 1) / 2) for place in range(len(names))]
+            axes.bar(places, [values[name] for name in names], width, label=label, color=color, hatch=hatches[number],
+                     edgecolor="white")
+        axes.set(title=title, ylabel=y)
+        axes.set_xticks(range(len(names)), names)
+        axes.grid(axis="x", visible=False)
+        _logarithmic(axes, logarithmic)
+        if len(groups) > 1:
+            axes.legend()
+        plt.show()
+
+
+def maps(feature_maps: Mapping[str, Tensor], title: str = "", *, columns: int | None = None, height: float = 1.7) -> None:
+    """Show feature maps in a grid, each under its name: bright where the feature is strong.
+
+    feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with its own scale; a map
+    with both signs from purple (negative) over white (0) to orange (positive).
+    """
+    _grid({caption: values.detach().cpu().numpy() for caption, values in feature_maps.items()},
+          max(values.shape[1] / values.shape[0] for values in feature_maps.values()), title, columns, height)
+
+
+def matrices(named: Mapping[str, Tensor], title: str, *, x: str = "", y: str = "", ticks: Sequence[str] = (),
+             height: float = 3.0) -> None:
+    """Show matrices as heat maps side by side, each with its own colour bar; small ones with their numbers written in.
+
+    named: {caption: [rows, columns]}. x, y: what columns and rows are. ticks: names of the rows, and of the columns of a square.
+    Colours as in `maps`.
+    """
+    wide = max(matrix.shape[1] / matrix.shape[0] for matrix in named.values())
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(1, len(named), squeeze=False, layout="constrained",
+                                    figsize=(len(named) * (height * min(max(wide, 0.8), 2.5) + 1.2), height + 0.8))
+        for place, (caption, matrix) in zip(axes.flat, named.items(), strict=True):
+            values = matrix.detach().cpu().numpy()
+            drawn = place.imshow(values, **_colours(values), interpolation="nearest", aspect="auto")
+            place.set(title=caption, xlabel=x, ylabel=y)
+            place.grid(visible=False)
+            if ticks:
+                place.set_yticks(range(len(values)), ticks)
+                if values.shape[0] == values.shape[1]:
+                    place.set_xticks(range(len(values)), ticks, rotation=30, ha="right")
+            if max(values.shape) <= 8:
+                _write_numbers(place, values)
+            figure.colorbar(drawn, ax=place)
+        figure.suptitle(title, fontsize=11)
+        plt.show()
+
+
 def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 6) -> None:
     """Show how a picture came to be: up to `most` frames, named by the evaluation at which they were kept.
 
@@ -111,6 +180,57 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     return NotebookImage(data=data.getvalue(), format="gif")
 
 
+def _grid(drawings: Mapping[str, object], widest: float, title: str, columns: int | None, height: float) -> None:
+    """Pictures or arrays side by side, each `height` inches high under its caption."""
+    columns = columns or len(drawings)
+    rows = -(-len(drawings) // columns)
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
+                                    figsize=(columns * height * widest + 0.2, rows * (height + 0.3) + 0.4 * bool(title)))
+        for place in axes.flat:
+            place.axis("off")
+        for place, (caption, drawing) in zip(axes.flat, drawings.items(), strict=False):
+            place.imshow(drawing, **({"interpolation": "nearest", **_colours(drawing)} if isinstance(drawing, np.ndarray) else {}))
+            place.set_title(caption, fontsize=10)
+        figure.suptitle(title, fontsize=11)
+        plt.show()
+
+
 def _finish(axes: Axes, title: str, y: str) -> None:
     axes.set(title=title, xlabel="evaluation", ylabel=f"{y} (logarithmic)", yscale="log")
     axes.legend()
+
+
+def _logarithmic(axes: Axes, which: str) -> None:
+    if "x" in which:
+        axes.set_xscale("log")
+    if "y" in which:
+        axes.set_yscale("log")
+
+
+def _looks(labels) -> list[dict]:
+    """Colours, dashes and markers: a layer's own where a label is a layer, else one after the other."""
+    plain = [(BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (ORANGE, ":", "D"), (BLACK, (0, (5, 1)), "v"),
+             (PURPLE, (0, (3, 1, 1, 1)), "P")]
+    of_layers = [re.fullmatch(r"(conv|relu)\d_\d|pool\d", label) for label in labels]
+    if all(of_layers):
+        return [{**layer_look(label), "marker": "o", "markersize": 5} for label in labels]
+    return [{"color": color, "linestyle": dashes, "marker": marker, "markersize": 5}
+            for color, dashes, marker in plain[:len(of_layers)]]
+
+
+def _colours(values: np.ndarray) -> dict:
+    """A sequential scale for values of one sign, a diverging one, white at 0, for both."""
+    low, high = float(values.min()), float(values.max())
+    if low < 0 < high:
+        return {"cmap": "PuOr_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"cmap": "viridis"}
+
+
+def _write_numbers(axes: Axes, values: np.ndarray) -> None:
+    scale = _colours(values)
+    low, high = scale.get("vmin", float(values.min())), scale.get("vmax", float(values.max()))
+    for (row, column), value in np.ndenumerate(values):
+        share = (value - low) / (high - low or 1)
+        dark = abs(share - 0.5) > 0.3 if "vmin" in scale else share < 0.6
+        axes.text(column, row, f"{value:.3g}", ha="center", va="center", fontsize=9, color="white" if dark else "black")

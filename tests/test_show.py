@@ -85,3 +85,47 @@ def test_gif_plays_all_frames_without_end():
     animation = Image.open(io.BytesIO(show.gif([torch.full((1, 3, 40, 40), i / 10) for i in range(7)]).data))
     assert animation.n_frames == 7
     assert animation.info["loop"] == 0
+
+
+def test_lines_go_through_their_points_in_their_layers_colour(shown):
+    show.lines({"relu1_1": ([1, 2], [3.0, 4.0]), "relu4_1": ([1, 2], [5.0, 6.0])}, "finding", x="size (px)", y="loss",
+               logarithmic="y")
+    (axes,) = shown[0].axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[3.0, 4.0], [5.0, 6.0]]
+    assert [line.get_color() for line in axes.lines] == [show.layer_look("relu1_1")["color"], show.layer_look("relu4_1")["color"]]
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_xlabel()) == ("linear", "log", "size (px)")
+
+
+def test_bars_stand_side_by_side_with_different_hatches(shown):
+    show.bars({"one": {"a": 1.0, "b": 2.0}, "two": {"a": 3.0, "b": 4.0}}, "finding", y="share")
+    (axes,) = shown[0].axes
+    assert [bar.get_height() for bar in axes.patches] == [1.0, 2.0, 3.0, 4.0]
+    assert len({bar.get_hatch() for bar in axes.patches}) == 2
+    ends = [(bar.get_x(), bar.get_x() + bar.get_width()) for bar in axes.patches]
+    assert ends[0][1] <= ends[2][0] + 1e-9, "the bars of one name do not overlap"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["a", "b"]
+
+
+def test_maps_of_both_signs_are_white_at_zero(shown):
+    show.maps({"one sign": torch.rand(4, 6), "both": torch.tensor([[-1.0, 3.0]])}, "finding")
+    one, both = [axes.images[0] for axes in shown[0].axes]
+    assert one.get_cmap().name == "viridis"
+    assert both.get_clim() == (-3.0, 3.0)
+
+
+def test_small_matrices_have_their_numbers_written_in(shown):
+    show.matrices({"F": torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), "large": torch.rand(20, 20)}, "finding", x="position")
+    small, large = shown[0].axes[:2]
+    assert [text.get_text() for text in small.texts] == ["1", "2", "3", "0", "1", "0"]
+    assert not large.texts
+    assert small.get_xlabel() == "position"
+
+
+def test_letters_of_the_other_plots_are_large_enough(shown):
+    show.lines({"a": ([1, 2], [1.0, 10.0])}, "finding", x="x", y="y", logarithmic="xy")
+    show.bars({"one": {"a": 1.0}}, "finding", y="share")
+    show.maps({"one": torch.rand(4, 6)}, "finding")
+    show.matrices({"F": torch.rand(3, 3)}, "finding", ticks=["a", "b", "c"])
+    for figure in shown:
+        for words in figure.findobj(matplotlib.text.Text):
+            assert not words.get_text().strip() or words.get_fontsize() >= 9 or "mathdefault" in words.get_text()
