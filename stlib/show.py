@@ -146,7 +146,7 @@ def matrices(named: Mapping[str, Tensor], title: str, *, x: str = "", y: str = "
                                     figsize=(len(named) * (height * min(max(wide, 0.8), 2.5) + 1.2), height + 0.8))
         for place, (caption, matrix) in zip(axes.flat, named.items(), strict=True):
             values = matrix.detach().cpu().numpy()
-            drawn = place.imshow(values, **_colours(values), interpolation="nearest", aspect="auto")
+            drawn = place.imshow(values, **_colours(values), aspect="auto")
             place.set(title=caption, xlabel=x, ylabel=y)
             place.grid(visible=False)
             if ticks:
@@ -190,7 +190,7 @@ def _grid(drawings: Mapping[str, object], widest: float, title: str, columns: in
         for place in axes.flat:
             place.axis("off")
         for place, (caption, drawing) in zip(axes.flat, drawings.items(), strict=False):
-            place.imshow(drawing, **({"interpolation": "nearest", **_colours(drawing)} if isinstance(drawing, np.ndarray) else {}))
+            place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)
         plt.show()
@@ -223,8 +223,8 @@ def _colours(values: np.ndarray) -> dict:
     """A sequential scale for values of one sign, a diverging one, white at 0, for both."""
     low, high = float(values.min()), float(values.max())
     if low < 0 < high:
-        return {"cmap": "PuOr_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
-    return {"cmap": "viridis"}
+        return {"interpolation": "nearest", "cmap": "PuOr_r", "vmin": -max(-low, high), "vmax": max(-low, high)}
+    return {"interpolation": "nearest", "cmap": "viridis"}
 
 
 def _write_numbers(axes: Axes, values: np.ndarray) -> None:
