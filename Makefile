@@ -38,6 +38,8 @@ notebooks: setup
 
 figures: setup
 	$(PY) figures/draw.py
+	$(PY) figures/vgg.py
+	$(PY) figures/gram.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache stlib.egg-info build

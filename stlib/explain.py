@@ -4,6 +4,7 @@ Channels are maximised in Fourier space (C. Olah, A. Mordvintsev & L. Schubert, 
 layers are inverted after A. Mahendran & A. Vedaldi, "Understanding deep image representations by inverting them", CVPR 2015.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -57,7 +58,7 @@ def maximize(net: VGG, layer: str, channels: Sequence[int], *, size: int = 96, s
     spectrum = _faint_noise(len(channels), canvas, canvas, generator).to(net.device).requires_grad_()
     which = torch.arange(len(channels))
     optimiser = torch.optim.AdamW([spectrum], lr=0.05, weight_decay=1.0)  # the decay keeps colours from saturating
-    for _ in tqdm(range(steps), disable=not progress or steps < 20, leave=False, unit="step"):
+    for _ in tqdm(range(steps), disable=_silent(progress), leave=False, unit="step"):
         top, left = torch.randint(0, 2 * jitter + 1, (2,), generator=generator).tolist()
         picture = _painted(spectrum, canvas)[..., top:top + size, left:left + size]
         activations = net.features(picture, [layer])[layer][which, list(channels)]
@@ -92,7 +93,7 @@ def top_patches(net: VGG, images: Mapping[str, Tensor], layer: str, channel: int
     return sorted(found, key=lambda patch: -patch.activation)[:count]
 
 
-def invert(net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 0) -> Tensor:
+def invert(net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 0, progress: bool = True) -> Tensor:
     """A picture, found from noise, whose features at a layer are those of `image`: what the layer still knows of it.
 
     Minimises the content loss (Gatys et al. 2016, eq. 1) with L-BFGS over Fourier coefficients, `steps` evaluations; the
@@ -108,13 +109,15 @@ def invert(net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 
     optimiser = torch.optim.LBFGS([spectrum], max_iter=steps, max_eval=steps, history_size=20, tolerance_grad=0,
                                   tolerance_change=0, line_search_fn="strong_wolfe")
 
-    def closure() -> Tensor:
-        optimiser.zero_grad()
-        loss = content_loss(net.features(_painted(spectrum, height, width), [layer])[layer], P) / P.numel()
-        loss.backward()
-        return loss
+    with tqdm(total=steps, disable=_silent(progress), leave=False, unit="eval") as bar:
+        def closure() -> Tensor:
+            optimiser.zero_grad()
+            loss = content_loss(net.features(_painted(spectrum, height, width), [layer])[layer], P) / P.numel()
+            loss.backward()
+            bar.update()
+            return loss
 
-    optimiser.step(closure)
+        optimiser.step(closure)
     with torch.no_grad():
         return _painted(spectrum, height, width).cpu()
 
@@ -122,6 +125,10 @@ def invert(net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 
 def psnr(image: Tensor, original: Tensor) -> float:
     """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in decibels, for pictures in [0, 1]."""
     return float(-10 * torch.log10((image - original).square().mean()))
+
+
+def _silent(progress: bool) -> bool:
+    return not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
 
 
 def _faint_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
+import torch
 from IPython.display import Image as NotebookImage
 from matplotlib.axes import Axes
 from torch import Tensor
@@ -131,6 +132,22 @@ def maps(feature_maps: Mapping[str, Tensor], title: str = "", *, columns: int | 
     """
     _grid({caption: values.detach().cpu().numpy() for caption, values in feature_maps.items()},
           max(values.shape[1] / values.shape[0] for values in feature_maps.values()), title, columns, height)
+
+
+def kernels(named: Mapping[str, Tensor], title: str = "", *, columns: int = 16, height: float = 2.1) -> None:
+    """Show sets of colour kernels, each set as one picture of small squares: grey is 0, brighter adds, darker takes away.
+
+    named: {caption: [K, 3, k, k], RGB}. Each kernel has its own scale. columns: kernels that stand side by side in a set.
+    """
+    sheets = {}
+    for caption, weights in named.items():
+        weights = weights.detach().cpu()
+        squares = 0.5 + 0.5 * weights / weights.abs().amax(dim=(1, 2, 3), keepdim=True)
+        squares = torch.nn.functional.pad(squares.repeat_interleave(6, 2).repeat_interleave(6, 3), (2, 2, 2, 2), value=1.0)
+        rows = [torch.cat(list(row), dim=2) for row in squares.split(columns)]
+        rows[-1] = torch.nn.functional.pad(rows[-1], (0, rows[0].shape[2] - rows[-1].shape[2], 0, 0), value=1.0)
+        sheets[caption] = torch.cat(rows, dim=1)[None]
+    images(sheets, title, height=height)
 
 
 def matrices(named: Mapping[str, Tensor], title: str, *, x: str = "", y: str = "", ticks: Sequence[str] = (),

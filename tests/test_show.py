@@ -129,3 +129,13 @@ def test_letters_of_the_other_plots_are_large_enough(shown):
     for figure in shown:
         for words in figure.findobj(matplotlib.text.Text):
             assert not words.get_text().strip() or words.get_fontsize() >= 9 or "mathdefault" in words.get_text()
+
+
+def test_kernels_are_squares_with_grey_for_zero(shown):
+    weights = torch.zeros(5, 3, 3, 3)
+    weights[:, 0] = 1.0
+    show.kernels({"five": weights}, "finding", columns=4)
+    drawn = shown[0].axes[0].images[0].get_array()
+    assert drawn.shape[:2] == (2 * 22, 4 * 22), "two rows of squares, 18 pixels and a frame of 2"
+    assert list(drawn[10, 10]) == [255, 128, 128]
+    assert list(drawn[30, 40]) == [255, 255, 255], "no kernel stands there"

@@ -5,6 +5,40 @@ learner's mistake; an untouched stub is "not attempted yet". It never tells the 
 """
 
 from stlib.check.chapter00 import first_transfer, fit, half_way
+from stlib.check.chapter01 import convolve, edge_kernel, map_size
+from stlib.check.chapter02 import count_parameters, keep_all, prepare, receptive_field
+from stlib.check.chapter03 import closest_pair, disguise, gram_in_one_line, gram_with_loops
+from stlib.check.chapter04 import choose_layer, content_gradient, write_content_loss
+from stlib.check.chapter05 import from_pytorch_tutorial, gradient_below_relu, whole_style_loss
+from stlib.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
 from stlib.check.chapter07 import adam_loop, make_closure, start_from_noise
 
-__all__ = ["adam_loop", "first_transfer", "fit", "half_way", "make_closure", "start_from_noise"]
+__all__ = [
+    "adam_loop",
+    "balance_beta",
+    "choose_layer",
+    "closest_pair",
+    "content_gradient",
+    "convert_beta",
+    "convolve",
+    "count_parameters",
+    "disguise",
+    "edge_kernel",
+    "equal_pulls",
+    "first_transfer",
+    "fit",
+    "from_pytorch_tutorial",
+    "gradient_below_relu",
+    "gram_in_one_line",
+    "gram_with_loops",
+    "half_way",
+    "keep_all",
+    "make_closure",
+    "map_size",
+    "prepare",
+    "receptive_field",
+    "start_from_noise",
+    "variation",
+    "whole_style_loss",
+    "write_content_loss",
+]
