@@ -33,16 +33,18 @@ def layer_look(layer: str) -> dict:
     return {"color": color, "linestyle": dashes}
 
 
-def images(pictures: Mapping[str, Tensor] | Sequence[Tensor], title: str = "", *, columns: int | None = None,
+def images(pictures: Mapping[str, Tensor] | Sequence, title: str = "", *, columns: int | None = None,
            height: float = 2.1) -> None:
     """Show pictures in a grid, each under its name.
 
-    pictures: {caption: picture} or a list of pictures, [1, 3, H, W] in [0, 1]. columns: how many stand side by side;
-    None puts all in one row. height: of one picture, in inches.
+    pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list of pictures alone;
+    each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts all in one row. height: of one picture,
+    in inches.
     """
-    named = dict(pictures) if isinstance(pictures, Mapping) else {" " * number: p for number, p in enumerate(pictures)}
-    _grid({caption: to_pil(picture) for caption, picture in named.items()},
-          max(picture.shape[-1] / picture.shape[-2] for picture in named.values()), title, columns, height)
+    pairs = list(pictures.items()) if isinstance(pictures, Mapping) else [
+        ("", picture) if isinstance(picture, Tensor) else picture for picture in pictures]
+    _grid([(caption, to_pil(picture)) for caption, picture in pairs],
+          max(picture.shape[-1] / picture.shape[-2] for _, picture in pairs), title, columns, height)
 
 
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
@@ -130,7 +132,7 @@ def maps(feature_maps: Mapping[str, Tensor], title: str = "", *, columns: int | 
     feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with its own scale; a map
     with both signs from purple (negative) over white (0) to orange (positive).
     """
-    _grid({caption: values.detach().cpu().numpy() for caption, values in feature_maps.items()},
+    _grid([(caption, values.detach().cpu().numpy()) for caption, values in feature_maps.items()],
           max(values.shape[1] / values.shape[0] for values in feature_maps.values()), title, columns, height)
 
 
@@ -197,16 +199,17 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     return NotebookImage(data=data.getvalue(), format="gif")
 
 
-def _grid(drawings: Mapping[str, object], widest: float, title: str, columns: int | None, height: float) -> None:
+def _grid(drawings: list[tuple[str, object]], widest: float, title: str, columns: int | None, height: float) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     columns = columns or len(drawings)
     rows = -(-len(drawings) // columns)
+    line = 0.3 if any(caption for caption, _ in drawings) else 0.1
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained",
-                                    figsize=(columns * height * widest + 0.2, rows * (height + 0.3) + 0.4 * bool(title)))
+                                    figsize=(columns * height * widest + 0.2, rows * (height + line) + 0.4 * bool(title)))
         for place in axes.flat:
             place.axis("off")
-        for place, (caption, drawing) in zip(axes.flat, drawings.items(), strict=False):
+        for place, (caption, drawing) in zip(axes.flat, drawings, strict=False):
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)

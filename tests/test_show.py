@@ -139,3 +139,10 @@ def test_kernels_are_squares_with_grey_for_zero(shown):
     assert drawn.shape[:2] == (2 * 22, 4 * 22), "two rows of squares, 18 pixels and a frame of 2"
     assert list(drawn[10, 10]) == [255, 128, 128]
     assert list(drawn[30, 40]) == [255, 255, 255], "no kernel stands there"
+
+
+def test_pictures_may_share_a_caption_or_have_none(shown):
+    show.images([("cat", sample("cat", 48)), ("cat", sample("cat", 64))], "finding")
+    show.images([sample("cat", 48), sample("cat", 64), sample("castle", 64)], "finding", columns=2)
+    assert [axes.get_title() for axes in shown[0].axes] == ["cat", "cat"]
+    assert [bool(axes.images) for axes in shown[1].axes] == [True, True, True, False]
