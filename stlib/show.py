@@ -5,6 +5,7 @@ readers can tell apart; lines differ in their dashes, too.
 """
 
 import io
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -74,11 +75,10 @@ def curves(series: Mapping[str, Sequence[float]], title: str, *, x: str = "evalu
 
     What rises above one and a half times the highest start has diverged, and leaves the figure.
     """
-    looks = [(BLACK, "-"), (RED, "--"), (BLUE, "-."), (GREEN, ":"), (ORANGE, (0, (5, 1)))]
     with plt.rc_context(LOOK):
         _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
-        for (label, values), (color, dashes) in zip(series.items(), looks, strict=False):
-            axes.plot(range(len(values)), values, color=color, linestyle=dashes, label=label)
+        for (label, values), look in zip(series.items(), _looks(series), strict=True):
+            axes.plot(range(len(values)), values, label=label, **{**look, "marker": None})
         _finish(axes, title, y)
         axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
         plt.show()
@@ -168,6 +168,9 @@ def matrices(named: Mapping[str, Tensor], title: str, *, x: str = "", y: str = "
             drawn = place.imshow(values, **_colours(values), aspect="auto")
             place.set(title=caption, xlabel=x, ylabel=y)
             place.grid(visible=False)
+            for axis, count in ((place.xaxis, values.shape[1]), (place.yaxis, values.shape[0])):
+                if count <= 8:
+                    axis.set_ticks(range(count))
             if ticks:
                 place.set_yticks(range(len(values)), ticks)
                 if values.shape[0] == values.shape[1]:
@@ -231,12 +234,12 @@ def _logarithmic(axes: Axes, which: str) -> None:
 def _looks(labels) -> list[dict]:
     """Colours, dashes and markers: a layer's own where a label is a layer, else one after the other."""
     plain = [(BLUE, "-", "o"), (RED, "--", "s"), (GREEN, "-.", "^"), (ORANGE, ":", "D"), (BLACK, (0, (5, 1)), "v"),
-             (PURPLE, (0, (3, 1, 1, 1)), "P")]
+             (PURPLE, (0, (3, 1, 1, 1)), "P"), (SKY, (0, (1, 2)), "X")]
     of_layers = [re.fullmatch(r"(conv|relu)\d_\d|pool\d", label) for label in labels]
     if all(of_layers):
         return [{**layer_look(label), "marker": "o", "markersize": 5} for label in labels]
     return [{"color": color, "linestyle": dashes, "marker": marker, "markersize": 5}
-            for color, dashes, marker in plain[:len(of_layers)]]
+            for color, dashes, marker in itertools.islice(itertools.cycle(plain), len(of_layers))]
 
 
 def _colours(values: np.ndarray) -> dict:

@@ -1,5 +1,6 @@
 """The notebooks' own rules: executed in order, small, clean, linked, in the form of a chapter."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -35,7 +36,10 @@ def notebook(request) -> Path:
 
 
 def test_there_are_chapters():
-    assert {"00_start_here", "07_the_full_loop"} <= {path.stem for path in NOTEBOOKS}
+    """All in one row from the start to the full loop."""
+    chapters = {"00_start_here", "01_what_a_cnn_sees", "02_inside_vgg", "03_gram_matrices", "04_content_loss", "05_style_loss",
+                "06_total_loss", "07_the_full_loop"}
+    assert chapters <= {path.stem for path in NOTEBOOKS}
 
 
 def test_is_executed_from_top_to_bottom(notebook):
@@ -77,6 +81,17 @@ def test_no_cell_ends_with_a_semicolon_and_few_are_long(notebook):
         lengths.append(len([line for line in source.splitlines() if line.strip()]))
     assert max(lengths) <= 30
     assert sum(length > 15 for length in lengths) <= len(lengths) / 8
+
+
+def test_code_fits_into_the_window(notebook):
+    assert max(len(line) for cell in code_cells(notebook) for line in text(cell).splitlines()) <= 125
+
+
+def test_each_chapter_leads_to_its_neighbours():
+    """previous: the one before; next: the one after."""
+    for before, after in itertools.pairwise(NOTEBOOKS):
+        assert f"]({after.name})" in prose(before).split("\n---\n")[-1].split("next:")[1], before.stem
+        assert f"]({before.name})" in prose(after).split("previous:")[-1].split("next:")[0], after.stem
 
 
 def test_only_times_and_animations_are_not_compared(notebook):
