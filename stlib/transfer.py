@@ -7,7 +7,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -15,7 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from stlib.arguments import check_arguments, layer_weights
 from stlib.losses import content_loss, style_layer_loss, style_target, total_variation
+from stlib.solver import Stage, enlarge, fine_detail, pixels, shrink, stages, waves
 from stlib.vgg import VGG
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -30,14 +32,16 @@ class Transfer:
     """What `style_transfer` returns.
 
     image: the best picture found, [1, 3, H, W], RGB, clamped to [0, 1], on the CPU.
-    history: a dict for each evaluation: "seconds" since the start, "total", "content" (L_content), "style" (L_style),
-        "tv", and E_l under the name of each style layer. Losses are without their weights but for "total".
+    history: a dict for each evaluation at full size: "seconds" since the start, "total", "content" (L_content), "style"
+        (L_style), "tv", and E_l under the name of each style layer. Losses are without their weights but for "total".
+    coarse: the same for the evaluations of smaller pictures, which came before; their losses are those of their size.
     frames: the best picture so far, clamped, every `keep_every` evaluations; the start is the first.
     reason: why it ended: "steps", "callback", "interrupted" or "not finite".
     """
 
     image: Tensor
     history: list[dict[str, float]] = field(default_factory=list)
+    coarse: list[dict[str, float]] = field(default_factory=list)
     frames: list[Tensor] = field(default_factory=list)
     reason: str = "steps"
 
@@ -53,7 +57,7 @@ class Objective:
                  tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                  style_layers: Sequence[str] = STYLE_LAYERS, style_weights=None):
         self.net, self.alpha, self.tv = net, alpha, tv
-        self.w = _layer_weights(style_weights, style_layers)
+        self.w = layer_weights(style_weights, style_layers)
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         net.check(content, self.layers)  # now, not after the content has been through the network
         if style_layers:
@@ -89,8 +93,8 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
                    beta: float | None = None, tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                    style_layers: Sequence[str] = STYLE_LAYERS,
                    style_weights: Mapping[str, float] | Sequence[float] | None = None,
-                   init: str | Tensor = "content", optimizer: str = "lbfgs", steps: int = 100, seed: int = 0,
-                   keep_every: int | None = None,
+                   init: str | Tensor = "content", optimizer: str = "lbfgs", solver: str = "plain", steps: int = 100,
+                   seed: int = 0, keep_every: int | None = None,
                    callback: Callable[[int, Tensor, dict[str, float]], bool | None] | None = None,
                    progress: bool = True) -> Transfer:
     """Paint the content picture in the style of another one (Gatys et al. 2016, eq. 7).
@@ -100,81 +104,113 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
         style_weights None is one over the number of style layers. tv: weight of the total variation.
     init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (scaled to the content's size) or
         a tensor of the content's shape. optimizer: "lbfgs" or "adam".
-    steps: evaluations of the loss and its gradient, the unit of cost. keep_every: keep a frame every so many of them.
+    solver: "plain" moves the pixels of the whole picture, as the paper does; "fast" begins with smaller pictures and moves
+        waves (module `solver`), and reaches the same loss in a fraction of the time.
+    steps: evaluations of the loss and its gradient, the unit of cost; an evaluation of a smaller picture counts by its share
+        of the pixels. keep_every: keep a frame every so many evaluations.
     callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a true result ends the run.
+        The fast solver's first evaluations are of a smaller x.
 
     The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the notebook's stop button,
     ends the run with what it has; so does a loss that is no longer finite, with a RuntimeWarning. The same seed, machine
     and number of threads give the same picture, bit for bit.
     Raises ValueError, before any work, for arguments that make no sense.
     """
-    _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, steps,
-                     seed, keep_every, callback)
+    check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, solver,
+                    steps, seed, keep_every, callback)
     net = VGG() if net is None else net
-    objective = Objective(net, content, style, alpha=alpha, beta=beta, tv=tv, content_layers=content_layers,
-                          style_layers=style_layers, style_weights=style_weights)
-    # L-BFGS flattens x as it lies in memory, and half precision would overflow
-    x = _start(init, content, style, seed).to(objective.net.device, torch.float32, memory_format=torch.contiguous_format)
-    x.requires_grad_()
-    result, best = Transfer(image=content), _Best()
-
+    plan = stages(steps, min(*content.shape[2:], *style.shape[2:])) if solver == "fast" else [Stage(1.0, steps)]
     silent = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
-    with tqdm(total=steps, disable=silent, leave=False, unit="eval") as bar:
-        started = time.perf_counter()
+    with tqdm(total=steps, disable=silent, leave=False, unit="eval", unit_scale=True) as bar:
+        run = _Run(content, keep_every, callback, bar)
+        try:
+            for stage in plan:
+                p, a = shrink(content, stage.share), shrink(style, stage.share)
+                objective = Objective(net, p, a, alpha=alpha, tv=tv, content_layers=content_layers, style_layers=style_layers,
+                                      style_weights=style_weights,
+                                      beta=None if beta is None else beta * stage.cost)  # N·M counts in L_content, not in L_style
+                start = _start(shrink(init, stage.share) if isinstance(init, Tensor) else init, p, a, seed)
+                run.descend(stage, objective, start, optimizer, waves if solver == "fast" else pixels,
+                            keep_detail=isinstance(init, Tensor) or init != "noise")
+        except _Stop as stop:
+            run.result.reason = str(stop)
+        except KeyboardInterrupt:
+            if run.best is None:
+                raise
+            run.result.reason = "interrupted"
+    if run.best is None:
+        raise ValueError("the loss of the starting picture is not finite: alpha, beta or tv are too large, or the network "
+                         "holds weights that are not finite.")
+    if run.result.reason == "not finite":
+        warnings.warn(f"the loss was no longer finite at evaluation {run.evaluations} of {steps}; this is the best "
+                      "picture until then. Try a smaller beta.", RuntimeWarning, stacklevel=2)
+    run.result.image = run.picture()
+    return run.result
+
+
+class _Stop(Exception):
+    """Ends a run, or an optimiser's stage, in the middle of a step, which may hold many evaluations."""
+
+
+class _Run:
+    """A run so far: what it will return, and the best picture of the stage that it is in."""
+
+    def __init__(self, content: Tensor, keep_every: int | None, callback, bar: tqdm):
+        self.result, self.size = Transfer(image=content), content.shape[2:]
+        self.keep_every, self.callback, self.bar = keep_every, callback, bar
+        self.best, self.evaluations, self.began = None, 0, time.perf_counter()
+
+    def descend(self, stage: Stage, objective: Objective, start: Tensor, optimizer: str, parametrise, keep_detail: bool) -> None:
+        """Lower the objective from the start, or from where the stage before has led, by `stage.evaluations`."""
+        # L-BFGS flattens x as it lies in memory, and half precision would overflow
+        start = start.to(objective.net.device, torch.float32, memory_format=torch.contiguous_format)
+        x0 = start
+        if self.best is not None:
+            x0 = enlarge(self.best, start.shape[2:])
+            if keep_detail:
+                x0 = x0 + fine_detail(start, self.start)
+        self.start, self.lowest, last = start, math.inf, self.evaluations + stage.evaluations
+        z, picture = parametrise(x0)
 
         def evaluate() -> Tensor:
-            """One evaluation of L_total and its gradient, and all that is noted about it."""
-            evaluation = len(result.history)
-            if evaluation == steps:
+            """One evaluation of L_total and its gradient."""
+            if self.evaluations == last:
                 raise _Stop("steps")
-            x.grad = None
+            z.grad = None
+            x = picture(z)
             total, losses = objective(x)
             if not math.isfinite(losses["total"]):
                 raise _Stop("not finite")
             total.backward()
-            result.history.append({"seconds": time.perf_counter() - started, **losses})
-            best.update(x, losses["total"])
-            if keep_every and evaluation % keep_every == 0:
-                result.frames.append(_picture(best.x))
-            bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
-            bar.update()
-            if callback is not None and callback(evaluation, x.detach().clone(), dict(losses)):
-                raise _Stop("callback")
+            self.note(x, losses, stage)
             return total
 
-        optimise = _optimizer(optimizer, x, steps)
+        optimise = _optimizer(optimizer, z, stage.evaluations)
         try:
             while True:
                 optimise.step(evaluate)
         except _Stop as stop:
-            result.reason = str(stop)
-        except KeyboardInterrupt:
-            if best.x is None:
+            if str(stop) != "steps":
                 raise
-            result.reason = "interrupted"
-    if best.x is None:
-        raise ValueError("the loss of the starting picture is not finite: alpha, beta or tv are too large, or the network "
-                         "holds weights that are not finite.")
-    if result.reason == "not finite":
-        warnings.warn(f"the loss was no longer finite at evaluation {len(result.history)} of {steps}; this is the best "
-                      "picture until then. Try a smaller beta.", RuntimeWarning, stacklevel=2)
-    result.image = _picture(best.x)
-    return result
 
+    def note(self, x: Tensor, losses: dict[str, float], stage: Stage) -> None:
+        """Keep what is worth keeping of an evaluation; _Stop when the callback wants it."""
+        history = self.result.history if stage.share == 1 else self.result.coarse
+        history.append({"seconds": time.perf_counter() - self.began, **losses})
+        if losses["total"] < self.lowest:
+            self.best, self.lowest = x.detach().clone(), losses["total"]
+        if self.keep_every and self.evaluations % self.keep_every == 0:
+            self.result.frames.append(self.picture())
+        self.bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
+        self.bar.update(stage.cost)
+        self.evaluations += 1
+        if self.callback is not None and self.callback(self.evaluations - 1, x.detach().clone(), dict(losses)):
+            raise _Stop("callback")
 
-class _Stop(Exception):
-    """Ends an optimiser in the middle of its step, which may hold many evaluations."""
-
-
-class _Best:
-    """The picture with the lowest loss so far."""
-
-    x: Tensor | None = None
-    total = math.inf
-
-    def update(self, x: Tensor, total: float) -> None:
-        if total < self.total:
-            self.x, self.total = x.detach().clone(), total
+    def picture(self) -> Tensor:
+        """The best picture so far, clamped, at the content's size."""
+        x = self.best if self.best.shape[2:] == self.size else enlarge(self.best, self.size)
+        return x.detach().clamp(0, 1).float().cpu()
 
 
 def _optimizer(name: str, x: Tensor, steps: int) -> torch.optim.Optimizer:
@@ -186,10 +222,6 @@ def _optimizer(name: str, x: Tensor, steps: int) -> torch.optim.Optimizer:
                              tolerance_grad=0, tolerance_change=0)
 
 
-def _picture(x: Tensor) -> Tensor:
-    return x.detach().clamp(0, 1).float().cpu()
-
-
 def _start(init: str | Tensor, content: Tensor, style: Tensor, seed: int) -> Tensor:
     if isinstance(init, Tensor):
         return init.detach().clone()
@@ -198,70 +230,3 @@ def _start(init: str | Tensor, content: Tensor, style: Tensor, seed: int) -> Ten
     if init == "style":
         return F.interpolate(style.detach().float(), size=content.shape[2:], mode="bilinear", antialias=True)
     return content.detach().clone()
-
-
-def _layer_weights(style_weights, style_layers: Sequence[str]) -> dict[str, float]:
-    """w_l by layer name, whichever way the caller gave them."""
-    if style_weights is None:
-        return dict.fromkeys(style_layers, 1 / max(len(style_layers), 1))
-    if not isinstance(style_weights, (Mapping, Sequence)):
-        raise ValueError(f"style_weights is {style_weights!r}: give a list with one for each style layer, or a dict.")
-    if not isinstance(style_weights, Mapping):
-        if len(style_weights) != len(style_layers):
-            raise ValueError(f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give one for each.")
-        style_weights = dict(zip(style_layers, style_weights, strict=True))
-    if set(style_weights) != set(style_layers):
-        raise ValueError(f"style_weights are for {list(style_weights)}, the style layers are {list(style_layers)}: "
-                         "name the same ones.")
-    for layer, weight in style_weights.items():
-        _check_weight(f"the style weight of {layer}", weight)
-    return dict(style_weights)
-
-
-def _check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, steps,
-                     seed, keep_every, callback) -> None:
-    _check_picture("content", content)
-    _check_picture("style", style)
-    for name, weight in (("alpha", alpha), ("beta", 0.0 if beta is None else beta), ("tv", tv)):
-        _check_weight(name, weight)
-    for name, layers in (("content_layers", content_layers), ("style_layers", style_layers)):
-        if (isinstance(layers, str) or not isinstance(layers, Collection)
-                or not all(isinstance(layer, str) for layer in layers) or len(set(layers)) < len(layers)):
-            raise ValueError(f'{name} is {layers!r}: give a list of layer names, each once, for example ["relu4_2"].')
-    w = _layer_weights(style_weights, style_layers)
-    if (alpha == 0 or not content_layers) and (beta == 0 or not any(w.values())) and tv == 0:
-        raise ValueError("alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above 0 and a layer.")
-    for name, number, smallest in (("steps", steps, 1), ("keep_every", 1 if keep_every is None else keep_every, 1),
-                                   ("seed", seed, 0)):
-        if isinstance(number, bool) or not isinstance(number, int) or not smallest <= number < 2**63:
-            raise ValueError(f"{name} is {number!r}: give a whole number, {smallest} or more.")
-    if callback is not None and not callable(callback):
-        raise ValueError(f"callback is {callback!r}: give a function of (evaluation, x, losses).")
-    if optimizer not in ("lbfgs", "adam"):
-        raise ValueError(f'optimizer is {optimizer!r}: use "lbfgs" or "adam".')
-    if isinstance(init, Tensor):
-        _check_picture("init", init)
-        if init.shape != content.shape:
-            raise ValueError(f"init has the shape {list(init.shape)}, the content picture {list(content.shape)}: "
-                             "they must agree.")
-    elif not isinstance(init, str) or init not in ("content", "noise", "style"):
-        raise ValueError(f'init is {init!r}: use "content", "noise", "style" or a picture of the content\'s shape.')
-
-
-def _check_weight(name: str, weight) -> None:
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
-        raise ValueError(f"{name} is {weight!r}: a weight is a finite number, 0 or more.")
-
-
-def _check_picture(name: str, picture) -> None:
-    if not isinstance(picture, Tensor):
-        raise ValueError(f"{name} is a {type(picture).__name__}, not a tensor: load it first, "
-                         f"{name} = stlib.load_image(…) or stlib.sample(…).")
-    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape or not picture.is_floating_point():
-        raise ValueError(f"{name} has the shape {list(picture.shape)} and type {picture.dtype}: "
-                         "a picture is a float tensor [1, 3, H, W], as load_image gives.")
-    if not torch.isfinite(picture).all():
-        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
-    if picture.min() < -0.5 or picture.max() > 1.5:  # a result that was not clamped may stray a little from 0…1
-        raise ValueError(f"{name} has values from {picture.min():.3g} to {picture.max():.3g}: they belong into 0…1. "
-                         "Divide by 255?")

@@ -20,7 +20,9 @@ MAY_IMPORT = {
     "losses": set(),
     "winograd": set(),
     "vgg": {"weights", "images", "winograd"},
-    "transfer": {"vgg", "losses", "images"},
+    "solver": set(),
+    "arguments": set(),
+    "transfer": {"vgg", "losses", "images", "solver", "arguments"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")

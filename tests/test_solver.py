@@ -1,0 +1,188 @@
+"""Coarse-to-fine stages and the Fourier preconditioner: the same loss, another way to its minimum."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from stlib import sample, style_transfer
+from stlib.solver import SMALLEST_SIDE, Stage, enlarge, fine_detail, pixels, shrink, stages, waves
+from stlib.transfer import Objective
+
+
+@pytest.fixture
+def paint(net):
+    def paint(content=None, style=None, **settings):
+        content = sample("castle", 160) if content is None else content
+        style = sample("cafe-terrace", 160) if style is None else style
+        return style_transfer(content, style, net=net, **{"solver": "fast", "steps": 12, "progress": False} | settings)
+
+    return paint
+
+
+# stages
+
+@pytest.mark.parametrize("steps", [1, 2, 7, 50, 100, 300])
+@pytest.mark.parametrize("side", [16, 60, 96, 170, 192, 256, 1000])
+def test_the_work_of_all_stages_is_that_of_the_steps(steps, side):
+    plan = stages(steps, side)
+    work = sum(stage.cost * stage.evaluations for stage in plan)
+    assert abs(work - steps) <= 0.5 + 1e-9 or plan[-1].evaluations == 1
+    assert [stage.share for stage in plan] == sorted(stage.share for stage in plan)
+    assert plan[-1].share == 1 and all(stage.evaluations >= 1 for stage in plan)
+
+
+def test_small_pictures_have_no_coarse_stages():
+    assert stages(40, 2 * SMALLEST_SIDE - 1) == [Stage(1.0, 40)]
+    assert len(stages(40, 2 * SMALLEST_SIDE)) == 2 and len(stages(40, 4 * SMALLEST_SIDE)) == 3
+
+
+def test_an_evaluation_costs_its_share_of_the_pixels():
+    assert Stage(0.25, 8).cost == 1 / 16 and Stage(1.0, 8).cost == 1
+
+
+# smaller and larger
+
+def test_shrink_and_enlarge_change_the_size_alone():
+    image = torch.full((1, 3, 90, 61), 0.3)
+    small = shrink(image, 0.5)
+    assert small.shape == (1, 3, 45, 30)
+    assert_close(small, torch.full_like(small, 0.3))
+    assert_close(enlarge(small, (90, 61)), image)
+    assert shrink(image, 1) is image
+
+
+def test_detail_is_what_the_smaller_picture_lost():
+    """The enlarged picture and its detail are the picture; of an even picture there is none."""
+    image = sample("castle", 128)
+    small = shrink(image, 0.5)
+    assert_close(enlarge(small, image.shape[2:]) + fine_detail(image, small), image)
+    even = torch.full((1, 3, 64, 64), 0.5)
+    assert fine_detail(even, shrink(even, 0.5)).abs().max() < 1e-5
+
+
+# waves
+
+@pytest.mark.parametrize("size", [(8, 8), (9, 12), (31, 17)])
+def test_waves_begin_at_the_start(size):
+    start = torch.rand(1, 3, *size)
+    z, picture = waves(start)
+    assert z.shape == start.shape and z.requires_grad and z.is_leaf and not z.any()
+    assert_close(picture(z), start)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (15, 22)])
+def test_waves_are_linear_and_symmetric(size, generator):
+    """x − start = T z with T = Tᵀ, so that a gradient passes back as a picture passes forward."""
+    start = torch.rand(1, 3, *size, dtype=torch.float64, generator=generator)
+    _, picture = waves(start)
+    u, v = (torch.randn(1, 3, *size, dtype=torch.float64, generator=generator) for _ in range(2))
+    def T(z):
+        return picture(z) - start
+
+    assert_close(T(2 * u + v), 2 * T(u) + T(v))
+    assert_close((T(u) * v).sum(), (u * T(v)).sum())
+
+
+def test_a_wave_is_scaled_by_its_frequency_to_the_minus_p():
+    """cos with 2 and with 8 periods in 32 pixels: the slow one moves 4^p times as far."""
+    start = torch.zeros(1, 3, 32, 32)
+    column = torch.arange(32) / 32
+    for power in (0.25, 0.5, 1.0):
+        _, picture = waves(start, power)
+        moved = [picture(torch.cos(2 * torch.pi * periods * column).expand(1, 3, 32, 32)).abs().max() for periods in (2, 8)]
+        assert_close(moved[0] / moved[1], torch.tensor(4.0**power), rtol=1e-4, atol=0)
+
+
+def test_the_constant_wave_is_moved_by_a_finite_amount():
+    _, picture = waves(torch.zeros(1, 3, 16, 24))
+    assert torch.isfinite(picture(torch.ones(1, 3, 16, 24))).all()
+
+
+def test_waves_of_power_zero_are_pixels():
+    start, z = torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20)
+    assert_close(waves(start, 0)[1](z), start + z)
+
+
+def test_pixels_leave_the_start_alone():
+    start = torch.rand(1, 3, 8, 8)
+    before = start.clone()
+    x, picture = pixels(start)
+    x.data.add_(1)
+    assert torch.equal(start, before) and picture(x) is x
+
+
+# the solver in style_transfer
+
+def test_the_loss_is_the_plain_one_at_full_size(paint, net):
+    """The last entry's losses are those of the picture under the paper's objective, whatever the way to it."""
+    content, style = sample("castle", 160), sample("cafe-terrace", 160)
+    seen = []
+    result = paint(content, style, callback=lambda evaluation, x, losses: seen.append((x, losses)))
+    x, losses = seen[-1]
+    expected = Objective(net, content, style)(x)[1]
+    assert losses == pytest.approx(expected, rel=1e-4)
+    assert x.shape == content.shape and result.history[-1]["total"] == losses["total"]
+
+
+def test_coarse_evaluations_are_kept_apart(paint):
+    seen = []
+    result = paint(steps=20, callback=lambda evaluation, x, losses: seen.append((evaluation, tuple(x.shape[2:]))))
+    plan = stages(20, 107)
+    assert [len(result.coarse), len(result.history)] == [sum(s.evaluations for s in plan[:-1]), plan[-1].evaluations]
+    assert [evaluation for evaluation, _ in seen] == list(range(len(seen)))
+    sizes = [size for _, size in seen]
+    assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == (107, 160)
+    seconds = [losses["seconds"] for losses in [*result.coarse, *result.history]]
+    assert seconds == sorted(seconds)
+
+
+def test_it_gets_further_than_the_plain_solver_with_the_same_work(paint):
+    """On two pairs, 30 evaluations' worth of work."""
+    for content, style in (("castle", "cafe-terrace"), ("cat", "langlois-bridge")):
+        best = {}
+        for solver in ("fast", "plain"):
+            result = paint(sample(content, 144), sample(style, 144), solver=solver, steps=30)
+            best[solver] = min(losses["total"] for losses in result.history)
+        assert best["fast"] < best["plain"], (content, style)
+
+
+def test_beta_follows_the_size(paint):
+    """A beta of one's own gives the same picture as the same number by default: all stages pursue one balance."""
+    default = paint(steps=8)
+    own = paint(steps=8, beta=33.0 * 512 * (107 // 8) * (160 // 8))
+    assert_close(own.history[0]["total"], default.history[0]["total"], rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("init", ["content", "noise", "style", "tensor"])
+def test_every_start_works(paint, init):
+    content = sample("castle", 160)
+    start = torch.full_like(content, 0.5) if init == "tensor" else init
+    result = paint(content, init=start, steps=10, keep_every=4)
+    assert result.image.shape == content.shape and torch.isfinite(result.image).all()
+    assert {frame.shape for frame in result.frames} == {content.shape}
+    assert result.history[-1]["total"] < result.history[0]["total"]
+
+
+def test_interrupted_in_a_coarse_stage_it_returns_a_picture_of_full_size(paint):
+    def interrupt(evaluation, x, losses):
+        if evaluation == 3:
+            raise KeyboardInterrupt
+
+    content = sample("castle", 160)
+    result = paint(content, steps=40, callback=interrupt)
+    assert result.reason == "interrupted" and result.history == [] and len(result.coarse) == 4
+    assert result.image.shape == content.shape
+
+
+def test_the_same_seed_is_the_same_picture(paint):
+    one, again = (paint(init="noise", seed=3, steps=6).image for _ in range(2))
+    assert torch.equal(one, again)
+
+
+@pytest.mark.parametrize(("settings", "message"), [
+    ({"solver": "quick"}, 'use "fast" or "plain"'),
+    ({"solver": "fast", "optimizer": "adam"}, 'use solver="plain" with optimizer=\'adam\''),
+])
+def test_what_does_not_exist_is_refused(paint, settings, message):
+    with pytest.raises(ValueError, match=message):
+        paint(**settings)
