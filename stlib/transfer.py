@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib.arguments import check_arguments, layer_weights
+from stlib.colour import match_colours
 from stlib.losses import content_loss, style_layer_loss, style_target, total_variation
 from stlib.solver import Stage, enlarge, fine_detail, pixels, shrink, stages, waves
 from stlib.vgg import VGG
@@ -104,8 +105,8 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
         style_weights None is one over the number of style layers. tv: weight of the total variation.
     init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (scaled to the content's size) or
         a tensor of the content's shape. optimizer: "lbfgs" or "adam".
-    solver: "plain" moves the pixels of the whole picture, as the paper does; "fast" begins with smaller pictures and moves
-        waves (module `solver`), and reaches the same loss in a fraction of the time.
+    solver: "plain" moves the pixels of the whole picture, as the paper does; "fast" begins with smaller pictures, for
+        init="content" in the style's colours, and moves waves (module `solver`): the same loss in less time.
     steps: evaluations of the loss and its gradient, the unit of cost; an evaluation of a smaller picture counts by its share
         of the pixels. keep_every: keep a frame every so many evaluations.
     callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a true result ends the run.
@@ -130,6 +131,8 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
                                       style_weights=style_weights,
                                       beta=None if beta is None else beta * stage.cost)  # N·M counts in L_content, not in L_style
                 start = _start(shrink(init, stage.share) if isinstance(init, Tensor) else init, p, a, seed)
+                if solver == "fast" and isinstance(init, str) and init == "content" and style_layers and objective.beta:
+                    start = match_colours(p, a).clamp(0, 1)  # nearer to the minimum: the style asks for its colours anyway
                 run.descend(stage, objective, start, optimizer, waves if solver == "fast" else pixels,
                             keep_detail=isinstance(init, Tensor) or init != "noise")
         except _Stop as stop:

@@ -21,8 +21,9 @@ MAY_IMPORT = {
     "winograd": set(),
     "vgg": {"weights", "images", "winograd"},
     "solver": set(),
+    "colour": set(),
     "arguments": set(),
-    "transfer": {"vgg", "losses", "images", "solver", "arguments"},
+    "transfer": {"vgg", "losses", "images", "solver", "arguments", "colour"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")

@@ -153,6 +153,25 @@ def test_beta_follows_the_size(paint):
     assert_close(own.history[0]["total"], default.history[0]["total"], rtol=0.02, atol=0)
 
 
+def first_picture(paint, **settings):
+    """The picture of the first evaluation, of a run too small for coarse stages."""
+    seen = []
+    paint(sample("castle", 80), sample("cafe-terrace", 80), steps=1, **settings,
+          callback=lambda evaluation, x, losses: seen.append(x))
+    return seen[0]
+
+
+def test_it_starts_with_the_content_in_the_styles_colours(paint):
+    mean = first_picture(paint).mean(dim=(2, 3))
+    assert_close(mean, sample("cafe-terrace", 80).mean(dim=(2, 3)), rtol=0, atol=0.05)
+    assert (mean - sample("castle", 80).mean(dim=(2, 3))).abs().max() > 0.1
+
+
+@pytest.mark.parametrize("settings", [{"beta": 0.0}, {"style_layers": []}, {"solver": "plain"}])
+def test_without_style_it_starts_with_the_content_itself(paint, settings):
+    assert_close(first_picture(paint, **settings), sample("castle", 80))
+
+
 @pytest.mark.parametrize("init", ["content", "noise", "style", "tensor"])
 def test_every_start_works(paint, init):
     content = sample("castle", 160)
