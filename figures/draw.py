@@ -8,8 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from stlib import sample, style_transfer, to_pil
+from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS
 from stlib.show import BLUE, LOOK, RED
-from stlib.transfer import CONTENT_LAYERS, STYLE_LAYERS
 
 FOLDER = Path(__file__).parent
 GREY = "#555555"

@@ -12,7 +12,7 @@ import psutil
 import torch
 
 from stlib.images import ImageError, sample, sample_names
-from stlib.transfer import Objective
+from stlib.objective import Objective
 from stlib.vgg import VGG, best_device
 from stlib.weights import WeightsError, load_weights
 

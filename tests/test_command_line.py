@@ -13,7 +13,7 @@ from PIL import Image
 from stlib import ImageError, Transfer, WeightsError, load_image, sample, save_image, style_transfer, to_pil
 from stlib.__main__ import main
 from stlib.doctor import Finding
-from stlib.transfer import Objective
+from stlib.objective import Objective
 
 PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
 

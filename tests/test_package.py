@@ -23,7 +23,8 @@ MAY_IMPORT = {
     "solver": set(),
     "colour": set(),
     "arguments": set(),
-    "transfer": {"vgg", "losses", "images", "solver", "arguments", "colour"},
+    "objective": {"vgg", "losses", "arguments"},
+    "transfer": {"vgg", "objective", "images", "solver", "arguments", "colour"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")

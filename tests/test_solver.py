@@ -5,8 +5,8 @@ import torch
 from torch.testing import assert_close
 
 from stlib import sample, style_transfer
+from stlib.objective import Objective
 from stlib.solver import SMALLEST_SIDE, Stage, enlarge, fine_detail, pixels, shrink, stages, waves
-from stlib.transfer import Objective
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from stlib import gram_matrix, sample, style_transfer, total_variation
-from stlib.transfer import STYLE_LAYERS, Objective, default_beta
+from stlib.objective import STYLE_LAYERS, Objective, default_beta
 
 SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
 

@@ -6,7 +6,8 @@ from torch import Tensor
 from stlib.check.exercise import Wrong, call, checker
 from stlib.images import sample, sample_names
 from stlib.losses import style_loss, style_target
-from stlib.transfer import STYLE_LAYERS, Transfer
+from stlib.objective import STYLE_LAYERS
+from stlib.transfer import Transfer
 from stlib.vgg import VGG
 
 PAINTINGS = ("cafe-terrace", "church-at-auvers", "harvest-at-la-crau", "langlois-bridge")

@@ -1,0 +1,60 @@
+"""The total loss of style transfer as a function of the picture (Gatys, Ecker & Bethge 2016, eq. 7).
+
+`style_transfer` lowers it; those who write a loop of their own can lower it themselves.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from stlib.arguments import layer_weights
+from stlib.losses import content_loss, style_layer_loss, style_target, total_variation
+from stlib.vgg import VGG
+
+CONTENT_LAYERS = ("relu4_2",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+BALANCE = 33.0  # the default beta for each of the N·M numbers of the content features; chosen by eye on eight pairs
+
+
+class Objective:
+    """L_total = α L_content + β L_style + tv · TV as a function of the picture (eq. 7); targets are computed once.
+
+    beta None stands for `default_beta` of the content features. Calling it with x, [1, 3, H, W], returns L_total as a
+    tensor that knows its gradient, and the losses of which it consists as floats.
+    """
+
+    def __init__(self, net: VGG, content: Tensor, style: Tensor, *, alpha: float = 1.0, beta: float | None = None,
+                 tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
+                 style_layers: Sequence[str] = STYLE_LAYERS, style_weights=None):
+        self.net, self.alpha, self.tv = net, alpha, tv
+        self.w = layer_weights(style_weights, style_layers)
+        self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
+        net.check(content, self.layers)  # now, not after the content has been through the network
+        if style_layers:
+            net.check(style, style_layers)
+        with torch.no_grad():
+            self.P = net.features(content, content_layers) if content_layers else {}
+            style_features = net.features(style, style_layers) if style_layers else {}
+            self.targets = {layer: style_target(f) for layer, f in style_features.items()}
+        self.beta = default_beta(self.P) if beta is None else beta
+
+    def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        found = self.net.features(x, self.layers)
+        content = sum((content_loss(found[layer], P) for layer, P in self.P.items()), x.new_zeros(()))
+        E = {layer: style_layer_loss(found[layer], target) for layer, target in self.targets.items()}
+        style = sum((self.w[layer] * E[layer] for layer in E), x.new_zeros(()))
+        total = self.alpha * content + self.beta * style
+        tv = total_variation(x) if self.tv else x.new_zeros(())
+        if self.tv:
+            total = total + self.tv * tv
+        losses = {"total": total, "content": content, "style": style, "tv": tv, **E}
+        return total, {name: float(loss.detach()) for name, loss in losses.items()}
+
+
+def default_beta(content_features: Mapping[str, Tensor]) -> float:
+    """β = 33 · N · M, summed over the content layers, so that α = 1 balances content and style at every size.
+
+    L_content is a sum over N·M numbers and grows with the picture, L_style does not; so β has to grow with N·M.
+    """
+    return BALANCE * (sum(P.numel() for P in content_features.values()) or 1)
