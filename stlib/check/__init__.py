@@ -12,6 +12,7 @@ from stlib.check.chapter04 import choose_layer, content_gradient, write_content_
 from stlib.check.chapter05 import from_pytorch_tutorial, gradient_below_relu, whole_style_loss
 from stlib.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
 from stlib.check.chapter07 import adam_loop, make_closure, start_from_noise
+from stlib.check.chapter08 import left_out, plan_experiment, same_balance
 
 __all__ = [
     "adam_loop",
@@ -33,10 +34,13 @@ __all__ = [
     "gram_with_loops",
     "half_way",
     "keep_all",
+    "left_out",
     "make_closure",
     "map_size",
+    "plan_experiment",
     "prepare",
     "receptive_field",
+    "same_balance",
     "start_from_noise",
     "variation",
     "whole_style_loss",

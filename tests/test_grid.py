@@ -1,0 +1,78 @@
+"""Grids of experiments: one call a setting, one yardstick for all."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from stlib import grid, style_transfer
+from stlib.losses import content_loss, style_layer_loss, style_target
+
+LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
+
+
+@pytest.fixture
+def small(content, style):
+    return content[..., :40, :48], style[..., :48, :40]
+
+
+def test_a_grid_is_one_call_for_each_setting(net, small):
+    """What a setting does not name is the same for all."""
+    content, style = small
+    results = grid.run({"as usual": {}, "noise": {"init": "noise"}}, content, style, net, steps=3, seed=5)
+    assert list(results) == ["as usual", "noise"]
+    for result, init in zip(results.values(), ("content", "noise"), strict=True):
+        alone = style_transfer(content, style, net=net, init=init, steps=3, seed=5, progress=False)
+        assert torch.equal(result.image, alone.image)
+        assert len(result.history) == 3
+
+
+def test_a_setting_may_replace_the_pictures(net, small):
+    content, style = small
+    results = grid.run({"smaller": {"content": content[..., :32, :32]}}, content, style, net, steps=1)
+    assert results["smaller"].image.shape == (1, 3, 32, 32)
+
+
+def test_what_is_given_twice_is_refused_before_any_work(net, small):
+    with pytest.raises(ValueError, match="setting 'b' changes init and steps, which is also given for all"):
+        grid.run({"a": {"beta": "no number"}, "b": {"steps": 2, "init": "noise"}}, *small, net, steps=1, init="style")
+
+
+def test_all_are_judged_by_the_same_losses(net, small):
+    content, style = small
+    picture = content.flip(-1)
+    rows = grid.judge({"photo": content, "mirrored": picture}, content, style, net)
+    assert list(rows["photo"]) == ["content", *LAYERS]
+    assert rows["photo"]["content"] == 0
+    found, P = (net.features(x, ["relu4_2", *LAYERS]) for x in (picture, content))
+    expected = 2 * content_loss(found["relu4_2"], P["relu4_2"]) / P["relu4_2"].numel()
+    assert rows["mirrored"]["content"] == pytest.approx(float(expected), rel=1e-4)
+    for layer in LAYERS:
+        expected = style_layer_loss(found[layer], style_target(net.features(style, [layer])[layer]))
+        assert rows["mirrored"][layer] == pytest.approx(float(expected), rel=1e-3)
+
+
+def test_the_style_itself_has_no_style_loss(net, small):
+    _, style = small
+    row = grid.judge({"the painting": style}, style, style, net)["the painting"]
+    assert all(value == pytest.approx(0, abs=1e-9) for value in row.values())
+
+
+def test_a_table_is_aligned():
+    lines = grid.table({"as usual": {"content": 3.14159, "relu1_1": 0.05}, "a": {"content": 12.3, "relu1_1": 0.0}}).splitlines()
+    assert lines == ["          content  relu1_1", "as usual      3.1     0.05", "a              12        0"]
+
+
+@pytest.mark.parametrize("sigma", [1.5, 3.0])
+def test_the_correlation_length_of_blurred_noise_is_twice_the_blur(sigma, generator):
+    """White noise blurred with a Gaussian has the autocorrelation exp(−d²/(4σ²)), which is 1/e at d = 2σ."""
+    noise = torch.rand(1, 1, 256, 256, generator=generator)
+    reach = torch.arange(-12, 13.0)
+    kernel = torch.exp(-reach.square() / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    padded = F.pad(noise, (12, 12, 12, 12), mode="circular")
+    blurred = F.conv2d(F.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])
+    assert grid.correlation_length(blurred.expand(1, 3, -1, -1)) == pytest.approx(2 * sigma, rel=0.1)
+
+
+def test_the_correlation_length_of_noise_is_below_a_pixel(generator):
+    assert grid.correlation_length(torch.rand(1, 3, 64, 80, generator=generator)) < 1
