@@ -4,7 +4,7 @@ PYTHON ?= python3
 LAB_FLAGS ?=
 PY := .venv/bin/python
 
-.PHONY: help lab test setup notebooks figures clean
+.PHONY: help lab test setup notebooks figures benchmark clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
@@ -12,6 +12,7 @@ help:
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
+	@echo "make benchmark  measure speed and memory beside other implementations; takes about an hour of a quiet machine"
 	@echo "make clean      remove the environment and all caches"
 
 lab: setup
@@ -40,6 +41,9 @@ figures: setup
 	$(PY) figures/draw.py
 	$(PY) figures/vgg.py
 	$(PY) figures/gram.py
+
+benchmark: setup
+	$(PY) benchmarks/run.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache stlib.egg-info build

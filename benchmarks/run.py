@@ -1,0 +1,167 @@
+"""Measure stlib beside other implementations, and write RESULTS.md, its figures and results.json: make benchmark
+
+    python benchmarks/run.py                        everything, which takes about an hour
+    python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
+    python benchmarks/run.py --only                 no part: draw the report of the stored measurements again
+    python benchmarks/run.py --quick                tiny pictures, to see whether it works; writes to build/benchmark
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from measure import fresh  # and nothing heavy: see there
+
+ROOT = Path(__file__).parents[1]
+PAIRS = (("castle", "cafe-terrace"), ("astronaut", "church-at-auvers"), ("cat", "langlois-bridge"))
+SQUARE = ("astronaut", "church-at-auvers")  # the first one is as high as it is wide
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How much is measured.
+
+    sizes: the longer side in pixels, of parts 1 and 2. repeats: rounds in which all that is compared takes its turn.
+    timed: evaluations a round, for each size. plain: evaluations that set the target; others: those of Adam and SGD, for each
+    size. rates: tried for these with `trial` evaluations of the first pair at the first size; Adam's in ranges of a pixel,
+    SGD's in units of `descents.keras_rate`. steps: of the fast solver, which should reach the target before they are used up.
+    slice: evaluations of a slice. memory_size, runs: the size, and the evaluations of each run, of part 3. grown, grown_steps:
+    the sizes, and the evaluations of a run, of part 4. starts: rounds of part 5.
+    """
+
+    sizes: tuple[int, ...] = (256, 512)
+    repeats: int = 3
+    timed: tuple[int, ...] = (7, 4)
+    plain: int = 300
+    others: tuple[int, ...] = (300, 150)
+    rates: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"adam": (0.01, 0.03, 0.1), "sgd": (0.1, 0.3, 1.0)})
+    trial: int = 60
+    steps: int = 180
+    slice: int = 10
+    memory_size: int = 512
+    runs: tuple[tuple[str, int], ...] = (("fast", 25), ("plain", 25), ("usual", 106), ("pastiche", 106), ("tutorial", 106),
+                                         ("keras", 4))
+    grown: tuple[int, ...] = (128, 256, 512, 768, 1024)
+    grown_steps: int = 15
+    starts: int = 5
+
+
+QUICK = Settings(sizes=(96, 160), repeats=2, timed=(2, 2), plain=10, others=(6, 4), trial=3, steps=12, slice=4, memory_size=96,
+                 runs=(("fast", 6), ("plain", 6), ("usual", 6), ("pastiche", 6), ("tutorial", 6), ("keras", 2)),
+                 grown=(64, 96, 128), grown_steps=4, starts=2)
+
+
+def evaluation(settings: Settings) -> Iterator[dict]:
+    """Part 1: seconds an evaluation, and the rate of matrix products, in turn."""
+    content, style = PAIRS[0]
+    rounds = []
+    for _ in range(settings.repeats):
+        rounds.append({"gemm": fresh("gemm", repeats=9)["rate"]})
+        for recipe in ("ours", "usual", "pastiche", "tutorial", "gatys", "keras"):
+            rounds[-1][recipe] = {str(size): fresh("evaluation", recipe=recipe, content=content, style=style, size=size,
+                                                   repeats=timed)
+                                  for size, timed in zip(settings.sizes, settings.timed, strict=True)}
+        yield {"sizes": settings.sizes, "pair": PAIRS[0], "rounds": rounds}
+
+
+def time_to_loss(settings: Settings) -> Iterator[dict]:
+    """Part 2: time to the loss at which the plain solver ends; yields after each run, so that an interruption costs little."""
+    found = {"rates": {}, "pairs": []}
+    for method, rates in settings.rates.items():
+        content, style = PAIRS[0]
+        tried = {rate: min(fresh("descent", method=method, content=content, style=style, size=settings.sizes[0],
+                                 evaluations=settings.trial, rate=rate)["losses"]) for rate in rates}
+        found["rates"][method] = {"tried": tried, "best": min(tried, key=tried.get)}
+    for size, evaluations in zip(settings.sizes, settings.others, strict=True):
+        for content, style in PAIRS:
+            what = {"content": content, "style": style, "size": size}
+            plain = fresh("descent", method="plain", evaluations=settings.plain, **what)
+            target = min(plain["losses"])
+            runs = {"plain": plain}
+            found["pairs"].append({**what, "target": target, "runs": runs})
+            runs["fast"] = fresh("descent", method="fast", steps=settings.steps, target=target, **what)
+            yield found
+            if size == settings.sizes[0] or (content, style) == PAIRS[0]:
+                for method, rate in found["rates"].items():
+                    runs[method] = fresh("descent", method=method, evaluations=evaluations, rate=rate["best"], target=target,
+                                         **what)
+                    yield found
+            found["pairs"][-1]["slices"] = fresh("slices", evaluations=settings.slice, steps=settings.slice,
+                                                 repeats=settings.repeats, **what)
+            yield found
+
+
+def memory(settings: Settings) -> Iterator[dict]:
+    """Part 3: peak memory of whole runs."""
+    content, style = SQUARE
+    found = {"size": settings.memory_size, "torch": fresh("torch_alone")["peak"], "runs": {}}
+    for run, evaluations in settings.runs:
+        found["runs"][run] = fresh("memory", run=run, content=content, style=style, size=settings.memory_size,
+                                   evaluations=evaluations)
+        yield found
+
+
+def growth(settings: Settings) -> Iterator[dict]:
+    """Part 4: how time and memory grow with the picture."""
+    content, style = SQUARE
+    found = {"torch": fresh("torch_alone")["peak"], "steps": settings.grown_steps, "rounds": [], "peaks": {}}
+    for _ in range(settings.repeats):
+        found["rounds"].append({str(size): fresh("evaluation", recipe="ours", content=content, style=style, size=size, repeats=3)
+                                for size in settings.grown})
+        yield found
+    for size in settings.grown:
+        found["peaks"][str(size)] = fresh("memory", run="fast", content=content, style=style, size=size,
+                                          evaluations=settings.grown_steps)["peak"]
+        yield found
+
+
+def start(settings: Settings) -> Iterator[dict]:
+    """Part 5: import and weights, in turn."""
+    yield {"rounds": [{package: fresh("start", package=package) for package in ("stlib", "pastiche")}
+                      for _ in range(settings.starts)]}
+
+
+PARTS: dict[str, Callable[[Settings], Iterator[dict]]] = {
+    "evaluation": evaluation, "time": time_to_loss, "memory": memory, "growth": growth, "start": start}
+
+
+def store(results: dict, path: Path) -> None:
+    """Write the measurements, one line a part."""
+    lines = ",\n".join(f"{json.dumps(part)}: {json.dumps(measured)}" for part, measured in results.items())
+    path.write_text(f"{{\n{lines}\n}}\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="parts to measure; none: only the report")
+    parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works; writes to build/benchmark")
+    arguments = parser.parse_args()
+    folder = ROOT / "build/benchmark" if arguments.quick else Path(__file__).parent
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "results.json"
+    results = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    if arguments.only:
+        here = fresh("machine")
+        if set(results) - {"machine", *arguments.only} and results["machine"] != here:
+            sys.exit(f"{path.name} is from another machine or another PyTorch. Measure all parts again: leave --only out.")
+        results["machine"] = here
+    for part in arguments.only:
+        began = time.perf_counter()
+        for measured in PARTS[part](QUICK if arguments.quick else Settings()):
+            results[part] = measured
+            store(results, path)
+            print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
+    import plots  # matplotlib takes memory, which would count: see measure
+    import report
+
+    plots.save(results, folder)
+    (folder / "RESULTS.md").write_text(report.text(results), encoding="utf-8")
+    print(folder / "RESULTS.md")
+
+
+if __name__ == "__main__":
+    main()

