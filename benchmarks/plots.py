@@ -29,12 +29,17 @@ def save(results: dict, folder: Path) -> None:
 
 def time_to_loss(results: dict) -> Figure:
     """Loss against seconds: a row a size, a column a pair."""
-    pairs = results["time"]["pairs"]
-    sizes = list(dict.fromkeys(pair["size"] for pair in pairs))
+    sizes = {pair["size"]: [] for pair in results["time"]["pairs"]}
+    for pair in results["time"]["pairs"]:
+        sizes[pair["size"]].append(pair)
     with plt.rc_context(LOOK):
-        figure, axes = plt.subplots(len(sizes), len(pairs) // len(sizes), figsize=(12, 7.2), squeeze=False, layout="constrained")
-        for place, pair in zip(axes.flat, pairs, strict=True):
-            descents(place, pair)
+        figure, axes = plt.subplots(len(sizes), max(map(len, sizes.values())), figsize=(12, 3.6 * len(sizes)), squeeze=False,
+                                    layout="constrained")
+        for row, pairs in zip(axes, sizes.values(), strict=True):
+            for place, pair in zip(row, pairs, strict=False):
+                descents(place, pair)
+            for place in row[len(pairs):]:  # of a benchmark that was interrupted
+                place.set_visible(False)
         for place in axes[:, 0]:
             place.set_ylabel("lowest loss so far,\nmultiples of the target")
         for place in axes[-1]:

@@ -92,7 +92,7 @@ def evaluation_section(part: dict) -> str:
 
 def time_claims(part: dict) -> list[Claim]:
     claims = []
-    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), (0.55, 0.45), strict=True):
+    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), (0.55, 0.45), strict=False):
         found = [ratios.time_ratio(pair) for pair in part["pairs"] if pair["size"] == size]
         claims.append(Claim(f"time to the loss of {ratios.evaluations_of(part)} plain evaluations, over theirs, {size} px, "
                             f"{len(found)} pairs", "; ".join(str(ratio or "not reached") for ratio in found),

