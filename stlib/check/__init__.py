@@ -13,6 +13,9 @@ from stlib.check.chapter05 import from_pytorch_tutorial, gradient_below_relu, wh
 from stlib.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
 from stlib.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.check.chapter08 import left_out, plan_experiment, same_balance
+from stlib.check.chapter09 import divisor_share, rate_after, turn_weights
+from stlib.check.chapter10 import mended_closure, name_the_bug, suspects
+from stlib.check.chapter12 import name_the_picture, plan_thousand, share_cores
 
 __all__ = [
     "adam_loop",
@@ -24,6 +27,7 @@ __all__ = [
     "convolve",
     "count_parameters",
     "disguise",
+    "divisor_share",
     "edge_kernel",
     "equal_pulls",
     "first_transfer",
@@ -37,11 +41,19 @@ __all__ = [
     "left_out",
     "make_closure",
     "map_size",
+    "mended_closure",
+    "name_the_bug",
+    "name_the_picture",
     "plan_experiment",
+    "plan_thousand",
     "prepare",
+    "rate_after",
     "receptive_field",
     "same_balance",
+    "share_cores",
     "start_from_noise",
+    "suspects",
+    "turn_weights",
     "variation",
     "whole_style_loss",
     "write_content_loss",
