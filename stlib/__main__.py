@@ -1,6 +1,7 @@
-"""The command line: python -m stlib transfer CONTENT STYLE -o OUT, python -m stlib doctor.
+"""The command line: python -m stlib transfer CONTENT STYLE -o OUT, … batch JOBS.toml, … doctor.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted (what had been painted until then is saved).
+Exit codes: 0 done, 1 failed (of a batch: at least one picture), 2 wrong usage, 130 interrupted (what had been painted until
+then is saved).
 """
 
 import argparse
@@ -55,6 +56,14 @@ def _parser() -> argparse.ArgumentParser:
                           help="fast begins with smaller pictures and reaches the same loss sooner")
     transfer.add_argument("--seed", type=int, default=0, help="of the noise")
 
+    batch = commands.add_parser("batch", help="paint many pictures, several at a time; those that are there are skipped",
+                                description="The form of JOBS.toml: python -c 'help(\"stlib.jobs\")'")
+    batch.set_defaults(run=_batch)
+    batch.add_argument("jobs", metavar="JOBS.toml", help="which pictures, how, and into which files")
+    batch.add_argument("--workers", type=int, help="pictures painted at a time (default: by cores and memory)")
+    batch.add_argument("--threads", type=int, help="cores for each picture (default: the cores shared evenly)")
+    batch.add_argument("--address", help="of a Dask scheduler, tcp://HOST:PORT (default: a cluster on this machine)")
+
     commands.add_parser("doctor", help="is this machine ready?").set_defaults(run=_doctor)
     return parser
 
@@ -79,6 +88,21 @@ def _transfer(options: argparse.Namespace) -> int:
 def _picture(name: str, size: int):
     """A file, or else one of the course's samples."""
     return sample(name, size) if name in sample_names() and not Path(name).exists() else load_image(name, size)
+
+
+def _batch(options: argparse.Namespace) -> int:
+    from stlib.batch import run  # Dask takes a second to import, and only this command needs it
+    from stlib.jobs import JobError, read_jobs
+
+    try:
+        report = run(read_jobs(options.jobs), address=options.address, workers=options.workers, threads=options.threads)
+    except JobError as error:
+        return _fail(error)
+    print(report)
+    if report.count("cancelled"):
+        print("stlib: interrupted; what is done is saved, and the same command paints the rest", file=sys.stderr)
+        return 130
+    return int(report.count("failed") > 0)
 
 
 def _doctor(options: argparse.Namespace) -> int:
