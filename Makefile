@@ -12,7 +12,7 @@ help:
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
-	@echo "make benchmark  measure speed and memory beside other implementations; takes about an hour of a quiet machine"
+	@echo "make benchmark  measure speed and memory beside other implementations; takes about an hour and a half"
 	@echo "make clean      remove the environment and all caches"
 
 lab: setup

@@ -1,6 +1,6 @@
 """Measure stlib beside other implementations, and write RESULTS.md, its figures and results.json: make benchmark
 
-    python benchmarks/run.py                        everything, which takes about an hour
+    python benchmarks/run.py                        everything, which takes about an hour and a half
     python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
     python benchmarks/run.py --only time --resume   go on where part 2, the long one, was interrupted
     python benchmarks/run.py --only                 no part: draw the report of the stored measurements again
