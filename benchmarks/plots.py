@@ -64,7 +64,7 @@ def descents(axes: Axes, pair: dict) -> None:
                       label="ours, while its pictures are smaller")
         place = ratios.arrival(run, target)
         if place is not None:
-            axes.plot(run["seconds"][place], lowest[place], "o", color=color, markersize=7, zorder=4, clip_on=False)
+            axes.plot(run["seconds"][place], 1, "o", color=color, markersize=7, zorder=4)
     axes.axhline(1, color=GREY, linewidth=1, zorder=1)
     axes.set(yscale="log", xlim=(0, None), ylim=(0.96, 1.05 * HIGHEST))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
