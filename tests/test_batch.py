@@ -17,7 +17,7 @@ from PIL import Image
 
 from stlib import sample, save_image
 from stlib.__main__ import main
-from stlib.batch import Outcome, Report, run, shares
+from stlib.batch import LOST, Outcome, Report, run, shares
 from stlib.jobs import JobError, sweep
 
 # the network stops at relu2_1, so that an evaluation takes milliseconds
@@ -122,14 +122,16 @@ def test_what_is_changed_is_painted_anew(address, folder):
     assert statuses(run(more, address=address, progress=False)) == ["done"]
 
 
-def kill_a_painter(address):
-    """SIGKILL for a worker that has been painting for a moment; returns when it is dead."""
+def kill_a_painter(address, key=""):
+    """SIGKILL for a worker that has been painting (the job whose key ends so) for a moment."""
     with Client(address, set_as_default=False) as client:
-        while not (busy := [worker for worker, keys in client.processing().items() if keys]):
+        while not (busy := [worker for worker, keys in client.processing().items() if any(one.endswith(key) for one in keys)]):
             time.sleep(0.05)
         pids = client.run(os.getpid)
         time.sleep(0.2)
         os.kill(pids[busy[0]], signal.SIGKILL)
+        while busy[0] in client.nthreads():
+            time.sleep(0.05)
 
 
 def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monkeypatch):
@@ -154,6 +156,51 @@ def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monk
         path.unlink()
     run(jobs, address=address, threads=1, progress=False)
     assert pictures(folder) == killed
+
+
+def test_a_picture_that_kills_every_worker_is_given_up(address):
+    """After four of them; the others are painted."""
+    jobs = sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [100_000, 4]})
+    killer = threading.Thread(target=lambda: [kill_a_painter(address, "-0") for _ in range(4)])
+    killer.start()
+    report = run(jobs, address=address, threads=1, progress=False)
+    killer.join()
+    assert statuses(report) == ["failed", "done"]
+    assert report.outcomes[0].attempts == 4
+    assert "too little memory" in report.outcomes[0].note
+
+
+SCHEDULER = """
+import time
+from distributed import LocalCluster
+if __name__ == "__main__":
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50,
+                           scheduler_kwargs={"dashboard_address": "127.0.0.1:0"})
+    print(cluster.scheduler_address, flush=True)
+    time.sleep(300)
+"""
+
+
+def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
+    """After a moment of patience; what is done is kept and told."""
+    monkeypatch.setattr("stlib.batch.PATIENCE", 5)
+    (folder / "scheduler.py").write_text(SCHEDULER)
+    scheduler = subprocess.Popen([sys.executable, "scheduler.py"], stdout=subprocess.PIPE, text=True, start_new_session=True)
+
+    def kill_it_later():
+        while not list(folder.glob("*.png.json")):
+            time.sleep(0.05)
+        os.killpg(scheduler.pid, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_it_later)
+    killer.start()
+    report = run(sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [4, 100_000, 99_999]}),
+                 address=scheduler.stdout.readline().strip(), progress=False)
+    killer.join()
+    scheduler.communicate()
+    assert statuses(report) == ["done", "failed", "failed"]
+    assert {outcome.note for outcome in report.outcomes[1:]} == {LOST}
+    assert list(pictures(folder)) == ["4.png"]
 
 
 def test_a_full_disk_fails_that_picture_alone(address, folder, monkeypatch):
