@@ -37,7 +37,7 @@ class Mystery:
     outside: float
 
 
-def mysteries(net: VGG, content: Tensor, style: Tensor, evaluations: int = 16) -> dict[str, Mystery]:
+def mysteries(net: VGG, content: Tensor, style: Tensor, evaluations: int = 20) -> dict[str, Mystery]:
     """Paint the quiz's pictures: the same pictures and budget, and a bug, or none, in each loop."""
     judge = Objective(net, content, style)
     return {letter: _paint(bug, net, content, style, judge, evaluations) for letter, bug in _PAINTED_WITH.items()}
