@@ -160,7 +160,7 @@ class _Batch:
                 self.finish(self.waiting.pop(), "failed", LOST)
         except KeyboardInterrupt:
             client.cancel(list(self.painted))
-        if client.status != "closed":
+        if client.status == "running":
             self.count_attempts(client, topic)
 
     def send(self, client: Client, completed: as_completed, threads: int | None, topic: str) -> None:
@@ -206,7 +206,9 @@ _one_at_a_time = threading.Lock()  # a worker of several threads would have its 
 def _paint(content: Image.Image, style: Image.Image, settings: dict, threads: int | None, topic: str,
            number: int) -> tuple[Image.Image, float, str]:
     """The work of a worker: the picture, the seconds it took, and what style_transfer warned of."""
-    get_worker().log_event(topic, number)
+    worker = get_worker()
+    worker.log_event(topic, number)
+    task = worker.state.tasks[worker.get_current_task()]
     with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
         tqdm.set_lock(threading.RLock())  # its own lock is a semaphore of the system, which a worker that is killed would leave
@@ -215,6 +217,7 @@ def _paint(content: Image.Image, style: Image.Image, settings: dict, threads: in
         net = _network(**{name: settings[name] for name in NETWORK})
         began = time.perf_counter()
         result = style_transfer(load_image(content, None), load_image(style, None), net=net, progress=False,
+                                callback=lambda *_: task.state == "cancelled",  # nobody waits for it any more
                                 **{name: settings[name] for name in PAINTING})
         remark = " ".join(str(warning.message) for warning in caught if warning.category is RuntimeWarning)
         return to_pil(result.image), time.perf_counter() - began, remark

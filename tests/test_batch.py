@@ -122,14 +122,14 @@ def test_what_is_changed_is_painted_anew(address, folder):
     assert statuses(run(more, address=address, progress=False)) == ["done"]
 
 
-def kill_a_painter(address, key=""):
-    """SIGKILL for a worker that has been painting (the job whose key ends so) for a moment."""
+def kill_a_painter(address):
+    """SIGKILL for a worker that has been painting for a moment; returns when the scheduler knows that it is gone."""
     with Client(address, set_as_default=False) as client:
-        while not (busy := [worker for worker, keys in client.processing().items() if any(one.endswith(key) for one in keys)]):
+        while not (busy := [worker for worker, keys in client.processing().items() if keys]):
             time.sleep(0.05)
-        pids = client.run(os.getpid)
+        (pid,) = client.run(os.getpid, workers=busy[:1]).values()
         time.sleep(0.2)
-        os.kill(pids[busy[0]], signal.SIGKILL)
+        os.kill(pid, signal.SIGKILL)
         while busy[0] in client.nthreads():
             time.sleep(0.05)
 
@@ -159,15 +159,33 @@ def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monk
 
 
 def test_a_picture_that_kills_every_worker_is_given_up(address):
-    """After four of them; the others are painted."""
-    jobs = sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [100_000, 4]})
-    killer = threading.Thread(target=lambda: [kill_a_painter(address, "-0") for _ in range(4)])
+    """After four of them."""
+    jobs = sweep("castle", "cat", "out.png", **{**CHEAP, "steps": 100_000})
+    killer = threading.Thread(target=lambda: [kill_a_painter(address) for _ in range(4)])
     killer.start()
-    report = run(jobs, address=address, threads=1, progress=False)
+    (outcome,) = run(jobs, address=address, threads=1, progress=False).outcomes
     killer.join()
-    assert statuses(report) == ["failed", "done"]
-    assert report.outcomes[0].attempts == 4
-    assert "too little memory" in report.outcomes[0].note
+    assert outcome.status == "failed"
+    assert "too little memory" in outcome.note
+
+
+def test_a_cancelled_picture_stops_its_worker(address):
+    """Ctrl-C leaves somebody else's workers idle, and the report says what was not done."""
+    jobs = sweep("castle", "cat", "{seed}.png", seed=[0, 1], **{**CHEAP, "steps": 100_000})
+    with Client(address, set_as_default=False) as client:
+        def interrupt():
+            while not all(client.processing().values()):
+                time.sleep(0.05)
+            time.sleep(0.5)
+            os.kill(os.getpid(), signal.SIGINT)
+
+        interrupter = threading.Thread(target=interrupt)
+        interrupter.start()
+        report = run(jobs, address=address, threads=1, progress=False)
+        interrupter.join()
+        assert statuses(report) == ["cancelled"] * 2
+        again = sweep("castle", "cat", "{seed}.png", seed=[2, 3], **CHEAP)
+        assert statuses(run(again, address=address, progress=False)) == ["done"] * 2
 
 
 SCHEDULER = """
@@ -192,12 +210,15 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
             time.sleep(0.05)
         os.killpg(scheduler.pid, signal.SIGKILL)
 
-    killer = threading.Thread(target=kill_it_later)
+    killer = threading.Thread(target=kill_it_later, daemon=True)
     killer.start()
-    report = run(sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [4, 100_000, 99_999]}),
-                 address=scheduler.stdout.readline().strip(), progress=False)
-    killer.join()
-    scheduler.communicate()
+    try:
+        report = run(sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [4, 100_000, 99_999]}),
+                     address=scheduler.stdout.readline().strip(), progress=False)
+        killer.join()
+    finally:
+        os.killpg(scheduler.pid, signal.SIGKILL)
+        scheduler.communicate()
     assert statuses(report) == ["done", "failed", "failed"]
     assert {outcome.note for outcome in report.outcomes[1:]} == {LOST}
     assert list(pictures(folder)) == ["4.png"]
