@@ -40,9 +40,9 @@ class Objective:
         self.beta = default_beta(self.P) if beta is None else beta
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
-        found = self.net.features(x, self.layers)
-        content = sum((content_loss(found[layer], P) for layer, P in self.P.items()), x.new_zeros(()))
-        E = {layer: style_layer_loss(found[layer], target) for layer, target in self.targets.items()}
+        found = self.net.judge(x, self.layers, self._losses)
+        content = sum((losses["content"] for losses in found.values() if "content" in losses), x.new_zeros(()))
+        E = {layer: losses["style"] for layer, losses in found.items() if "style" in losses}
         style = sum((self.w[layer] * E[layer] for layer in E), x.new_zeros(()))
         total = self.alpha * content + self.beta * style
         tv = total_variation(x) if self.tv else x.new_zeros(())
@@ -50,6 +50,15 @@ class Objective:
             total = total + self.tv * tv
         losses = {"total": total, "content": content, "style": style, "tv": tv, **E}
         return total, {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def _losses(self, layer: str, features: Tensor) -> dict[str, Tensor]:
+        """What a layer adds: L_content, E_l or both."""
+        losses = {}
+        if layer in self.P:
+            losses["content"] = content_loss(features, self.P[layer])
+        if layer in self.targets:
+            losses["style"] = style_layer_loss(features, self.targets[layer])
+        return losses
 
 
 def default_beta(content_features: Mapping[str, Tensor]) -> float:

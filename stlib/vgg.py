@@ -6,21 +6,23 @@ the fully connected layers are left out, and the filters are scaled so that the 
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stlib import winograd
+from stlib import frozen, winograd
 from stlib.images import sample, sample_names
 from stlib.weights import BLOCKS, Weights, conv_shapes, load_weights
 
-POOLINGS = {"max": F.max_pool2d, "average": F.avg_pool2d}
+T = TypeVar("T")
+POOLINGS = {"max": frozen.max_pool, "average": lambda x: F.avg_pool2d(x, kernel_size=2)}
 
 
 @cache
@@ -132,6 +134,17 @@ class VGG(nn.Module):
         Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too small for a layer.
         """
         layers = [layers] if isinstance(layers, str) else list(layers)
+        return self.judge(image, layers, lambda layer, features: features)
+
+    forward = features
+
+    def judge(self, image: Tensor, layers: Iterable[str], verdict: Callable[[str, Tensor], T]) -> dict[str, T]:
+        """What a function makes of the features of each named layer as soon as they are there: {layer: verdict(layer, features)}.
+
+        Features that only their judge has seen need not be kept until the end, and the gradient of a deep layer's loss is
+        used up before that of a shallow one is computed. image, layers and errors: as for `features`.
+        """
+        layers = list(layers)
         self.check(image, layers)
         x = self.preprocess(image.to(self.convolutions["conv1_1"].weight)).contiguous(memory_format=torch.channels_last)
         deepest = max(self.names.index(layer) for layer in layers)
@@ -143,17 +156,17 @@ class VGG(nn.Module):
                 # in place it saves a third of the memory, but it would overwrite a convolution's output that was asked for
                 x = F.relu(x, inplace=name.replace("relu", "conv") not in layers)
             else:
-                x = POOLINGS[self.pooling](x, kernel_size=2)
+                x = POOLINGS[self.pooling](x)
             if name in layers:
-                found[name] = x
+                found[name] = verdict(name, x)
         return {layer: found[layer] for layer in layers}
-
-    forward = features
 
     def _convolve(self, name: str, x: Tensor) -> Tensor:
         convolution = self.convolutions[name]
-        if not winograd.pays(convolution, x):
+        if convolution.weight.requires_grad or convolution.bias.requires_grad:  # a network that is not frozen
             return convolution(x)
+        if not winograd.pays(convolution, x):
+            return frozen.convolve(x, convolution.weight, convolution.bias)
         if name not in self._transformed:  # once, when first needed: it takes 4 times the memory of the filters
             self._transformed[name] = winograd.transform_filters(convolution.weight)
         return winograd.convolve(x, self._transformed[name], convolution.bias)
