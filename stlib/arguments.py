@@ -6,6 +6,10 @@ from collections.abc import Collection, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from stlib.brushes import Brush, as_brushes
+
+FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
+
 
 def layer_weights(style_weights, style_layers: Sequence[str]) -> dict[str, float]:
     """w_l by layer name, whichever way the caller gave them; None is one over the number of layers.
@@ -32,7 +36,7 @@ def check_arguments(content, style, alpha, beta, tv, content_layers, style_layer
                     steps, seed, keep_every, callback) -> None:
     """Raise a ValueError that names the first argument of `style_transfer` that makes no sense."""
     _check_picture("content", content)
-    _check_picture("style", style)
+    _check_style(style, content)
     for name, weight in (("alpha", alpha), ("beta", 0.0 if beta is None else beta), ("tv", tv)):
         _check_weight(name, weight)
     for name, layers in (("content_layers", content_layers), ("style_layers", style_layers)):
@@ -66,6 +70,38 @@ def check_arguments(content, style, alpha, beta, tv, content_layers, style_layer
 def _check_weight(name: str, weight) -> None:
     if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight < math.inf:
         raise ValueError(f"{name} is {weight!r}: a weight is a finite number, 0 or more.")
+
+
+def _check_style(style, content: Tensor) -> None:
+    if not isinstance(style, (Brush, list, tuple)):
+        _check_picture("style", style)
+    brushes = as_brushes(style)
+    if not brushes:
+        raise ValueError("style is an empty list: give a picture, or at least one brush.")
+    for number, brush in enumerate(brushes):
+        name = f"style[{number}]"
+        if not isinstance(brush, Brush):
+            raise ValueError(f"style is a list that holds a {type(brush).__name__}: make a brush of every picture, "
+                             "style = [stlib.Brush(picture), …].")
+        _check_picture(f"{name}.picture", brush.picture)
+        _check_weight(f"{name}.weight", brush.weight)
+        if brush.weight == 0:
+            raise ValueError(f"{name}.weight is 0: leave this brush out, or give it a weight above 0.")
+        if brush.mask is not None:
+            _check_mask(f"{name}.mask", brush.mask, content)
+
+
+def _check_mask(name: str, mask, content: Tensor) -> None:
+    if not isinstance(mask, Tensor):
+        raise ValueError(f"{name} is a {type(mask).__name__}, not a tensor: give one number in 0…1 for each pixel, or None.")
+    size = list(content.shape[2:])
+    if list(mask.shape) not in (size, [1, 1, *size]) or not mask.is_floating_point():
+        raise ValueError(f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float tensor of the "
+                         f"content's height and width, {size}.")
+    if not (mask.min() >= 0 and mask.max() <= 1):  # nan is neither
+        raise ValueError(f"{name} has values from {mask.min():.3g} to {mask.max():.3g}: they belong into 0…1. Divide by 255?")
+    if mask.max() < FAINTEST:
+        raise ValueError(f"{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a region.")
 
 
 def _check_picture(name: str, picture) -> None:

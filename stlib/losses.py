@@ -27,15 +27,22 @@ def flatten_positions(features: Tensor) -> Tensor:
     return F.flatten(start_dim=1)
 
 
-def gram_matrix(features: Tensor) -> Tensor:
+def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """G = F Fᵀ, the inner products of all pairs of feature maps (eq. 3).
 
     features: [1, N, H, W], [N, H, W] or [N, M], any float dtype.
+    mask: T, one number for each position, [1, 1, H, W], [H, W] or [M]: the features are multiplied by it, so that only a
+        region counts (the guided Gram matrix of Gatys et al. 2017, "Controlling perceptual factors"); None is 1 everywhere.
     Returns [N, N]. G[i, i] says how strongly feature i is present, G[i, j] how much i and j occur together;
-    where they occur is lost. Raises ValueError for a batch of more than one picture.
+    where they occur is lost. Raises ValueError for a batch of more than one picture, or a mask of another size.
     """
     F = flatten_positions(features)  # [N, M]
-    return _SelfProduct.apply(F)
+    if mask is None:
+        return _SelfProduct.apply(F)
+    if mask.numel() != F.shape[1]:
+        raise ValueError(f"a mask of the shape {list(mask.shape)} for features {list(features.shape)}: "
+                         "give one number for each position.")
+    return _GuidedProduct.apply(F, mask.flatten().square())
 
 
 class _SelfProduct(torch.autograd.Function):
@@ -50,6 +57,20 @@ class _SelfProduct(torch.autograd.Function):
     def backward(ctx, S: Tensor) -> Tensor:
         (F,) = ctx.saved_tensors
         return (F.T @ (S + S.T)).T  # (S + Sᵀ) F, in the memory layout that a channels-last F has
+
+
+class _GuidedProduct(torch.autograd.Function):
+    """(T∘F)(T∘F)ᵀ = (F∘T²) Fᵀ, which remembers F alone, where autograd would keep a masked copy of it for every mask."""
+
+    @staticmethod
+    def forward(ctx, F: Tensor, squared_mask: Tensor) -> Tensor:
+        ctx.save_for_backward(F, squared_mask)
+        return (F * squared_mask) @ F.T
+
+    @staticmethod
+    def backward(ctx, S: Tensor) -> tuple[Tensor, None]:
+        F, squared_mask = ctx.saved_tensors
+        return (F.T @ (S + S.T)).T * squared_mask, None
 
 
 def style_target(features: Tensor) -> Tensor:
@@ -74,17 +95,21 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     return (F - P).square().sum() / 2
 
 
-def style_layer_loss(features: Tensor, target: Tensor) -> Tensor:
+def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """E_l = 1/(4 N²) Σ (G/M − A/M_a)², which for pictures of equal size is 1/(4 N² M²) Σ (G − A)² (eq. 4).
 
     features: F of the generated picture. target: A/M_a, from `style_target`, [N, N]. Returns a scalar.
+    mask: T as for `gram_matrix`; then G is that of the region, and M is Σ T², which for a region with sharp edges is the
+        number of its positions.
     Its gradient with respect to F is (G/M − A/M_a) F / (N² M); the mask in eq. 6 belongs to the ReLU below.
     """
     N, M = flatten_positions(features).shape
     if target.shape != (N, N):
         raise ValueError(f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
                          "is it from another layer, or not yet a style_target?")
-    return (gram_matrix(features) / M - target).square().sum() / (4 * N**2)
+    if mask is not None:
+        M = mask.square().sum()  # Gatys et al. 2017 scale T so that this is 1, and G by nothing else: the same G/M
+    return (gram_matrix(features, mask) / M - target).square().sum() / (4 * N**2)
 
 
 def style_loss(features: Mapping[str, Tensor], targets: Mapping[str, Tensor],

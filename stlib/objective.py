@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stlib.arguments import layer_weights
+from stlib.brushes import Brush, as_brushes, mask_at, shares
 from stlib.losses import content_loss, style_layer_loss, style_target, total_variation
 from stlib.vgg import VGG
 
@@ -20,23 +21,27 @@ BALANCE = 33.0  # the default beta for each of the N·M numbers of the content f
 class Objective:
     """L_total = α L_content + β L_style + tv · TV as a function of the picture (eq. 7); targets are computed once.
 
+    style: a picture, or the brushes of several styles, whose L_style and E_l are weighted sums (see `Brush`).
     beta None stands for `default_beta` of the content features. Calling it with x, [1, 3, H, W], returns L_total as a
     tensor that knows its gradient, and the losses of which it consists as floats.
     """
 
-    def __init__(self, net: VGG, content: Tensor, style: Tensor, *, alpha: float = 1.0, beta: float | None = None,
-                 tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
+    def __init__(self, net: VGG, content: Tensor, style: Tensor | Sequence[Brush], *, alpha: float = 1.0,
+                 beta: float | None = None, tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                  style_layers: Sequence[str] = STYLE_LAYERS, style_weights=None):
         self.net, self.alpha, self.tv = net, alpha, tv
         self.w = layer_weights(style_weights, style_layers)
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         net.check(content, self.layers)  # now, not after the content has been through the network
-        if style_layers:
-            net.check(style, style_layers)
+        self.brushes = as_brushes(style)
+        self.shares = shares(self.brushes)
+        for brush in self.brushes if style_layers else ():
+            net.check(brush.picture, style_layers)
         with torch.no_grad():
             self.P = net.features(content, content_layers) if content_layers else {}
-            style_features = net.features(style, style_layers) if style_layers else {}
-            self.targets = {layer: style_target(f) for layer, f in style_features.items()}
+            of_brushes = [{layer: style_target(f) for layer, f in net.features(brush.picture, style_layers).items()}
+                          for brush in self.brushes if style_layers]
+        self.targets = {layer: [A[layer] for A in of_brushes] for layer in style_layers}
         self.beta = default_beta(self.P) if beta is None else beta
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -57,7 +62,8 @@ class Objective:
         if layer in self.P:
             losses["content"] = content_loss(features, self.P[layer])
         if layer in self.targets:
-            losses["style"] = style_layer_loss(features, self.targets[layer])
+            losses["style"] = sum(p * style_layer_loss(features, A, mask_at(brush.mask, features))
+                                  for p, brush, A in zip(self.shares, self.brushes, self.targets[layer], strict=True))
         return losses
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib.arguments import check_arguments
+from stlib.brushes import Brush, as_brushes, shrink_pictures
 from stlib.colour import match_colours
 from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from stlib.solver import Stage, enlarge, fine_detail, pixels, shrink, stages, waves
@@ -44,7 +45,7 @@ class Transfer:
     reason: str = "steps"
 
 
-def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, alpha: float = 1.0,
+def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG | None = None, alpha: float = 1.0,
                    beta: float | None = None, tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                    style_layers: Sequence[str] = STYLE_LAYERS,
                    style_weights: Mapping[str, float] | Sequence[float] | None = None,
@@ -55,10 +56,11 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     """Paint the content picture in the style of another one (Gatys et al. 2016, eq. 7).
 
     content, style: pictures from `load_image` or `sample`, [1, 3, H, W] in [0, 1]; they may differ in size and shape.
+        For several styles at once, or a style in a region only, style is a list of `Brush`.
     net: None is VGG(), the paper's network. alpha, beta, style_weights (w_l): the paper's; beta None is `default_beta`,
         style_weights None is one over the number of style layers. tv: weight of the total variation.
-    init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (scaled to the content's size) or
-        a tensor of the content's shape. optimizer: "lbfgs" or "adam".
+    init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (the first one, scaled to the content's
+        size) or a tensor of the content's shape. optimizer: "lbfgs" or "adam".
     solver: "plain" moves the pixels of the whole picture, as the paper does; "fast" begins with smaller pictures, for
         init="content" in the style's colours, and moves waves (module `solver`): the same loss in less time.
     steps: evaluations of the loss and its gradient, the unit of cost; an evaluation of a smaller picture counts by its share
@@ -73,20 +75,23 @@ def style_transfer(content: Tensor, style: Tensor, *, net: VGG | None = None, al
     """
     check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, solver,
                     steps, seed, keep_every, callback)
-    net = VGG() if net is None else net
-    plan = stages(steps, min(*content.shape[2:], *style.shape[2:])) if solver == "fast" else [Stage(1.0, steps)]
+    net, brushes = VGG() if net is None else net, as_brushes(style)
+    one_style = len(brushes) == 1 and brushes[0].mask is None and bool(style_layers)
+    shorter_side = min(side for picture in (content, *(brush.picture for brush in brushes)) for side in picture.shape[2:])
+    plan = stages(steps, shorter_side) if solver == "fast" else [Stage(1.0, steps)]
     silent = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
     with tqdm(total=steps, disable=silent, leave=False, unit="eval", unit_scale=True) as bar:
         run = _Run(content, keep_every, callback, bar)
         try:
             for stage in plan:
-                p, a = shrink(content, stage.share), shrink(style, stage.share)
+                p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
                 objective = Objective(net, p, a, alpha=alpha, tv=tv, content_layers=content_layers, style_layers=style_layers,
                                       style_weights=style_weights,
                                       beta=None if beta is None else beta * stage.cost)  # N·M counts in L_content, not in L_style
-                start = _start(shrink(init, stage.share) if isinstance(init, Tensor) else init, p, a, seed)
-                if solver == "fast" and isinstance(init, str) and init == "content" and style_layers and objective.beta:
-                    start = match_colours(p, a).clamp(0, 1)  # nearer to the minimum: the style asks for its colours anyway
+                start = _start(shrink(init, stage.share) if isinstance(init, Tensor) else init, p, a[0].picture, seed)
+                if solver == "fast" and isinstance(init, str) and init == "content" and one_style and objective.beta:
+                    # nearer to the minimum: the style asks for its colours anyway
+                    start = match_colours(p, a[0].picture).clamp(0, 1)
                 run.descend(stage, objective, start, optimizer, waves if solver == "fast" else pixels,
                             keep_detail=isinstance(init, Tensor) or init != "noise")
         except _Stop as stop:

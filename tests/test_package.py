@@ -22,9 +22,10 @@ MAY_IMPORT = {
     "vgg": {"weights", "images", "winograd"},
     "solver": set(),
     "colour": set(),
-    "arguments": set(),
-    "objective": {"vgg", "losses", "arguments"},
-    "transfer": {"vgg", "objective", "images", "solver", "arguments", "colour"},
+    "brushes": {"solver"},
+    "arguments": {"brushes"},
+    "objective": {"vgg", "losses", "arguments", "brushes"},
+    "transfer": {"vgg", "objective", "images", "solver", "arguments", "colour", "brushes"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")

@@ -1,0 +1,70 @@
+"""Several styles in one picture: blended, or each in a region of its own.
+
+L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in neural style transfer",
+CVPR 2017, section 4, for the regions; the blend is a weighted sum of style losses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stlib.solver import shrink
+
+
+@dataclass(frozen=True, eq=False)
+class Brush:
+    """One style of several: its picture, how much it counts, and where.
+
+    picture: a, [1, 3, H, W] in [0, 1], of any size. weight: λ, above 0, compared with the weights of the other brushes.
+    mask: T, [H, W] or [1, 1, H, W] in [0, 1], of the content's height and width: 1 where the style applies, 0 where it does
+        not, smooth edges in between; None is 1 everywhere.
+
+    With brushes i in place of one style picture, the style loss is
+
+        L_style = Σ_i p_i Σ_l w_l E_l(F, A_i, T_i),    p_i = C λ_i t_i / Σ_j λ_j t_j,
+
+    with E_l as in `style_layer_loss`, t_i the mean of T_i, that is the brush's share of the picture, and C the mean of
+    min(1, Σ_i T_i), the share that is painted at all. So the weights of a blend are relative; masks that divide the picture
+    leave each region a style as strong as it would have alone; and one brush without a mask is the style loss of the paper.
+    """
+
+    picture: Tensor
+    weight: float = 1.0
+    mask: Tensor | None = None
+
+
+def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:
+    """What `style_transfer` accepts as its style, as a list: a picture is one brush of weight 1 without a mask."""
+    if isinstance(style, Tensor):
+        style = Brush(style)
+    return [style] if isinstance(style, Brush) else list(style)
+
+
+def shares(brushes: Sequence[Brush]) -> list[float]:
+    """p_i, the factor of each brush's loss; their sum is C, the share of the picture that they cover."""
+    # Gatys et al. leave the factors to the user. E_l is a mean over its region, whatever the region's size, but the content
+    # loss of the region grows with it: a small region would be painted with a far stronger style than a large one.
+    masks = [torch.ones(()) if brush.mask is None else brush.mask.detach().float().cpu() for brush in brushes]
+    areas = [brush.weight * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)]
+    covered = float(sum(masks).clamp(max=1).mean())
+    return [covered * area / sum(areas) for area in areas]
+
+
+def mask_at(mask: Tensor | None, features: Tensor) -> Tensor | None:
+    """T at the size of a layer: each position holds the mean of the mask over the part of the picture that belongs to it.
+
+    mask: [H, W], [1, 1, H, W] or None, which stays None. features: [1, N, H', W']. Returns [1, 1, H', W'] on their device.
+    """
+    if mask is None:
+        return None
+    # no position of the mask is left out, so that a region of one pixel still has a position in the deepest layer
+    T = mask.detach().to(features).view(1, 1, *mask.shape[-2:])
+    return F.interpolate(T, size=features.shape[2:], mode="area")
+
+
+def shrink_pictures(brushes: Sequence[Brush], share: float) -> list[Brush]:
+    """The brushes with their pictures at a share of their size; masks keep theirs, since every layer shrinks them anyway."""
+    return [replace(brush, picture=shrink(brush.picture, share)) for brush in brushes]
