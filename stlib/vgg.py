@@ -8,7 +8,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TypeVar
 
@@ -22,6 +22,7 @@ from stlib.images import sample, sample_names
 from stlib.weights import BLOCKS, Weights, conv_shapes, load_weights
 
 T = TypeVar("T")
+LARGE = 2048  # positions from which it costs under 7 % to transform filters at each use, so that nobody has to keep them
 POOLINGS = {"max": frozen.max_pool, "average": lambda x: F.avg_pool2d(x, kernel_size=2)}
 
 
@@ -106,8 +107,8 @@ class VGG(nn.Module):
         self.preprocess = weights.preprocess
         self.convolutions = nn.ModuleDict()
         for name, channels, width in conv_shapes(self.depth):
-            convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1)
-            convolution.weight.data, convolution.bias.data = (tensor.clone() for tensor in weights.convolutions[name])
+            convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1, device="meta")  # no memory for what is replaced
+            convolution.weight, convolution.bias = (nn.Parameter(tensor.clone()) for tensor in weights.convolutions[name])
             self.convolutions[name] = convolution
         # channels last is the layout in which CPU and GPU kernels run a 3×3 convolution fastest
         self.requires_grad_(False).eval().to(device or best_device(), memory_format=torch.channels_last)
@@ -167,9 +168,16 @@ class VGG(nn.Module):
             return convolution(x)
         if not winograd.pays(convolution, x):
             return frozen.convolve(x, convolution.weight, convolution.bias)
-        if name not in self._transformed:  # once, when first needed: it takes 4 times the memory of the filters
-            self._transformed[name] = winograd.transform_filters(convolution.weight)
-        return winograd.convolve(x, self._transformed[name], convolution.bias)
+        return winograd.convolve(x, partial(self._filters, name, x.shape[2] * x.shape[3]), convolution.bias)
+
+    def _filters(self, name: str, M: int) -> Tensor:
+        """A layer's filters as Winograd's convolution of M positions wants them, in 4 times their memory."""
+        if name in self._transformed:
+            return self._transformed[name]
+        filters = winograd.transform_filters(self.convolutions[name].weight)
+        if M < LARGE:
+            self._transformed[name] = filters
+        return filters
 
     def _normalize(self, means: dict[str, Tensor]) -> None:
         """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l, with m_l the mean activations of relu_l."""

@@ -7,6 +7,8 @@ many, so that the products outweigh the transformations. The result differs from
 its maximum.
 """
 
+from collections.abc import Callable
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -33,7 +35,7 @@ _AT = torch.tensor([[1, 1, 1, 1, 1, 0],
 
 # a transformation of rows and columns, Bᵀ d B, is one matrix on the 36 numbers of a tile
 _ON_INPUT = torch.kron(_BT, _BT).float()  # [36, 36]
-_ON_FILTER = torch.kron(_G, _G)  # [36, 9]
+_ON_FILTER = torch.kron(_G, _G).float()  # [36, 9]
 _ON_OUTPUT = torch.kron(_AT, _AT).float()  # [16, 36]
 
 
@@ -47,25 +49,27 @@ def pays(convolution: torch.nn.Conv2d, x: Tensor) -> bool:
 def transform_filters(filters: Tensor) -> Tensor:
     """G g Gᵀ of every filter: [N_out, N_in, 3, 3] → [36, N_in, N_out]."""
     n_out, n_in = filters.shape[:2]
-    return (_ON_FILTER @ filters.permute(2, 3, 1, 0).reshape(9, -1).double()).float().view(36, n_in, n_out)
+    return (_ON_FILTER @ filters.permute(2, 3, 1, 0).reshape(9, -1)).view(36, n_in, n_out)
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx, x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
         ctx.filters = filters
-        return _apply(x, filters, _ON_INPUT, _ON_OUTPUT).add_(bias.view(1, -1, 1, 1))
+        return _apply(x, filters(), _ON_INPUT, _ON_OUTPUT).add_(bias.view(1, -1, 1, 1))
 
     @staticmethod
     def backward(ctx, gradient: Tensor):
         # the gradient's filters are turned by 180°, channels in and out swapped: the same filters on tiles turned by 180°
-        return _apply(gradient, ctx.filters.transpose(1, 2), _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
+        return _apply(gradient, ctx.filters().transpose(1, 2), _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
 
 
-def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
-    """conv2d(x, g, bias, padding=1) for filters from `transform_filters`; differentiable with respect to x.
+def convolve(x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
+    """conv2d(x, g, bias, padding=1) for transformed filters; differentiable with respect to x.
 
-    x: [1, N_in, H, W], float32. Returns [1, N_out, H, W] in channels-last layout.
+    x: [1, N_in, H, W], float32. filters: a function that returns what `transform_filters` made of g; it is called for the
+    result and again for the gradient, so that the transformed filters need not be kept between the two.
+    Returns [1, N_out, H, W] in channels-last layout.
     """
     return _Convolve.apply(x, filters, bias)
 
