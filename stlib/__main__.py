@@ -9,6 +9,9 @@ import sys
 import warnings
 from pathlib import Path
 
+from torch import Tensor
+
+from stlib.brushes import Brush, load_mask
 from stlib.doctor import examine, report
 from stlib.images import ImageError, check_output_path, load_image, sample, sample_names, save_image
 from stlib.transfer import style_transfer
@@ -44,6 +47,11 @@ def _parser() -> argparse.ArgumentParser:
     transfer.add_argument("style", metavar="STYLE", help="the painting to learn from: a file, or the name of a sample")
     transfer.add_argument("-o", "--output", metavar="OUT", required=True, default=argparse.SUPPRESS,
                           help="where to save it; the suffix names the format (.png, .jpg, .webp, …)")
+    transfer.add_argument("--also", metavar="STYLE", default=argparse.SUPPRESS,
+                          help="a second painting, blended with the first in equal parts")
+    transfer.add_argument("--mask", metavar="MASK", default=argparse.SUPPRESS,
+                          help="a grey picture of the content's shape: STYLE where it is white; where it is black, "
+                               "the style of --also, or none")
     transfer.add_argument("--size", type=int, default=256, help="longer side in pixels")
     transfer.add_argument("--steps", type=int, default=100, help="evaluations of loss and gradient")
     transfer.add_argument("--alpha", type=float, default=1.0, help="weight of the content loss")
@@ -70,7 +78,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _transfer(options: argparse.Namespace) -> int:
     check_output_path(options.output)
-    result = style_transfer(_picture(options.content, options.size), _picture(options.style, options.size),
+    content = _picture(options.content, options.size)
+    result = style_transfer(content, _style(options, content),
                             alpha=options.alpha, beta=getattr(options, "beta", None), tv=options.tv, init=options.init,
                             optimizer=options.optimizer, solver=options.solver, steps=options.steps, seed=options.seed)
     save_image(result.image, options.output)
@@ -85,7 +94,19 @@ def _transfer(options: argparse.Namespace) -> int:
     return 0
 
 
-def _picture(name: str, size: int):
+def _style(options: argparse.Namespace, content: Tensor) -> Tensor | list[Brush]:
+    """The style picture, or the brushes that --also and --mask make of it."""
+    style = _picture(options.style, options.size)
+    if not {"also", "mask"} & set(vars(options)):
+        return style
+    mask = load_mask(options.mask, content) if "mask" in options else None
+    brushes = [Brush(style, mask=mask)]
+    if "also" in options:
+        brushes.append(Brush(_picture(options.also, options.size), mask=None if mask is None else 1 - mask))
+    return brushes
+
+
+def _picture(name: str, size: int) -> Tensor:
     """A file, or else one of the course's samples."""
     return sample(name, size) if name in sample_names() and not Path(name).exists() else load_image(name, size)
 

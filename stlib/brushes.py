@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stlib.images import ImageError, load_image
 from stlib.solver import shrink
 
 
@@ -34,6 +35,22 @@ class Brush:
     picture: Tensor
     weight: float = 1.0
     mask: Tensor | None = None
+
+
+def load_mask(source, content: Tensor) -> Tensor:
+    """Read a grey picture as a mask for this content picture: white is 1, black is 0.
+
+    source: as for `load_image`; of the content's shape, but of any size, since it is scaled. Returns [1, 1, H, W].
+    Raises ImageError when there is no picture to be had, or one of another shape than the content's.
+    """
+    # read at its full size: load_image would shrink it with a filter that rings beside sharp edges
+    mask = load_image(source, size=None).mean(dim=1, keepdim=True)
+    (h, w), (height, width) = mask.shape[2:], content.shape[2:]
+    scale = max(height, width) / max(h, w)
+    if max(abs(scale * h - height), abs(scale * w - width)) > 1:  # 1 is the rounding of the content's shorter side
+        raise ImageError(f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the same shape. "
+                         "Draw the mask over the content picture.")
+    return F.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:

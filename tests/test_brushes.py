@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stlib import Brush, gram_matrix, sample, style_layer_loss, style_target, style_transfer
-from stlib.brushes import as_brushes, mask_at, shares, shrink_pictures
+from stlib import Brush, ImageError, gram_matrix, sample, style_layer_loss, style_target, style_transfer, to_pil
+from stlib.brushes import as_brushes, load_mask, mask_at, shares, shrink_pictures
 from stlib.objective import Objective
 
 SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
@@ -125,6 +125,23 @@ def test_no_pixel_of_a_mask_is_lost():
 def test_a_mask_takes_the_type_of_the_features_and_none_stays_none():
     assert mask_at(torch.ones(1, 1, 8, 8, dtype=torch.half), features(1, 2, 4, 4)).dtype == torch.float64
     assert mask_at(None, features(1, 2, 4, 4)) is None
+
+
+@pytest.mark.parametrize("size", [(64, 96), (128, 192), (300, 451), (32, 48)])
+def test_a_mask_is_read_at_the_contents_size(content, size):
+    """From a grey picture of the same shape, larger or smaller; white is 1, and never more."""
+    grey = torch.linspace(0, 1, size[1]).expand(1, 3, *size)
+    mask = load_mask(to_pil(grey), content)
+    assert mask.shape == (1, 1, HEIGHT, WIDTH)
+    assert_close(mask[0, 0], torch.linspace(0, 1, WIDTH).expand(HEIGHT, WIDTH), atol=0.03, rtol=0)
+    white = load_mask(to_pil(torch.ones(1, 3, *size)), content)
+    assert_close(white, torch.ones_like(white), atol=1e-6, rtol=0)
+    assert white.max() <= 1
+
+
+def test_a_mask_of_another_shape_is_refused(content):
+    with pytest.raises(ImageError, match="both need the same shape"):
+        load_mask(to_pil(torch.ones(1, 3, 64, 64)), content)
 
 
 # how much each brush counts

@@ -289,3 +289,66 @@ def test_doctor_without_weights(monkeypatch, capsys):
     out = capsys.readouterr().out
     assert "ready" not in out
     assert "pip install" in out.split("Before you start:")[1]
+
+
+def test_a_second_style_is_blended_in_equal_parts(calls):
+    """--also makes two brushes of weight 1, both everywhere."""
+    assert main([*PAINT, "--also", "cat"]) == 0
+    ((_, brushes), _), = calls
+    assert [(brush.weight, brush.mask) for brush in brushes] == [(1.0, None)] * 2
+    assert torch.equal(brushes[0].picture, sample("cafe-terrace", 64))
+    assert torch.equal(brushes[1].picture, sample("cat", 64))
+
+
+@pytest.fixture
+def mask(folder):
+    """mask.png, larger than the content: white on the left, black on the right."""
+    picture = torch.zeros(1, 3, 128, 192)
+    picture[..., :96] = 1
+    save_image(picture, "mask.png")
+
+
+def test_a_mask_says_where_the_style_applies(calls, mask):
+    """White is 1, black is 0, at the content's size."""
+    assert main([*PAINT, "--mask", "mask.png"]) == 0
+    ((content, (brush,)), _), = calls
+    assert brush.mask.shape == (1, 1, *content.shape[2:])
+    assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
+
+
+def test_with_a_mask_the_second_style_is_where_it_is_black(calls, mask):
+    """The two masks sum to 1 everywhere."""
+    assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
+    ((_, (first, second)), _), = calls
+    assert torch.equal(second.mask, 1 - first.mask)
+
+
+def test_two_styles_in_two_regions_are_painted(ready, mask, capsys):
+    """All the way to the file."""
+    assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
+    assert load_image("out.png").shape == (1, 3, 43, 64)
+    before, after = re.search(r"loss ([\d.e+]+) → ([\d.e+]+)", capsys.readouterr().out).groups()
+    assert float(after) < float(before)
+
+
+@pytest.mark.parametrize(("option", "words"), [
+    (["--also", "nowhere.jpg"], "no file nowhere.jpg"), (["--mask", "nowhere.png"], "no file nowhere.png"),
+    (["--mask", "tall.png"], r"mask is 64 × 96 pixels, the content picture 64 × 43: both need the same shape"),
+])
+def test_a_second_style_or_mask_that_cannot_be(idle, capsys, folder, option, words):
+    """Exit code 1, one line, and nothing written."""
+    save_image(torch.ones(1, 3, 96, 64), "tall.png")
+    assert main([*PAINT, *option]) == 1
+    err = capsys.readouterr().err
+    assert_one_error_line(err)
+    assert re.search(words, err)
+    assert not (folder / "out.png").exists()
+
+
+def test_a_black_mask_is_wrong_usage(idle, capsys, folder):
+    """Exit code 2: there is nothing to paint."""
+    save_image(torch.zeros(1, 3, 64, 96), "black.png")
+    with pytest.raises(SystemExit) as exit:
+        main([*PAINT, "--mask", "black.png"])
+    assert exit.value.code == 2
+    assert "paints nowhere" in capsys.readouterr().err

@@ -23,7 +23,7 @@ MAY_IMPORT = {
     "vgg": {"weights", "images", "winograd", "frozen"},
     "solver": set(),
     "colour": set(),
-    "brushes": {"solver"},
+    "brushes": {"solver", "images"},
     "arguments": {"brushes"},
     "objective": {"vgg", "losses", "arguments", "brushes"},
     "transfer": {"vgg", "objective", "images", "solver", "arguments", "colour", "brushes"},
