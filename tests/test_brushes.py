@@ -286,9 +286,7 @@ def test_the_loss_of_brushes_falls_with_the_fast_solver(net, other):
     result = style_transfer(content, brushes, net=net, solver="fast", steps=8, progress=False,
                             callback=lambda evaluation, x, losses: seen.append(x))
     assert result.coarse and result.history[-1]["total"] < result.history[0]["total"]
-    assert seen[0].shape[2:] == (48, 72)
-    assert_close(seen[0].mean(), content.mean(), atol=0.01, rtol=0)  # the content in its own colours: which style's else?
-    assert seen[-1].shape == content.shape
+    assert seen[0].shape[2] < seen[-1].shape[2] and seen[-1].shape == content.shape
     assert result.history[-1] == pytest.approx({"seconds": result.history[-1]["seconds"],
                                                 **Objective(net, content, brushes)(seen[-1])[1]}, rel=1e-4)
 
