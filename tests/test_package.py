@@ -26,7 +26,8 @@ MAY_IMPORT = {
     "brushes": {"solver", "images"},
     "arguments": {"brushes"},
     "objective": {"vgg", "losses", "arguments", "brushes"},
-    "transfer": {"vgg", "objective", "images", "solver", "arguments", "colour", "brushes"},
+    "cost": {"vgg", "objective", "solver", "brushes", "winograd"},
+    "transfer": {"cost", "vgg", "objective", "images", "solver", "arguments", "colour", "brushes"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")
