@@ -15,16 +15,19 @@ from stlib.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.check.chapter09 import divisor_share, rate_after, turn_weights
 from stlib.check.chapter10 import mended_closure, name_the_bug, suspects
+from stlib.check.chapter11 import beat_the_baseline, cost_of_stages, precondition
 from stlib.check.chapter12 import name_the_picture, plan_thousand, share_cores
 
 __all__ = [
     "adam_loop",
     "balance_beta",
+    "beat_the_baseline",
     "choose_layer",
     "closest_pair",
     "content_gradient",
     "convert_beta",
     "convolve",
+    "cost_of_stages",
     "count_parameters",
     "disguise",
     "divisor_share",
@@ -46,6 +49,7 @@ __all__ = [
     "name_the_picture",
     "plan_experiment",
     "plan_thousand",
+    "precondition",
     "prepare",
     "rate_after",
     "receptive_field",
