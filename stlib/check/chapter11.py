@@ -103,14 +103,13 @@ def beat_the_baseline(answer) -> str:
         raise Wrong(f"{fixed[0]!r} is fixed here, since it changes the loss or the budget. Yours to choose: {', '.join(FREE)}.")
     total, scene = _judge(content, style, {"solver": "plain", **settings})
     plain_total, plain_scene = _baseline()
-    gain = 1 - total / plain_total
     if scene > SAME_SCENE * plain_scene:
-        raise Wrong(f"the loss changed by {-gain:+.0%}, but the content loss is {scene / plain_scene:.1f} times the plain "
-                    "solver's: the picture shows less of the scene. Where does yours start?")
+        raise Wrong(f"the loss is {total / plain_total:.2f} times the plain solver's, but the content loss "
+                    f"{scene / plain_scene:.1f} times: the picture shows less of the scene. Where does yours start?")
     if total > BETTER * plain_total:
         raise Wrong(f"after work worth {BUDGET} evaluations the loss is {total / plain_total:.2f} times the plain solver's, "
                     f"at most {BETTER} is wanted. Which parts of this chapter have you switched on, and from where do you start?")
-    return f"The same work leads to a loss lower by {gain:.0%}, and the scene is kept."
+    return "The same work leads to a lower loss, and the scene is kept."
 
 
 def _judge(content: Tensor, style: Tensor, settings: dict) -> tuple[float, float]:
