@@ -12,10 +12,13 @@ from pathlib import Path
 from torch import Tensor
 
 from stlib.brushes import Brush, load_mask
+from stlib.cost import estimate
 from stlib.doctor import examine, report
 from stlib.images import ImageError, check_output_path, load_image, sample, sample_names, save_image
 from stlib.transfer import style_transfer
 from stlib.weights import WeightsError
+
+SHORT = 5e6  # evaluations times pixels; less is over within a minute on any machine that the course is for
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,8 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     transfer.add_argument("--tv", type=float, default=0.0, help="weight of the total variation, for a smoother picture")
     transfer.add_argument("--init", choices=("content", "noise", "style"), default="content", help="where the picture starts")
     transfer.add_argument("--optimizer", choices=("lbfgs", "adam"), default="lbfgs", help="how it is changed")
-    transfer.add_argument("--solver", choices=("plain", "fast"), default="plain",
-                          help="fast begins with smaller pictures and reaches the same loss sooner")
+    transfer.add_argument("--solver", choices=("fast", "plain"), default=argparse.SUPPRESS,
+                          help="fast begins with smaller pictures and reaches the same loss sooner; plain is the paper's loop "
+                               "(default: fast, but plain for adam)")
     transfer.add_argument("--seed", type=int, default=0, help="of the noise")
 
     batch = commands.add_parser("batch", help="paint many pictures, several at a time; those that are there are skipped",
@@ -79,19 +83,32 @@ def _parser() -> argparse.ArgumentParser:
 def _transfer(options: argparse.Namespace) -> int:
     check_output_path(options.output)
     content = _picture(options.content, options.size)
-    result = style_transfer(content, _style(options, content),
+    style = _style(options, content)
+    _announce(options, content, style)
+    result = style_transfer(content, style,
                             alpha=options.alpha, beta=getattr(options, "beta", None), tv=options.tv, init=options.init,
-                            optimizer=options.optimizer, solver=options.solver, steps=options.steps, seed=options.seed)
+                            optimizer=options.optimizer, solver=getattr(options, "solver", None), steps=options.steps,
+                            seed=options.seed)
     save_image(result.image, options.output)
     height, width = result.image.shape[2:]
     evaluations, finest = [*result.coarse, *result.history], result.history or result.coarse
     print(f"{options.output}: {width} × {height} pixels, {len(evaluations)} evaluations in {evaluations[-1]['seconds']:.0f} s, "
           f"loss {finest[0]['total']:.3g} → {min(losses['total'] for losses in finest):.3g}")
     if result.reason == "interrupted":
-        work = f" of {options.steps}" if options.solver == "plain" else ""
+        work = "" if result.coarse else f" of {options.steps}"
         print(f"stlib: interrupted after {len(evaluations)}{work} evaluations; the best picture so far is saved", file=sys.stderr)
         return 130
     return 0
+
+
+def _announce(options: argparse.Namespace, content: Tensor, style: Tensor | list[Brush]) -> None:
+    """Say on stderr what a run will cost that takes over a minute."""
+    height, width = content.shape[2:]
+    if options.steps * height * width < SHORT:  # the second that an estimate takes would be a good part of the run
+        return
+    cost = estimate(content, style, optimizer=options.optimizer, solver=getattr(options, "solver", None), steps=options.steps)
+    if cost.seconds > 60:
+        print(f"stlib: {width} × {height} pixels, {options.steps} evaluations: {cost}", file=sys.stderr)
 
 
 def _style(options: argparse.Namespace, content: Tensor) -> Tensor | list[Brush]:

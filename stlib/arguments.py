@@ -54,7 +54,7 @@ def check_arguments(content, style, alpha, beta, tv, content_layers, style_layer
         raise ValueError(f"callback is {callback!r}: give a function of (evaluation, x, losses).")
     if optimizer not in ("lbfgs", "adam"):
         raise ValueError(f'optimizer is {optimizer!r}: use "lbfgs" or "adam".')
-    if solver not in ("fast", "plain"):
+    if solver not in ("fast", "plain", None):
         raise ValueError(f'solver is {solver!r}: use "fast" or "plain".')
     if solver == "fast" and optimizer != "lbfgs":
         raise ValueError(f'the fast solver is made for L-BFGS: use solver="plain" with optimizer={optimizer!r}.')

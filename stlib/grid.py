@@ -26,7 +26,8 @@ def run(settings: Mapping[str, Mapping], content: Tensor, style: Tensor, net: VG
             raise ValueError(f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
                              "give it in one of the two places.")
     silent = bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
-    shared = {"content": content, "style": style, "net": net, "progress": False, **common}
+    # the plain solver unless said otherwise: all of its evaluations are of the same loss and cost the same
+    shared = {"content": content, "style": style, "net": net, "solver": "plain", "progress": False, **common}
     return {name: style_transfer(**{**shared, **changed})
             for name, changed in tqdm(settings.items(), disable=silent, leave=False, unit="run")}
 

@@ -1,8 +1,9 @@
 """What makes style transfer fast: begin with a small picture, and move all waves of a picture alike.
 
 Coarse-to-fine: an evaluation of a picture of half the size costs a quarter, and colours and large shapes are settled there.
-The Fourier preconditioner: L-BFGS does not move pixels but the amplitudes of waves, slow waves more easily than fast ones,
-because the loss bends far less along them. Neither changes the loss at full size, only the way to its minimum.
+The Fourier preconditioner: L-BFGS does not move pixels but the amplitudes of waves, slow waves more easily than fast ones.
+Grain: a little noise at the start of a stage wakes up channels that are silent in smooth places, and have no gradient there.
+The first step: long enough to learn something from it. None of them changes the loss at full size, only the way down.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,17 +13,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-POWER = 0.5  # p: a wave of frequency f is scaled by f^-p
-SMALLEST_SIDE = 48  # pixels; below it relu5_1 has two positions or fewer, and a stage brings nothing
-SCHEDULE = ((1 / 4, 1.0), (1 / 2, 0.8))  # (share of the size, evaluations for each of `steps`) of the coarse stages
+SMALLEST_SIDE = 80  # pixels; of smaller stages the full size has no use: its layers see other things
+SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))  # (share of the size, evaluations for each of `steps`) of the coarse stages
+COARSE_POWER, FINE_POWER = 0.5, 0.25  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each stage
+SEEN = 0.35  # cycles a pixel; of faster waves the loss hardly knows, and its curvature is a hundredth
+FIRST_STEP = 0.01  # of the range of a pixel, on average; of 0.003, 0.01 and 0.03 the one that led furthest
+COARSE_GRAIN, FINE_GRAIN = 0.1, 0.03  # standard deviation of the noise at the start of the first stage, and of later ones
+HISTORY_SIZE = 20  # pairs of vectors that L-BFGS remembers
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run: how large its picture is compared with the whole, and how many evaluations it takes."""
+    """A part of a run: how large its picture is compared with the whole, how many evaluations it takes, and the power p."""
 
     share: float
     evaluations: int
+    power: float = FINE_POWER
 
     @property
     def cost(self) -> float:
@@ -35,7 +41,7 @@ def stages(steps: int, shorter_side: int) -> list[Stage]:
 
     shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left out.
     """
-    coarse = [Stage(share, round(steps * evaluations)) for share, evaluations in SCHEDULE
+    coarse = [Stage(share, round(steps * evaluations), COARSE_POWER) for share, evaluations in SCHEDULE
               if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)]
     left = steps - sum(stage.cost * stage.evaluations for stage in coarse)
     return [*coarse, Stage(1.0, max(1, round(left)))]
@@ -61,22 +67,62 @@ def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     return start.detach().clone().requires_grad_(), lambda x: x
 
 
-def waves(start: Tensor, power: float = POWER) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pictures as a sum of waves around a start: x = start + 𝓕⁻¹[f^-p 𝓕[z]].
 
     start: [1, 3, H, W]. power: p; 0 gives pixels. Returns z, zeros of the start's shape that ask for a gradient, and the function
     from z to x. With f in cycles a pixel and p > 0, a step of one length in z moves slow waves further than fast ones.
     """
-    height, width = start.shape[2:]
-    fy = torch.fft.fftfreq(height, device=start.device)[:, None]
-    fx = torch.fft.rfftfreq(width, device=start.device)[None]
-    f = (fy**2 + fx**2).sqrt().clamp(min=1 / max(height, width))
-    gain = f**-power / (f**-power).mean()
+    size = start.shape[2:]
+    gain = _frequencies(start)**-power
+    gain = gain / gain.mean()
 
     def picture(z: Tensor) -> Tensor:
-        return start + torch.fft.irfft2(gain * torch.fft.rfft2(z), s=(height, width))
+        return start + torch.fft.irfft2(gain * torch.fft.rfft2(z), s=size)
 
     return torch.zeros_like(start, memory_format=torch.contiguous_format).requires_grad_(), picture
+
+
+def smooth(picture: Tensor) -> Tensor:
+    """The picture without the waves that the loss hardly knows, of which a larger picture would make visible stripes."""
+    return torch.fft.irfft2((_frequencies(picture) < SEEN) * torch.fft.rfft2(picture), s=picture.shape[2:])
+
+
+def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
+    """Noise of the form of a picture: its waves are as strong as f^-p, up to those that the loss can still take away.
+
+    strength: its standard deviation.
+    """
+    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
+    f = _frequencies(like)
+    noise = torch.fft.irfft2((f < SEEN) * f**-power * torch.fft.rfft2(noise), s=like.shape[2:])
+    noise = noise - noise.mean(dim=(2, 3), keepdim=True)
+    return strength * noise / noise.std()
+
+
+class LBFGS(torch.optim.LBFGS):
+    """PyTorch's L-BFGS with a first step of FIRST_STEP on average, where PyTorch's is a change of 1 in all numbers together.
+
+    z: what it changes, zeros at the start. evaluations: how many there will be.
+    """
+
+    def __init__(self, z: Tensor, evaluations: int):
+        super().__init__([z], lr=FIRST_STEP * z.numel(), max_iter=1, max_eval=evaluations, history_size=HISTORY_SIZE,
+                         line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
+
+    def step(self, closure: Callable[[], Tensor]) -> Tensor:
+        """The first step, and all others at the next call."""
+        loss = super().step(closure)
+        self.param_groups[0].update(lr=1.0, max_iter=self.param_groups[0]["max_eval"])
+        return loss
+
+
+def _frequencies(picture: Tensor) -> Tensor:
+    """f of each coefficient of `rfft2`, in cycles a pixel; that of the constant wave is that of the slowest other one."""
+    height, width = picture.shape[2:]
+    fy = torch.fft.fftfreq(height, device=picture.device)[:, None]
+    fx = torch.fft.rfftfreq(width, device=picture.device)[None]
+    return (fy**2 + fx**2).sqrt().clamp(min=1 / max(height, width))
 
 
 def _resize(picture: Tensor, size: Sequence[int]) -> Tensor:

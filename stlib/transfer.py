@@ -16,10 +16,11 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib.arguments import check_arguments
-from stlib.brushes import Brush, as_brushes, shrink_pictures
+from stlib.brushes import Brush, as_brushes, painted, shrink_pictures
 from stlib.colour import match_colours
+from stlib.cost import check_memory
 from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
-from stlib.solver import Stage, enlarge, fine_detail, pixels, shrink, stages, waves
+from stlib.solver import COARSE_GRAIN, FINE_GRAIN, LBFGS, Stage, enlarge, fine_detail, grain, shrink, smooth, stages, waves
 from stlib.vgg import VGG
 
 ADAM_RATE = 0.05  # of the range of a pixel; the best compromise of 0.01 … 0.1 on three pairs at 144 pixels
@@ -49,7 +50,7 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
                    beta: float | None = None, tv: float = 0.0, content_layers: Sequence[str] = CONTENT_LAYERS,
                    style_layers: Sequence[str] = STYLE_LAYERS,
                    style_weights: Mapping[str, float] | Sequence[float] | None = None,
-                   init: str | Tensor = "content", optimizer: str = "lbfgs", solver: str = "plain", steps: int = 100,
+                   init: str | Tensor = "content", optimizer: str = "lbfgs", solver: str | None = None, steps: int = 100,
                    seed: int = 0, keep_every: int | None = None,
                    callback: Callable[[int, Tensor, dict[str, float]], bool | None] | None = None,
                    progress: bool = True) -> Transfer:
@@ -61,8 +62,9 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
         style_weights None is one over the number of style layers. tv: weight of the total variation.
     init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (the first one, scaled to the content's
         size) or a tensor of the content's shape. optimizer: "lbfgs" or "adam".
-    solver: "plain" moves the pixels of the whole picture, as the paper does; "fast" begins with smaller pictures, for
-        init="content" in the style's colours, and moves waves (module `solver`): the same loss in less time.
+    solver: "fast" begins with smaller pictures, for init="content" in the style's colours and with some grain from `seed`,
+        and moves waves (module `solver`): the same loss in less time. "plain" moves the pixels of the whole picture, as the
+        paper does. None is "fast" for L-BFGS and "plain" for Adam.
     steps: evaluations of the loss and its gradient, the unit of cost; an evaluation of a smaller picture counts by its share
         of the pixels. keep_every: keep a frame every so many evaluations.
     callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a true result ends the run.
@@ -71,12 +73,14 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
     The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the notebook's stop button,
     ends the run with what it has; so does a loss that is no longer finite, with a RuntimeWarning. The same seed, machine
     and number of threads give the same picture, bit for bit.
-    Raises ValueError, before any work, for arguments that make no sense.
+    Raises, before any work, ValueError for arguments that make no sense, and MemoryError for a picture that this machine has
+    no memory for (`estimate` tells how much and how long a run will take).
     """
     check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, solver,
                     steps, seed, keep_every, callback)
+    check_memory(content, as_brushes(style), net, content_layers, style_layers, optimizer, solver, steps, keep_every)
+    solver = ("fast" if optimizer == "lbfgs" else "plain") if solver is None else solver
     net, brushes = VGG() if net is None else net, as_brushes(style)
-    one_style = len(brushes) == 1 and brushes[0].mask is None and bool(style_layers)
     shorter_side = min(side for picture in (content, *(brush.picture for brush in brushes)) for side in picture.shape[2:])
     plan = stages(steps, shorter_side) if solver == "fast" else [Stage(1.0, steps)]
     silent = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks
@@ -89,11 +93,15 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
                                       style_weights=style_weights,
                                       beta=None if beta is None else beta * stage.cost)  # N·M counts in L_content, not in L_style
                 start = _start(shrink(init, stage.share) if isinstance(init, Tensor) else init, p, a[0].picture, seed)
-                if solver == "fast" and isinstance(init, str) and init == "content" and one_style and objective.beta:
-                    # nearer to the minimum: the style asks for its colours anyway
-                    start = match_colours(p, a[0].picture).clamp(0, 1)
-                run.descend(stage, objective, start, optimizer, waves if solver == "fast" else pixels,
-                            keep_detail=isinstance(init, Tensor) or init != "noise")
+                if solver == "plain":
+                    run.descend(stage, objective, start, optimizer)
+                else:
+                    # when smaller pictures come first, in the style's colours, which it asks for anyway, and with grain
+                    prepared = isinstance(init, str) and init == "content" and len(plan) > 1 and style_layers and objective.beta
+                    if prepared and len(a) == 1 and a[0].mask is None:
+                        start = match_colours(p, a[0].picture).clamp(0, 1)
+                    detailed = isinstance(init, Tensor) or init != "noise"
+                    run.descend_fast(stage, objective, start, grain_seed=seed if prepared else None, detailed=detailed)
         except _Stop as stop:
             run.result.reason = str(stop)
         except KeyboardInterrupt:
@@ -122,17 +130,36 @@ class _Run:
         self.keep_every, self.callback, self.bar = keep_every, callback, bar
         self.best, self.evaluations, self.began = None, 0, time.perf_counter()
 
-    def descend(self, stage: Stage, objective: Objective, start: Tensor, optimizer: str, parametrise, keep_detail: bool) -> None:
-        """Lower the objective from the start, or from where the stage before has led, by `stage.evaluations`."""
-        # L-BFGS flattens x as it lies in memory, and half precision would overflow
-        start = start.to(objective.net.device, torch.float32, memory_format=torch.contiguous_format)
-        x0 = start
+    def descend(self, stage: Stage, objective: Objective, start: Tensor, optimizer: str) -> None:
+        """Lower the objective from the start by `stage.evaluations`, pixel by pixel."""
+        x = self.on_device(start, objective).detach().clone().requires_grad_()
+        self.optimise(stage, objective, x, lambda x: x, _optimizer(optimizer, x, stage.evaluations))
+
+    def descend_fast(self, stage: Stage, objective: Objective, start: Tensor, grain_seed: int | None, detailed: bool) -> None:
+        """Lower the objective from the start, or from where the stage before has led, by `stage.evaluations`, in waves.
+
+        grain_seed: of the noise that is added; None adds none. detailed: the start has details to put back after a stage.
+        """
+        x0 = start = self.on_device(start, objective)
         if self.best is not None:
-            x0 = enlarge(self.best, start.shape[2:])
-            if keep_detail:
+            x0 = enlarge(smooth(self.best), start.shape[2:])
+            if detailed:
                 x0 = x0 + fine_detail(start, self.start)
-        self.start, self.lowest, last = start, math.inf, self.evaluations + stage.evaluations
-        z, picture = parametrise(x0)
+        if grain_seed is not None:
+            x0 = x0 + (grain(x0, COARSE_GRAIN, 0.5, grain_seed) if self.best is None else grain(x0, FINE_GRAIN, 0.0, grain_seed))
+        if detailed:  # where no brush paints, nothing would take the grain away
+            x0 = torch.lerp(start, x0, painted(objective.brushes, start))
+        self.start = start
+        z, picture = waves(x0, stage.power)
+        self.optimise(stage, objective, z, picture, LBFGS(z, stage.evaluations))
+
+    def on_device(self, start: Tensor, objective: Objective) -> Tensor:
+        # L-BFGS flattens x as it lies in memory, and half precision would overflow
+        return start.to(objective.net.device, torch.float32, memory_format=torch.contiguous_format)
+
+    def optimise(self, stage: Stage, objective: Objective, z: Tensor, picture, optimizer: torch.optim.Optimizer) -> None:
+        """Change z so that the objective of picture(z) falls, by `stage.evaluations`."""
+        self.lowest, last = math.inf, self.evaluations + stage.evaluations
 
         def evaluate() -> Tensor:
             """One evaluation of L_total and its gradient."""
@@ -147,10 +174,9 @@ class _Run:
             self.note(x, losses, stage)
             return total
 
-        optimise = _optimizer(optimizer, z, stage.evaluations)
         try:
             while True:
-                optimise.step(evaluate)
+                optimizer.step(evaluate)
         except _Stop as stop:
             if str(stop) != "steps":
                 raise

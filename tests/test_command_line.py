@@ -137,7 +137,7 @@ def test_all_options_reach_style_transfer(calls):
     ((content, _), options), = calls
     assert max(content.shape) == 48
     assert options == {"steps": 7, "alpha": 2.0, "beta": 1000.0, "tv": 0.5, "init": "noise", "optimizer": "adam",
-                       "solver": "plain", "seed": 5}
+                       "solver": None, "seed": 5}
 
 
 def test_defaults_are_those_of_style_transfer(calls):
@@ -152,8 +152,9 @@ def test_defaults_are_those_of_style_transfer(calls):
 @pytest.mark.parametrize(("arguments", "words"), [
     ([], ["transfer", "doctor"]),
     (["transfer"], ["CONTENT", "STYLE", "--output", "--size", "--steps", "--alpha", "--beta", "--tv", "--init", "--optimizer",
-                    "--solver", "plain,fast", "--seed", "default: 256", "default: 100", "content,noise,style", "lbfgs,adam"]),
+                    "--solver", "fast,plain", "--seed", "default: 256", "default: 100", "content,noise,style", "lbfgs,adam"]),
     (["doctor"], ["usage: python -m stlib doctor"]),
+    (["batch"], ["JOBS.toml", "--workers", "--threads", "--address"]),
 ])
 def test_help(capsys, arguments, words):
     """Every command and option is named, with its default."""
@@ -252,19 +253,22 @@ def test_interrupted_midway_saves_the_best(ready, old_picture, interrupt_at, net
         assert written.tobytes() == to_pil(expected.image).tobytes()
 
 
-def test_the_fast_solver_paints_too_and_counts_all_its_evaluations(ready, folder, capsys):
-    assert main([*PAINT, "--size", "144", "--steps", "3", "--solver", "fast"]) == 0
-    assert "144 × 96 pixels, 4 evaluations in" in capsys.readouterr().out
+IN_STAGES = ["transfer", "astronaut", "cafe-terrace", "-o", "out.png", "--size", "200"]  # large enough for one coarse stage
+
+
+def test_the_fast_solver_counts_all_its_evaluations(ready, folder, capsys):
+    assert main([*IN_STAGES, "--steps", "3"]) == 0
+    assert "200 × 200 pixels, 4 evaluations in" in capsys.readouterr().out
 
 
 def test_the_fast_solver_interrupted_early_saves_a_whole_picture(ready, interrupt_at, folder, capsys):
     """Before the first evaluation at full size."""
     interrupt_at(3)
-    assert main([*PAINT, "--size", "144", "--steps", "9", "--solver", "fast"]) == 130
+    assert main([*IN_STAGES, "--steps", "9"]) == 130
     out, err = capsys.readouterr()
-    assert "144 × 96 pixels, 3 evaluations in" in out
+    assert "200 × 200 pixels, 3 evaluations in" in out
     assert err.splitlines()[-1].endswith("stlib: interrupted after 3 evaluations; the best picture so far is saved")
-    assert load_image("out.png").shape == (1, 3, 96, 144)
+    assert load_image("out.png").shape == (1, 3, 200, 200)
 
 
 def test_interrupted_at_once_writes_nothing(ready, old_picture, interrupt_at, capsys, folder):

@@ -28,7 +28,7 @@ def one_thread():
 def paint(net, content, style):
     """style_transfer of the small pictures in four evaluations, unless asked otherwise."""
     def paint(content=content, style=style, **options):
-        return style_transfer(content, style, **{"net": net, "steps": 4, "progress": False, **options})
+        return style_transfer(content, style, **{"net": net, "solver": "plain", "steps": 4, "progress": False, **options})
     return paint
 
 
@@ -36,21 +36,22 @@ def paint(net, content, style):
 def run(net):
     """Ten evaluations with the defaults, and the pictures that were evaluated."""
     pictures = []
-    result = style_transfer(sample("castle", 96), sample("cafe-terrace", 80), net=net, steps=10, keep_every=4, progress=False,
+    result = style_transfer(sample("castle", 96), sample("cafe-terrace", 80), net=net, solver="plain", steps=10,
+                            keep_every=4, progress=False,
                             callback=lambda evaluation, x, losses: pictures.append(x))
     return result, pictures
 
 
 @pytest.fixture
 def runs_of_the_network(net, monkeypatch):
-    """A list that grows with every call of net.features."""
-    calls, features = [], net.features
+    """A list that grows with every run of the network."""
+    calls, judge = [], net.judge
 
-    def counting(image, layers):
+    def counting(image, layers, verdict):
         calls.append(list(layers))
-        return features(image, layers)
+        return judge(image, layers, verdict)
 
-    monkeypatch.setattr(net, "features", counting)
+    monkeypatch.setattr(net, "judge", counting)
     return calls
 
 
@@ -94,7 +95,7 @@ def test_total_falls_with_adam(paint):
 
 def test_the_castle_at_224_pixels_does_not_diverge(net):
     """Without a line search, L-BFGS took this loss to 1e191 of what it was."""
-    result = style_transfer(sample("castle", 224), sample("cafe-terrace", 224), net=net, steps=12, progress=False)
+    result = style_transfer(sample("castle", 224), sample("cafe-terrace", 224), net=net, solver="plain", steps=12, progress=False)
     assert totals(result)[-1] < 0.7 * totals(result)[0]
 
 
