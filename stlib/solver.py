@@ -2,7 +2,7 @@
 
 Coarse-to-fine: an evaluation of a picture of half the size costs a quarter, and colours and large shapes are settled there.
 The Fourier preconditioner: L-BFGS does not move pixels but the amplitudes of waves, slow waves more easily than fast ones.
-Grain: a little noise at the start of a stage wakes up channels that are silent in smooth places, and have no gradient there.
+Grain: a little noise at the start of a stage wakes up channels that are silent in even surfaces, and have no gradient there.
 The first step: long enough to learn something from it. None of them changes the loss at full size, only the way down.
 """
 
