@@ -82,6 +82,12 @@ def mask_at(mask: Tensor | None, features: Tensor) -> Tensor | None:
     return F.interpolate(T, size=features.shape[2:], mode="area")
 
 
+def painted(brushes: Sequence[Brush], picture: Tensor) -> Tensor:
+    """min(1, Σ T) for each pixel of a picture [1, 3, H, W]: 1 where a brush paints, 0 where none does; [1, 1, H, W]."""
+    masks = [mask_at(brush.mask, picture) for brush in brushes]
+    return sum(torch.ones_like(picture[:, :1]) if T is None else T for T in masks).clamp(max=1)
+
+
 def shrink_pictures(brushes: Sequence[Brush], share: float) -> list[Brush]:
     """The brushes with their pictures at a share of their size; masks keep theirs, since every layer shrinks them anyway."""
     return [replace(brush, picture=shrink(brush.picture, share)) for brush in brushes]
