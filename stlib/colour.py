@@ -1,7 +1,7 @@
 """The colours of one picture for another one: the content's for the style, or the content's for the result.
 
 L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in neural style transfer",
-CVPR 2017, section 4: either the style picture gets the content's colours before the transfer, or only the brightness is
+CVPR 2017, section 5: either the style picture gets the content's colours before the transfer, or only the brightness is
 transferred and the content keeps its hues.
 """
 
@@ -15,7 +15,7 @@ SMALLEST_VARIANCE = 1e-5  # of a colour, so that a grey picture can be given col
 def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
     """The picture with each colour moved by one linear map, so that mean and covariance of its colours are the reference's.
 
-    x ← A (x − μ) + μ_r with A = Σ_r^½ Σ^-½ (section 4.1 of the paper). picture, reference: [1, 3, H, W] in [0, 1], of any
+    x ← A (x − μ) + μ_r with A = Σ_r^½ Σ^-½ (section 5.2 of the paper). picture, reference: [1, 3, H, W] in [0, 1], of any
     sizes. Returns the shape of `picture`, not clamped: a few values may leave the range.
     """
     colours, wanted = (image[0].flatten(start_dim=1).double() for image in (picture, reference))  # [3, M]
