@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -29,7 +30,7 @@ MAPPED = 32 * 2**20  # bytes from which glibc gives a block pages of its own, wh
 WORK = 2.25  # of a layer's output, for its gradients or the indices of a pooling (counted by PyTorch's profiler)
 PICTURES = 12  # of the content's size: the start, the best so far, and those of the optimiser and its line search
 WAVES = 10  # more of them for the fast solver: the waves of a picture, those times their gain, and their gradients
-HISTORY = {"plain": 10, "fast": 20}  # pairs of pictures that L-BFGS remembers: HISTORY_SIZE of `transfer` and `solver`
+HISTORY = {"plain": 10, "fast": 10}  # pairs of pictures that L-BFGS remembers: HISTORY_SIZE of `transfer` and `solver`
 
 TIMED_SIDE = 192  # pixels from which the seconds a pixel change little: 6.4 µs there, 5.5 … 6.7 µs from 256 to 1024
 FORWARD = 0.4  # of an evaluation: the features of a picture, which need no gradient (2.4 of 6 µs a pixel at 384)
@@ -98,10 +99,14 @@ def memory_needed(height: int, width: int, content_layers: Sequence[str] = CONTE
     """
     layers = {*content_layers, *style_layers}
     rows = _rows(height, width, layers, depth)
+    pooled_first = {below.name for below, above in pairwise(rows) if above.name.startswith("pool")
+                    and not {below.name, above.name, below.name.replace("relu", "conv")} & layers}
     kept = most = 0.0
     for row in rows:
         output = row.activation_bytes
-        if row.name.startswith("relu"):
+        if row.name in pooled_first:
+            kept += _block(output / 4)
+        elif row.name.startswith("relu"):
             kept += _block(output) * (1 + (row.name.replace("relu", "conv") in layers))
         elif row.name.startswith("pool"):
             kept += output / 4  # one byte for a float32

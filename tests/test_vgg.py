@@ -324,3 +324,26 @@ def test_features_on_a_gpu_are_those_on_the_cpu(device, net, content):
     there = VGG(device=device).features(content, ["relu4_2"])["relu4_2"]
     assert there.device.type == device
     assert_close_to_maximum(there.cpu(), net.features(content, ["relu4_2"])["relu4_2"], 1e-2)
+
+
+@pytest.mark.parametrize("asked", [["relu5_1"], ["relu1_2", "relu5_1"], ["conv2_2", "relu3_1"], ["pool1", "relu2_1"], ["pool5"]])
+def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
+    """Where nobody asks for either, the ReLU comes after the maximum: the same features and the same gradient."""
+    image = sample("castle", 97)
+
+    def features_and_gradient():
+        x = image.clone().requires_grad_()
+        found = net.features(x, asked)
+        sum(features.square().mean() for features in found.values()).backward()
+        return [*found.values(), x.grad]
+
+    ours = features_and_gradient()
+    monkeypatch.setattr(VGG, "_order", lambda self, deepest, layers: self.names[:deepest + 1])
+    for value, expected in zip(ours, features_and_gradient(), strict=True):
+        assert torch.equal(value, expected)
+
+
+def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either(net):
+    order = net._order(net.names.index("relu3_1"), ["relu2_2", "relu3_1"])
+    assert order[order.index("conv1_2") + 1:][:2] == ["pool1", "relu1_2"]
+    assert order[order.index("conv2_2") + 1:][:2] == ["relu2_2", "pool2"]
