@@ -39,9 +39,9 @@ class Objective:
             net.check(brush.picture, style_layers)
         with torch.no_grad():
             self.P = net.features(content, content_layers) if content_layers else {}
-            of_brushes = [{layer: style_target(f) for layer, f in net.features(brush.picture, style_layers).items()}
-                          for brush in self.brushes if style_layers]
-        self.targets = {layer: [A[layer] for A in of_brushes] for layer in style_layers}
+            self.targets_of = [{layer: style_target(f) for layer, f in net.features(brush.picture, style_layers).items()}
+                               for brush in self.brushes if style_layers]
+        self.targets = self.targets_of[0] if style_layers else {}  # of the first style, usually the only one
         self.beta = default_beta(self.P) if beta is None else beta
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
@@ -62,8 +62,8 @@ class Objective:
         if layer in self.P:
             losses["content"] = content_loss(features, self.P[layer])
         if layer in self.targets:
-            losses["style"] = sum(p * style_layer_loss(features, A, mask_at(brush.mask, features))
-                                  for p, brush, A in zip(self.shares, self.brushes, self.targets[layer], strict=True))
+            losses["style"] = sum(p * style_layer_loss(features, A[layer], mask_at(brush.mask, features))
+                                  for p, brush, A in zip(self.shares, self.brushes, self.targets_of, strict=True))
         return losses
 
 

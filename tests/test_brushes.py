@@ -199,11 +199,12 @@ def test_a_blend_aims_at_the_mean_of_the_targets(net, content, style, other, x):
     """Σ p_i Σ (G − A_i)² = Σ (G − Σ p_i A_i)² + a constant: equal gradients, and a loss that cannot become 0."""
     blend = Objective(net, content, [Brush(style), Brush(other, 3.0)])
     mean = Objective(net, content, style)
-    mean.targets = {layer: [0.25 * A + 0.75 * B] for layer, (A, B) in blend.targets.items()}
+    A, B = blend.targets_of
+    mean.targets_of = [{layer: 0.25 * A[layer] + 0.75 * B[layer] for layer in A}]
     assert_close(gradient(blend, x), gradient(mean, x), rtol=1e-3, atol=1e-3 * float(gradient(mean, x).abs().max()))
     blended, aimed = blend(x)[1], mean(x)[1]
-    for layer, (A, B) in blend.targets.items():
-        floor = 0.25 * 0.75 * float((A - B).square().sum()) / (4 * len(A) ** 2)
+    for layer in A:
+        floor = 0.25 * 0.75 * float((A[layer] - B[layer]).square().sum()) / (4 * len(A[layer]) ** 2)
         assert blended[layer] == pytest.approx(aimed[layer] + floor, rel=1e-4)
 
 
