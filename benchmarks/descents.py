@@ -6,7 +6,7 @@ import statistics
 import time
 
 import torch
-from recipes import KERAS_RATE, KERAS_WEIGHTS
+from recipes import KERAS_RATE, KERAS_WEIGHTS, Recipe
 from torch import Tensor
 
 from stlib import VGG, style_layer_loss, style_target, style_transfer
@@ -74,6 +74,23 @@ def sgd(net: VGG, p: Tensor, a: Tensor, evaluations: int, rate: float, target: f
     """Gradient descent with the schedule of the Keras example: no momentum, × 0.96 every 100 steps; rate: of `keras_rate`."""
     first = rate * keras_rate(net, p, a)
     return _descend(net, p, a, evaluations, target, lambda x: torch.optim.SGD([x], lr=first), decay=0.96**(1 / 100))
+
+
+def followed(recipe: Recipe, evaluations: int) -> dict:
+    """A recipe, with the optimiser that it brings."""
+    clock = Clock(recipe.x.shape[2] * recipe.x.shape[3], evaluations)
+
+    def closure() -> Tensor:
+        loss = recipe.evaluate()
+        if clock.note(recipe.x, float(loss)):
+            raise _Last
+        return loss
+
+    try:
+        while True:
+            recipe.optimizer.step(closure)
+    except _Last:
+        return clock.trace()
 
 
 def keras_rate(net: VGG, p: Tensor, a: Tensor) -> float:

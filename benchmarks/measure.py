@@ -72,12 +72,16 @@ def descent(method: str, content: str, style: str, size: int, **settings) -> dic
 
 
 def slices(content: str, style: str, size: int, evaluations: int, steps: int, repeats: int) -> list[dict]:
-    """Short runs of the plain and the fast solver in turn: seconds an evaluation at each size, and for all else."""
+    """Short runs in turn: seconds an evaluation at each size, and for all else.
+
+    "usual" is "plain" again, with the evaluations of the recipe "usual".
+    """
     import descents
+    import recipes
 
     net, p, a = _ready(content, style, size)
-    return [{"plain": _pace(descents.plain(net, p, a, evaluations)), "fast": _pace(descents.fast(net, p, a, steps))}
-            for _ in range(repeats)]
+    return [{"plain": _pace(descents.plain(net, p, a, evaluations)), "fast": _pace(descents.fast(net, p, a, steps)),
+             "usual": _pace(descents.followed(recipes.usual(content, style, size), evaluations))} for _ in range(repeats)]
 
 
 def torch_alone() -> dict:

@@ -53,14 +53,18 @@ def arrival(run: dict, target: float) -> int | None:
     return next((place for place, loss in enumerate(run["losses"]) if loss <= target), None)
 
 
-def time_ratio(pair: dict) -> Spread | None:
-    """Time to the target of the fast solver over the plain one's, round by round; None if it was not reached."""
+def time_ratio(pair: dict, evaluations: str = "plain") -> Spread | None:
+    """Time to the target of the fast solver over the plain one's, round by round; None if it was not reached.
+
+    evaluations: "plain" gives the plain solver our evaluations, "usual" those of the same layers run the usual way.
+    """
     plain, fast = pair["runs"]["plain"], pair["runs"]["fast"]
     if not fast["reached"]:
         return None
     (pixels,) = plain["stages"]
     needed = {pixels: arrival(plain, pair["target"]) + 1}
-    return Spread(tuple(modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s["plain"], needed) for s in pair["slices"]))
+    return Spread(tuple(modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s[evaluations], needed)
+                        for s in pair["slices"]))
 
 
 def direct_ratio(pair: dict) -> float:

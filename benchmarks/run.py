@@ -38,13 +38,13 @@ class Settings:
     repeats: int = 3
     timed: tuple[int, ...] = (7, 4)
     plain: int = 300
-    others: tuple[int, ...] = (300, 150)
+    others: tuple[int, ...] = (150, 40)
     rates: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"adam": (0.01, 0.03, 0.1), "sgd": (0.1, 0.3, 1.0)})
     trial: int = 60
-    steps: int = 180
-    slice: int = 10
+    steps: int = 220
+    slice: int = 8
     memory_size: int = 512
-    runs: tuple[tuple[str, int], ...] = (("fast", 25), ("plain", 25), ("usual", 106), ("pastiche", 106), ("tutorial", 106),
+    runs: tuple[tuple[str, int], ...] = (("fast", 25), ("plain", 25), ("usual", 106), ("pastiche", 30), ("tutorial", 30),
                                          ("keras", 4))
     grown: tuple[int, ...] = (128, 256, 512, 768, 1024)
     grown_steps: int = 15

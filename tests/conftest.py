@@ -1,9 +1,33 @@
-"""What the tests share: the trained network, built once, and small pictures."""
+"""What the tests share: the trained network, built once, and small pictures; and the table of what they tried on purpose.
+
+A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost. How many of them there are, and how
+many passed, is printed at the end of a run; `test_reliability.py` compares it with the README.
+"""
+
+from collections import Counter
 
 import pytest
 import torch
 
 from stlib import VGG, sample
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Print, for each kind of harm, how many tries there were and how many were survived."""
+    outcomes = {outcome: Counter(dict(report.user_properties)["survives"] for report in terminalreporter.stats.get(outcome, ())
+                                 if "survives" in dict(report.user_properties)) for outcome in ("passed", "failed", "skipped")}
+    tried = sum(outcomes.values(), Counter())
+    if tried:
+        terminalreporter.section("tried on purpose: survived of tried")
+        for what, number in tried.items():
+            terminalreporter.write_line(f"{outcomes['passed'][what]:5d} of {number:3d}  {what}")
+
+
+@pytest.fixture(autouse=True)
+def _tried(request, record_property):
+    """Note on the report of a test what it survives."""
+    if marker := request.node.get_closest_marker("survives"):
+        record_property("survives", marker.args[0])
 
 
 @pytest.fixture(scope="session")

