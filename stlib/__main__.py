@@ -6,12 +6,14 @@ then is saved).
 
 import argparse
 import sys
+import tempfile
 import warnings
 from pathlib import Path
 
 from torch import Tensor
 
 from stlib.brushes import Brush, load_mask
+from stlib.checkpoint import CheckpointError
 from stlib.cost import estimate
 from stlib.doctor import examine, report
 from stlib.images import ImageError, check_output_path, load_image, sample, sample_names, save_image
@@ -27,7 +29,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ImageError, WeightsError) as error:
+    except (CheckpointError, ImageError, WeightsError) as error:
         return _fail(error)
     except ValueError as error:  # an argument that style_transfer refuses
         parser.error(str(error))
@@ -67,6 +69,8 @@ def _parser() -> argparse.ArgumentParser:
                           help="fast begins with smaller pictures and reaches the same loss sooner; plain is the paper's loop "
                                "(default: fast, but plain for adam)")
     transfer.add_argument("--seed", type=int, default=0, help="of the noise")
+    transfer.add_argument("--resume", action="store_true", default=argparse.SUPPRESS,
+                          help="keep the state of the run in OUT.checkpoint, and go on from there when a run was broken off")
 
     batch = commands.add_parser("batch", help="paint many pictures, several at a time; those that are there are skipped",
                                 description="The form of JOBS.toml: python -c 'help(\"stlib.jobs\")'")
@@ -84,21 +88,40 @@ def _transfer(options: argparse.Namespace) -> int:
     check_output_path(options.output)
     content = _picture(options.content, options.size)
     style = _style(options, content)
+    checkpoint = f"{options.output}.checkpoint" if "resume" in options else None
+    if checkpoint and Path(checkpoint).exists():
+        print(f"stlib: going on from {checkpoint}", file=sys.stderr)
     _announce(options, content, style)
     result = style_transfer(content, style,
                             alpha=options.alpha, beta=getattr(options, "beta", None), tv=options.tv, init=options.init,
                             optimizer=options.optimizer, solver=getattr(options, "solver", None), steps=options.steps,
-                            seed=options.seed)
-    save_image(result.image, options.output)
+                            seed=options.seed, checkpoint=checkpoint)
+    _save(result.image, options.output)
     height, width = result.image.shape[2:]
     evaluations, finest = [*result.coarse, *result.history], result.history or result.coarse
     print(f"{options.output}: {width} × {height} pixels, {len(evaluations)} evaluations in {evaluations[-1]['seconds']:.0f} s, "
           f"loss {finest[0]['total']:.3g} → {min(losses['total'] for losses in finest):.3g}")
     if result.reason == "interrupted":
         work = "" if result.coarse else f" of {options.steps}"
-        print(f"stlib: interrupted after {len(evaluations)}{work} evaluations; the best picture so far is saved", file=sys.stderr)
+        print(f"stlib: interrupted after {len(evaluations)}{work} evaluations; the best picture so far is saved"
+              + (", and the same command goes on from there" if checkpoint else ""), file=sys.stderr)
         return 130
     return 0
+
+
+def _save(image: Tensor, path: str) -> None:
+    """Save a picture that took long to paint; where its place is full or gone, somewhere else.
+
+    Raises ImageError that says where.
+    """
+    try:
+        save_image(image, path)
+    except ImageError as error:
+        try:
+            spare = save_image(image, Path(tempfile.mkdtemp(prefix="stlib-"), "result.png"))
+        except (ImageError, OSError):
+            raise error from None
+        raise ImageError(f"{error} The picture is not lost: it is {spare}.") from None
 
 
 def _announce(options: argparse.Namespace, content: Tensor, style: Tensor | list[Brush]) -> None:

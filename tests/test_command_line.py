@@ -133,11 +133,11 @@ def test_pictures_are_files_or_samples(calls, folder):
 def test_all_options_reach_style_transfer(calls):
     """As numbers, under the same names."""
     assert main([*PAINT, "--size", "48", "--steps", "7", "--alpha", "2", "--beta", "1e3", "--tv", "0.5", "--init", "noise",
-                 "--optimizer", "adam", "--seed", "5"]) == 0
+                 "--optimizer", "adam", "--seed", "5", "--resume"]) == 0
     ((content, _), options), = calls
     assert max(content.shape) == 48
     assert options == {"steps": 7, "alpha": 2.0, "beta": 1000.0, "tv": 0.5, "init": "noise", "optimizer": "adam",
-                       "solver": None, "seed": 5}
+                       "solver": None, "seed": 5, "checkpoint": "out.png.checkpoint"}
 
 
 def test_defaults_are_those_of_style_transfer(calls):
@@ -152,7 +152,8 @@ def test_defaults_are_those_of_style_transfer(calls):
 @pytest.mark.parametrize(("arguments", "words"), [
     ([], ["transfer", "doctor"]),
     (["transfer"], ["CONTENT", "STYLE", "--output", "--size", "--steps", "--alpha", "--beta", "--tv", "--init", "--optimizer",
-                    "--solver", "fast,plain", "--seed", "default: 256", "default: 100", "content,noise,style", "lbfgs,adam"]),
+                    "--solver", "fast,plain", "--seed", "--resume", "default: 256", "default: 100", "content,noise,style",
+                    "lbfgs,adam"]),
     (["doctor"], ["usage: python -m stlib doctor"]),
     (["batch"], ["JOBS.toml", "--workers", "--threads", "--address"]),
 ])
@@ -269,6 +270,31 @@ def test_the_fast_solver_interrupted_early_saves_a_whole_picture(ready, interrup
     assert "200 × 200 pixels, 3 evaluations in" in out
     assert err.splitlines()[-1].endswith("stlib: interrupted after 3 evaluations; the best picture so far is saved")
     assert load_image("out.png").shape == (1, 3, 200, 200)
+
+
+@pytest.mark.survives("Ctrl-C, or the stop button, in the middle of a run")
+def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, monkeypatch, capsys):
+    """Ctrl-C leaves the best picture and the state; the same command paints the rest, and leaves the picture alone."""
+    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    assert main([*PAINT, "--steps", "12"]) == 0
+    expected = (folder / "out.png").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "__call__", Objective.__call__)  # undone at the end of the block
+        interrupt_at(8)
+        assert main([*PAINT, "--steps", "12", "--resume"]) == 130
+        assert "the same command goes on from there" in capsys.readouterr().err
+    assert {path.name for path in folder.iterdir()} == {"out.png", "out.png.checkpoint"}
+    assert main([*PAINT, "--steps", "12", "--resume"]) == 0
+    assert "going on from out.png.checkpoint" in capsys.readouterr().err
+    assert (folder / "out.png").read_bytes() == expected
+    assert {path.name for path in folder.iterdir()} == {"out.png"}
+
+
+def test_resume_with_other_settings_is_refused(ready, folder, monkeypatch, capsys):
+    (folder / "out.png.checkpoint").write_bytes(b"of something else")
+    assert main([*PAINT, "--resume"]) == 1
+    assert "out.png.checkpoint is not a checkpoint, or a damaged one: delete it" in capsys.readouterr().err
+    assert (folder / "out.png.checkpoint").read_bytes() == b"of something else"
 
 
 def test_interrupted_at_once_writes_nothing(ready, old_picture, interrupt_at, capsys, folder):

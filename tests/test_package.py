@@ -25,9 +25,11 @@ MAY_IMPORT = {
     "colour": set(),
     "brushes": {"solver", "images"},
     "arguments": {"brushes"},
+    "checkpoint": set(),
     "objective": {"vgg", "losses", "arguments", "brushes"},
     "cost": {"vgg", "objective", "solver", "brushes", "winograd"},
-    "transfer": {"cost", "vgg", "objective", "images", "solver", "arguments", "colour", "brushes"},
+    "transfer": {"cost", "vgg", "objective", "images", "solver", "arguments", "colour", "brushes",
+                 "checkpoint"},
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")

@@ -1,0 +1,186 @@
+"""Whatever goes wrong in a run, what was painted until then is not lost."""
+
+import errno
+import math
+import os
+
+import pytest
+import torch
+
+from stlib import ImageError, load_image, sample, save_image, style_transfer
+from stlib.__main__ import main
+from stlib.objective import Objective
+
+resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
+
+SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
+STEPS = 12
+MOMENTS = (1, 2, 5, 11)  # evaluations, counted from 0
+NO_MEMORY = {"PyTorch's": RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 4 GB"),
+             "Python's": MemoryError(), "a graphics card's": torch.OutOfMemoryError("CUDA out of memory.")}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    """A second thread gains nothing on pictures this small."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def paint(net):
+    def paint(**options):
+        return style_transfer(sample("castle", 64), sample("cafe-terrace", 64),
+                              **{"net": net, "steps": STEPS, "progress": False, **SHALLOW, **options})
+    return paint
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """at(k, harm): in evaluation k, and later ones, the objective's answer is what `harm` makes of it."""
+    def at(evaluation, harm):
+        seen, evaluate = [], Objective.__call__
+
+        def harmed(self, x):
+            seen.append(x)
+            total, losses = evaluate(self, x)
+            return harm(total, losses) if len(seen) > evaluation else (total, losses)
+
+        monkeypatch.setattr(Objective, "__call__", harmed)
+    return at
+
+
+@pytest.fixture
+def full_disk():
+    """No file of this process may grow beyond 2000 bytes: the system refuses to write more, as it does on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def raising(error):
+    def harm(*_):
+        raise error
+    return harm
+
+
+def best_of(result, evaluations):
+    """The result is the best of what was evaluated before the harm."""
+    assert len(result.history) == evaluations
+    assert torch.isfinite(result.image).all() and result.image.min() >= 0 and result.image.max() <= 1
+    return result
+
+
+@pytest.mark.survives("nan or infinity in the middle of a run")
+@pytest.mark.parametrize("what", ["loss nan", "loss inf", "gradient nan"])
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_not_a_number(paint, at, moment, optimizer, what):
+    unharmed = paint(steps=moment, optimizer=optimizer)
+    if what == "gradient nan":
+        at(moment, lambda total, losses: (total * math.nan, losses))
+    else:
+        at(moment, lambda total, losses: (total, {**losses, "total": math.nan if what == "loss nan" else math.inf}))
+    if moment == MOMENTS[-1] and what == "gradient nan":  # it would spoil only the picture after the last one
+        assert torch.isfinite(paint(optimizer=optimizer).image).all()
+        return
+    with pytest.warns(RuntimeWarning, match=rf"no longer finite at evaluation \d+ of {STEPS}"):
+        result = paint(optimizer=optimizer)
+    assert result.reason == "not finite" and torch.isfinite(result.image).all()
+    if what != "gradient nan":
+        assert torch.equal(best_of(result, moment).image, unharmed.image)
+
+
+@pytest.mark.survives("Ctrl-C, or the stop button, in the middle of a run")
+@pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c(paint, at, moment, optimizer):
+    unharmed = paint(steps=moment, optimizer=optimizer)
+    at(moment, raising(KeyboardInterrupt))
+    result = paint(optimizer=optimizer)
+    assert result.reason == "interrupted"
+    assert torch.equal(best_of(result, moment).image, unharmed.image)
+
+
+@pytest.mark.survives("a full memory in the middle of a run")
+@pytest.mark.parametrize("whose", NO_MEMORY)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_full_memory(paint, at, moment, whose):
+    unharmed = paint(steps=moment)
+    at(moment, raising(NO_MEMORY[whose]))
+    with pytest.warns(RuntimeWarning, match=rf"memory was full at evaluation {moment} of {STEPS}; this is the best picture"):
+        result = paint()
+    assert result.reason == "out of memory"
+    assert torch.equal(best_of(result, moment).image, unharmed.image)
+
+
+@pytest.mark.parametrize("whose", NO_MEMORY)
+def test_a_full_memory_before_the_first_evaluation_is_an_error(paint, at, whose):
+    at(0, raising(NO_MEMORY[whose]))
+    with pytest.raises(MemoryError, match="take smaller pictures"):
+        paint()
+
+
+def test_other_errors_are_not_taken_for_a_full_memory(paint, at):
+    at(3, raising(RuntimeError("shapes do not fit")))
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        paint()
+
+
+@pytest.mark.survives("a full memory in the middle of a run")
+def test_a_run_with_a_checkpoint_goes_on_when_there_is_memory_again(paint, at, tmp_path, monkeypatch):
+    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    expected = paint()
+    with monkeypatch.context() as patch:
+        evaluate = Objective.__call__
+        at(8, raising(MemoryError()))
+        with pytest.warns(RuntimeWarning, match="memory was full"):
+            paint(checkpoint=tmp_path / "run.checkpoint")
+        patch.setattr(Objective, "__call__", evaluate)
+        assert torch.equal(paint(checkpoint=tmp_path / "run.checkpoint").image, expected.image)
+
+
+@pytest.mark.survives("a full disk")
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
+def test_a_full_disk_while_a_picture_is_saved(full_disk, tmp_path, suffix):
+    (tmp_path / f"old{suffix}").write_bytes(b"the old picture")
+    with pytest.raises(ImageError, match="could not be saved"):
+        save_image(torch.rand(1, 3, 64, 64), tmp_path / f"old{suffix}")
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"the old picture"]
+
+
+@pytest.mark.survives("a full disk")
+def test_a_full_disk_while_a_checkpoint_is_written(paint, full_disk, tmp_path, monkeypatch):
+    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    expected = paint()
+    with pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"):
+        result = paint(checkpoint=tmp_path / "run.checkpoint")
+    assert torch.equal(result.image, expected.image)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.survives("a full disk")
+def test_the_command_line_saves_elsewhere_what_took_long_to_paint(net, tmp_path, monkeypatch, capsys):
+    """The folder of the output is full when the picture is ready; the folder for temporary files is not."""
+    (tmp_path / "spare").mkdir()
+    (tmp_path / "out.png").write_bytes(b"the old picture")
+    monkeypatch.setattr("stlib.transfer.VGG", lambda: net)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "spare"))
+    sync = os.fsync
+
+    def full(file):
+        if os.fstat(file).st_ino in {path.stat().st_ino for path in tmp_path.iterdir()}:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", full)
+    arguments = ["transfer", "castle", "cafe-terrace", "-o", str(tmp_path / "out.png"), "--size", "64", "--steps", "2"]
+    assert main(arguments) == 1
+    told = capsys.readouterr().err
+    (spare,) = (tmp_path / "spare").rglob("*.png")
+    assert "No space left on device" in told and str(spare) in told
+    assert load_image(spare, None).shape == sample("castle", 64).shape
+    assert (tmp_path / "out.png").read_bytes() == b"the old picture"
