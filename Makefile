@@ -15,12 +15,13 @@ help:
 	@echo "make benchmark  measure speed and memory beside other implementations; takes about an hour and a half"
 	@echo "make clean      remove the environment and all caches"
 
+# JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
 lab: setup
-	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb $(LAB_FLAGS)
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
 
 test: setup
 	$(PY) -m ruff check
-	$(PY) -m pytest
+	$(PY) -m pytest -rs
 	TQDM_DISABLE=1 $(PY) -m pytest notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
 setup: .venv/complete

@@ -1,0 +1,257 @@
+"""The course in a real JupyterLab, started by `make lab`, in a real browser: what a reader sees, clicks and types.
+
+JupyterLab gets a copy of the notebooks, since it saves what it runs, and an empty home. Each test leaves what the browser
+shows at its end in build/browser.
+"""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import WebDriverWait
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT / "scripts"))  # a folder of scripts, not a package
+
+from fresh_machine import FIRST_CHAPTER, STARTED_WITHIN, jupyterlab, newcomer  # noqa: E402
+
+SCREENSHOTS = ROOT / "build/browser"
+BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+CELLS = ["".join(cell["source"]) for cell in json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]]
+NO_NEWS = "home/.jupyter/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+FIT = """def fit(width, height, size):
+scale = min(1, size / max(width, height))
+return round(width * scale), round(height * scale)"""  # typed: JupyterLab indents
+ENDLESS = """result = style_transfer(content, style, steps=100000)
+print("ended:", result.reason, list(result.image.shape))
+show.images({"the best so far": result.image})"""
+
+
+@pytest.fixture(scope="module")
+def newcomers(tmp_path_factory) -> dict[str, str]:
+    """The environment of somebody with an empty home, whom JupyterLab does not ask whether it may fetch news."""
+    folder = tmp_path_factory.mktemp("newcomer")
+    settings = folder / NO_NEWS
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"fetchNews": "false"}')
+    return newcomer(folder / "home", Path(tempfile.gettempdir()))
+
+
+@pytest.fixture(scope="module")
+def address(newcomers, tmp_path_factory):
+    """The address, with its token, that `make lab` prints."""
+    if not shutil.which("make") or not (ROOT / ".venv/complete").is_file():
+        pytest.skip("there is no environment made by `make setup`, so `make lab` would install one first")
+    tree = tmp_path_factory.mktemp("a course with spaces in its path")
+    shutil.copy(ROOT / "Makefile", tree)
+    (tree / "notebooks").mkdir()
+    for chapter in (ROOT / "notebooks").glob("*.ipynb"):
+        shutil.copy(chapter, tree / "notebooks")
+    (tree / ".venv").symlink_to(ROOT / ".venv")
+    (tree / "pyproject.toml").touch()
+    os.utime(tree / "pyproject.toml", (0, 0))  # older than the environment, so that nothing is installed from here
+    with jupyterlab(tree, newcomers, tree / "lab.txt", STARTED_WITHIN) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def driver(address, newcomers):
+    """A browser in which the address has been opened."""
+    if not BROWSER or not DRIVER:
+        pytest.skip("there is no Chromium with its driver; on Debian: sudo apt install chromium chromium-driver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = BROWSER
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1300,1000"):
+        options.add_argument(argument)
+    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER, env=newcomers)) as driver:
+        driver.get(address)
+        wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
+        yield driver
+
+
+@pytest.fixture
+def page(driver, request):
+    """The browser with chapter 00 in front."""
+    tab(driver, FIRST_CHAPTER).click()
+    yield driver
+    screenshot(driver, request.node.name.removeprefix("test_"))
+
+
+@pytest.fixture(scope="module")
+def executed(driver):
+    """The browser after all outputs were cleared and all cells were run."""
+    choose(driver, "Edit", "Clear Outputs of All Cells")
+    wait(driver, 10, lambda: not any(outputs(cell) for cell in cells(driver)))
+    choose(driver, "Run", "Run All Cells")
+    wait(driver, 300, lambda: errors(driver) or (outputs(cells(driver)[-2]) and status(driver) == "idle"))
+    return driver
+
+
+def wait(driver, seconds, condition):
+    return WebDriverWait(driver, seconds).until(lambda _: condition())
+
+
+def screenshot(driver, name):
+    SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+    driver.save_screenshot(SCREENSHOTS / f"{name}.png")
+
+
+def tab(driver, path):
+    return driver.find_element(By.CSS_SELECTOR, f'.lm-TabBar-tab[title*="Path: {path}"]')
+
+
+def choose(driver, menu, command):
+    """Click on a command in the menu at the top."""
+    for label, text in (("lm-MenuBar-itemLabel", menu), ("lm-Menu-itemLabel", command)):
+        wait(driver, 10, lambda label=label, text=text: driver.find_elements(
+            By.XPATH, f'//*[contains(@class, "{label}")][normalize-space() = "{text}"]'))[0].click()
+
+
+def seen(driver, selector):
+    """What matches the selector in the notebook in front."""
+    return driver.find_elements(By.CSS_SELECTOR, f".jp-NotebookPanel:not(.lm-mod-hidden) {selector}")
+
+
+def status(driver):
+    return next((indicator.get_attribute("data-status") for indicator in seen(driver, ".jp-Notebook-ExecutionIndicator")), None)
+
+
+def cells(driver):
+    return seen(driver, ".jp-Notebook-cell")
+
+
+def cell(driver, words):
+    """The one cell whose source, as committed, has these words, moved into the middle of the window."""
+    (index,) = [index for index, source in enumerate(CELLS) if words in source]
+    found = cells(driver)[index]
+    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    return found
+
+
+def outputs(cell):
+    return "\n".join(output.get_property("textContent") for output in cell.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-child"))
+
+
+def errors(driver):
+    return [error.get_property("textContent") for kind in ("error", "stderr")
+            for error in seen(driver, f'[data-mime-type="application/vnd.jupyter.{kind}"]')]
+
+
+def widths(driver, where):
+    """The pixels that the pictures in the outputs below an element are wide; 0 is a picture that cannot be shown."""
+    return [picture.get_property("naturalWidth") for picture in where.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")]
+
+
+def run(driver, cell, source=None):
+    """Click into a cell, replace what is written there, and press Shift + Enter."""
+    cell.find_element(By.CSS_SELECTOR, ".cm-content").click()
+    keys = webdriver.ActionChains(driver)
+    if source:
+        keys.key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys(source)
+    keys.key_down(Keys.SHIFT).send_keys(Keys.ENTER).key_up(Keys.SHIFT).perform()
+
+
+def test_opens_at_chapter_00(page):
+    """Where `make lab` leads."""
+    assert page.current_url.endswith(f"/lab/tree/{FIRST_CHAPTER}")
+    assert [title.text for title in seen(page, "h1")] == ["00 · Start here"]
+
+
+def test_formulas_are_drawn(page):
+    """All of them, so that no dollar is left."""
+    formulas = [formula for source in CELLS for formula in re.findall(r"\$[^$\n]+\$", source)]
+    index = cell(page, "## Index")
+    wait(page, 30, lambda: len(seen(page, ".jp-RenderedMarkdown mjx-container")) == len(formulas))
+    assert all(formula.size["width"] > 10 for formula in index.find_elements(By.CSS_SELECTOR, "mjx-container"))
+    assert not [text for text in seen(page, ".jp-RenderedMarkdown") if "$" in text.get_property("textContent")]
+
+
+def test_a_solution_is_folded_and_unfolds(page):
+    """Its three dots open it, as chapter 00 says."""
+    solution = cell(page, "def half_way_solution")
+    assert not solution.find_elements(By.CSS_SELECTOR, ".cm-content")
+    screenshot(page, "a_solution_is_folded")
+    solution.find_element(By.CSS_SELECTOR, ".jp-MoreHorizIcon").click()
+    (source,) = wait(page, 10, lambda: solution.find_elements(By.CSS_SELECTOR, ".cm-content"))
+    assert "return evaluation" in source.text
+
+
+def test_all_cells_run_and_their_pictures_are_seen(executed, page):
+    """From cleared outputs, without an error or a warning, to as many pictures as are stored."""
+    assert not errors(page)
+    stored = json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
+    pictures = sum("image/png" in output.get("data", {}) for cell in stored for output in cell.get("outputs", []))
+    found = [width for cell in cells(page) for width in widths(page, cell)]
+    assert len(found) == pictures > 0
+    assert min(found) > 100
+    cell(page, 'style_transfer(content, style, solver="plain")')
+
+
+def test_a_checker_sees_the_exercise_done(executed, page):
+    """From "not attempted yet" to "right.", with the answer typed."""
+    checker = cell(page, "check.fit(fit)")
+    assert outputs(checker).startswith("fit: not attempted yet.")
+    run(page, cell(page, "def fit(width, height, size):\n    ..."), FIT)
+    run(page, cell(page, "check.fit(fit)"))
+    wait(page, 30, lambda: "attempted" not in outputs(checker) and outputs(checker))
+    assert outputs(checker).startswith("fit: right.")
+
+
+@pytest.mark.survives("the notebook's stop button in the middle of a run")
+def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
+    """The cell goes on with what the run has, and no error is shown."""
+    endless = cell(page, 'style_transfer(content, style, solver="plain")')
+    run(page, endless, ENDLESS)
+    wait(page, 60, lambda: (bar := re.search(r"([\d.]+)/100k", outputs(endless))) and float(bar[1]) > 0)
+    screenshot(page, "a_run_before_the_stop_button")
+    seen(page, '[data-command="notebook:interrupt-kernel"]')[0].click()
+    wait(page, 30, lambda: errors(page) or (widths(page, endless) and status(page) == "idle"))
+    assert not errors(page)
+    assert "ended: interrupted [1, 3, 171, 256]" in outputs(endless)
+    assert min(widths(page, endless)) > 100
+    cell(page, 'style_transfer(content, style, solver="plain")')
+
+
+def test_the_link_leads_to_the_next_chapter(page):
+    """In a new tab of JupyterLab, not of the browser."""
+    cell(page, "## Recap").find_element(By.CSS_SELECTOR, 'a[href*="01_what_a_cnn_sees.ipynb"]').click()
+    wait(page, 60, lambda: [title.text for title in seen(page, "h1")] == ["01 · What a CNN sees"])
+    assert "lm-mod-current" in tab(page, "notebooks/01_what_a_cnn_sees.ipynb").get_attribute("class")
+    assert len(page.window_handles) == 1
+
+
+@pytest.mark.survives("a request to the server without its token")
+@pytest.mark.parametrize("token", ["", "guessed"], ids=["no token", "a wrong one"])
+@pytest.mark.parametrize(("method", "path"), [
+    ("GET", f"lab/tree/{FIRST_CHAPTER}"),
+    ("GET", f"api/contents/{FIRST_CHAPTER}"),
+    ("GET", f"files/{FIRST_CHAPTER}"),
+    ("PUT", f"api/contents/{FIRST_CHAPTER}"),
+    ("POST", "api/kernels"),
+], ids=["the page", "reading a chapter", "downloading a chapter", "overwriting a chapter", "running code"])
+def test_the_server_refuses_without_its_token(address, method, path, token):
+    """What passes with the token, and with nothing else changed, does not pass without."""
+    server, right = re.match(r"(http://[^/]+/).*token=(\w+)", address).groups()
+    assert not refused(server, method, path, right)
+    assert refused(server, method, path, token)
+
+
+def refused(server, method, path, token):
+    """Whether the server forbids a request, or answers with the page that asks for the token."""
+    headers = {"Authorization": f"token {token}", "Cookie": "_xsrf=ab", "X-XSRFToken": "ab"}
+    try:
+        with urlopen(Request(server + path, b"{}" if method != "GET" else None, headers, method=method), timeout=30) as answer:
+            return answer.url.startswith(f"{server}login?")
+    except HTTPError as answer:
+        return answer.code == 403
