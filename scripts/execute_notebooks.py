@@ -1,6 +1,6 @@
 """Execute notebooks in place, top to bottom, and store them with clean metadata: python scripts/execute_notebooks.py NB.ipynb …
 
-Measures what each takes and writes it into the line **Takes** … of the chapter and into the table of the README.
+Measures what each takes and writes it into the line **Takes** … of the chapter and into the tables of both READMEs.
 A notebook that fails is left as it was.
 """
 
@@ -18,7 +18,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
-README = Path(__file__).parents[1] / "README.md"
+READMES = [Path(__file__).parents[1] / name for name in ("README.md", "README.zh-CN.md")]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WORDS_A_MINUTE = 150  # of careful reading, code included
 PEAK_MEMORY = ("import resource, sys\n"
@@ -57,10 +57,11 @@ def compact(png: str) -> str:
     return base64.b64encode(stored.getvalue()).decode()
 
 
-def enter_in_readme(name: str, seconds: int, megabytes: int) -> None:
-    """Put the measured figures into the row of the README's table that links the notebook."""
-    row = rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$"
-    README.write_text(re.sub(row, rf"\1 {seconds} s | {megabytes} MB |", README.read_text("utf-8"), flags=re.MULTILINE), "utf-8")
+def enter_in_readmes(name: str, seconds: int, megabytes: int) -> None:
+    """Put the measured figures into the row of each README's table that links the notebook."""
+    row = re.compile(rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$", re.MULTILINE)
+    for readme in READMES:
+        readme.write_text(row.sub(rf"\1 {seconds} s | {megabytes} MB |", readme.read_text("utf-8")), "utf-8")
 
 
 def main() -> None:
@@ -71,7 +72,7 @@ def main() -> None:
             seconds, megabytes = execute(path)
         except CellExecutionError as error:
             sys.exit(f"{path}: {error}")
-        enter_in_readme(path.name, seconds, megabytes)
+        enter_in_readmes(path.name, seconds, megabytes)
         print(f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on the disk")
 
 
