@@ -38,7 +38,7 @@ lab:
 test:
 \t@mkdir -p "$$HOME/.cache/pip"; echo > "$$HOME/.cache/pip/wheel"; exit {{exit}}
 """
-needs_make = pytest.mark.skipif(not (shutil.which("git") and shutil.which("make")), reason="needs git and make")
+pytestmark = pytest.mark.skipif(not (shutil.which("git") and shutil.which("make")), reason="needs git and make")
 
 
 @pytest.fixture
@@ -145,6 +145,14 @@ def test_folders_elsewhere_are_walked_once():
     assert not [folder for folder in folders if set(folder.parents) & set(folders)]
 
 
+def test_a_shared_folder_is_everybodys(tmp_path, monkeypatch):
+    """What lies in it is named by the entry that leads there."""
+    monkeypatch.setattr(fresh_machine, "SHARED", (tmp_path / "shared",))
+    assert fresh_machine.entry_in_shared(tmp_path / "shared/pytest-of-somebody/a/b") == tmp_path / "shared/pytest-of-somebody"
+    assert fresh_machine.entry_in_shared(tmp_path / "shared/a") == tmp_path / "shared/a"
+    assert fresh_machine.entry_in_shared(tmp_path / "home/.bashrc") is None
+
+
 def test_a_folder_in_which_others_write_is_busy(tmp_path, monkeypatch):
     """What changed there shortly before may change again."""
     monkeypatch.setattr(fresh_machine, "elsewhere", lambda: [tmp_path])
@@ -172,7 +180,6 @@ def test_jupyterlab_that_does_not_start_is_told(tmp_path):
         pass
 
 
-@needs_make
 @pytest.mark.parametrize(("file", "exit", "with_tests", "passes"), [
     (".ipython", 0, True, True),
     (".courserc", 0, True, False),
