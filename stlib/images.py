@@ -1,23 +1,34 @@
 """Pictures in and out: a path, bytes, a file object or a PIL image ↔ one tensor [1, 3, H, W], RGB, float32 in [0, 1]."""
 
+import codecs
 import io
 import os
 import stat
 import uuid
 import warnings
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 SMALLEST_SIDE = 32  # pixels; below it relu5_1 has at most two positions a side and a Gram matrix says nothing
-MOST_PIXELS = 100_000_000  # a decoded RGB picture of this size takes 400 MB
+MOST_BYTES = 400_000_000  # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
+LARGE = 2**24  # pixels from which a picture is shrunk in strips, so that no second one of its size is made
+STRIP = 2**20  # pixels that are converted at once
 
+# bytes that Pillow holds for each pixel at most while it decodes: measured are 16 for WebP, 20 for JPEG 2000
+_HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10}
+_HELD_BY_OTHERS = 20
+# programs that draw, containers that hold other files of any size, and what Pillow recognises but does not decode
+_NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "ICO", "MIC", "MPEG", "WMF"}
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
 _NOT_RGB = {"BLP", "BUFR", "GRIB", "HDF5", "MSP", "PALM", "WMF", "XBM"}  # Pillow saves these only in other modes or with plug-ins
+_EXPORT = "Open it in an image viewer and export it as PNG or JPEG."
 _SAMPLES = files("stlib") / "samples"
 
 
@@ -38,24 +49,31 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
     if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE):
         raise ValueError(f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} or more.")
     if isinstance(source, Image.Image):
-        return _to_tensor(_decode(source, "the PIL image", size), "the PIL image", size, enlarge)
-    name, data = _read(source)
-    with warnings.catch_warnings():
+        return _to_tensor(_decode(source, "the PIL image", size, enlarge), size, enlarge)
+    name, file = _open(source)
+    with file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's own warnings; what matters in them is checked and told here
+        file_size = file.seek(0, os.SEEK_END)
         try:
-            image = Image.open(io.BytesIO(data))
+            image = Image.open(file)
+            if image.format in _NOT_OPENED:
+                raise ImageError(f"{name} is a file of the format {image.format}, which stlib does not open. {_EXPORT}")
+            if image.info.get("progressive"):  # libjpeg holds every coefficient, however small the picture is decoded
+                _check_pixels(name, image.size, MOST_BYTES // 8)
+            if size is not None:
+                image.draft(None, (2 * size, 2 * size))  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
+        except ImageError:
+            raise
         except Image.DecompressionBombError:
-            raise ImageError(_too_many_pixels(name)) from None
+            raise ImageError(_too_many_pixels(name, "claims to have an enormous number of pixels")) from None
         except UnidentifiedImageError:
-            if data.startswith(_BEGINNINGS):
+            file.seek(0)
+            if file.read(4).startswith(_BEGINNINGS):
                 raise ImageError(_damaged(name, "its header is incomplete or wrong")) from None
-            raise ImageError(f"{name} is not a picture in a format that Pillow knows. "
-                             "Open it in an image viewer and export it as PNG or JPEG.") from None
+            raise ImageError(f"{name} is not a picture in a format that Pillow knows. {_EXPORT}") from None
         except Exception as error:  # a hostile header can make a decoder raise anything
-            raise ImageError(_undecodable(name, error, len(data))) from None
-        if size is not None:
-            image.draft(None, (2 * size, 2 * size))  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
-        return _to_tensor(_decode(image, name, size, len(data)), name, size, enlarge)
+            raise ImageError(_undecodable(name, error, file_size)) from None
+        return _to_tensor(_decode(image, name, size, enlarge, file_size), size, enlarge)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -80,22 +98,24 @@ def check_output_path(path) -> Path:
     Worth calling before a long run, so that a typing error costs a second and not the picture.
     """
     path = Path(path)
+    shown = _shown(path)
     try:
         is_folder, target = path.is_dir(), Path(os.path.realpath(path))  # a symbolic link stays one: its target is replaced
     except (OSError, ValueError) as error:  # a name too long or with a null character
         raise ImageError(f"{_shortened(path)} cannot be saved: {_reason(error)}. Choose another name.") from None
     if is_folder:
-        raise ImageError(f"{path} is a folder: add a file name, for example {path / 'picture.png'}.")
+        raise ImageError(f"{shown} is a folder: add a file name, for example {_shown(path / 'picture.png')}.")
     Image.init()
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE.keys() - _NOT_RGB:
         reason = f"its suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
-        raise ImageError(f"{path} cannot be saved: {reason} that Pillow writes. Use .png, .jpg or .webp.")
+        raise ImageError(f"{shown} cannot be saved: {reason} that Pillow writes. Use .png, .jpg or .webp.")
     if target.exists() and not target.is_file():
-        raise ImageError(f"{path} leads to a device or a pipe, not to a regular file: choose another path.")
+        raise ImageError(f"{shown} leads to a device or a pipe, not to a regular file: choose another path.")
     if not target.parent.is_dir():
-        raise ImageError(f"{path} cannot be saved: there is no folder {target.parent}. Create it first.")
+        raise ImageError(f"{shown} cannot be saved: there is no folder {_shown(target.parent)}. Create it first.")
     if not os.access(target.parent, os.W_OK):
-        raise ImageError(f"{path} cannot be saved: the folder {target.parent} may not be written to. Choose another one.")
+        raise ImageError(f"{shown} cannot be saved: the folder {_shown(target.parent)} may not be written to. "
+                         "Choose another one.")
     return target
 
 
@@ -111,14 +131,16 @@ def save_image(image, path, quality: int = 95) -> Path:
     file_format = Image.registered_extensions()[Path(path).suffix.lower()]
     options = {} if file_format == "TIFF" else {"quality": quality}  # a losslessly compressed TIFF refuses it
     part = target.with_name(f".{uuid.uuid4().hex}.part")
+    encoded = io.BytesIO()  # Pillow's own writing does not notice when a disk that is nearly full takes only a part
     try:
+        picture.save(encoded, format=file_format, **options)
         with open(part, "xb") as file:
-            picture.save(file, format=file_format, **options)
+            file.write(encoded.getbuffer())
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, target)
     except (OSError, ValueError) as error:
-        raise ImageError(f"{path} could not be saved: {error}.") from error
+        raise ImageError(f"{_shown(path)} could not be saved: {_shown(error)}.") from error
     finally:
         part.unlink(missing_ok=True)
     return Path(path)
@@ -140,72 +162,98 @@ def sample(name: str, size: int | None = 256) -> Tensor:
     return load_image((_SAMPLES / f"{name}.jpg").read_bytes(), size)
 
 
-def _read(source) -> tuple[str, bytes]:
-    """The name to use in messages and the bytes of a path, bytes or file object."""
+def _open(source) -> tuple[str, BinaryIO]:
+    """The name to use in messages, and a file to read, of a path, bytes or file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
-        name, data = "the bytes object", bytes(source)
-    elif isinstance(source, (str, os.PathLike)):
-        name, data = Path(source).name or str(source), _read_file(source)
-    elif hasattr(source, "read"):
-        name = Path(str(getattr(source, "name", "the file object"))).name
-        data = _read_stream(source, name)
-    else:
-        raise ImageError(f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}.")
-    if not data:
-        raise ImageError(f"{name} is empty (0 bytes). Copy or download it again.")
-    return name, data
+        if not source:
+            raise ImageError(_empty("the bytes object"))
+        return "the bytes object", io.BytesIO(source)
+    if isinstance(source, (str, os.PathLike)):
+        path = os.fsdecode(source)
+        if path.lower().startswith(("http:", "https:", "ftp:")):
+            raise ImageError(f"{_shown(path)} is a web address: download the picture and give the path of the file.")
+        return _open_path(Path(path))
+    if hasattr(source, "read"):
+        name = _shown(Path(str(getattr(source, "name", "the file object"))).name)
+        return name, _read_stream(source, name)
+    raise ImageError(f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}.")
 
 
-def _read_stream(file, name: str) -> bytes:
-    """What is left to read in a binary file object."""
+def _read_stream(file, name: str) -> io.BytesIO:
+    """What is left to read in a binary file object, unless it is endless."""
+    if isinstance(file, (io.TextIOBase, codecs.StreamReaderWriter)):
+        raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
+    data = io.BytesIO()
     try:
-        data = "" if isinstance(file, io.TextIOBase) else file.read()
-    except (OSError, ValueError) as error:
+        while data.tell() <= MOST_BYTES and (block := file.read(2**20)):
+            data.write(block)
+    except Exception as error:  # the stream of an archive or of a network fails in ways of its own
         raise ImageError(f"{name} cannot be read ({_reason(error)}): it may be closed, or open for writing. "
                          "Open it with open(path, 'rb').") from None
-    if isinstance(data, str):
-        raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
-    if not data:
+    if not data.tell():
         raise ImageError(f"{name} has nothing left to read: it is empty (0 bytes) or was read before. "
                          "Call its seek(0) first, or copy or download it again.")
+    if data.tell() > MOST_BYTES:
+        raise ImageError(_too_large(name))
     return data
 
 
-def _read_file(source) -> bytes:
-    """The contents of a regular file; what is anything else is refused before it is opened."""
-    path = Path(source)
-    if str(source).lower().startswith(("http:", "https:", "ftp:")):
-        raise ImageError(f"{source} is a web address: download the picture and give the path of the file.")
+def _open_path(path: Path) -> tuple[str, BinaryIO]:
+    """The name and the opened file; what is not a regular file of a picture's size is refused before it is opened."""
+    shown, name = _shown(path), _shown(path.name)
     try:
-        mode = path.stat().st_mode
-        if stat.S_ISDIR(mode):
-            raise ImageError(f"{path} is a folder: give the path of one picture in it.")
-        if not stat.S_ISREG(mode):
-            raise ImageError(f"{path} is not a regular file but a device or a pipe: give the path of a picture.")
-        return path.read_bytes()
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(f"{shown} is a folder: give the path of one picture in it.")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{shown} is not a regular file but a device or a pipe: give the path of a picture.")
+        if not status.st_size:
+            raise ImageError(_empty(name))
+        if status.st_size > MOST_BYTES:
+            raise ImageError(_too_large(name))
+        return name, path.open("rb")
     except FileNotFoundError:
-        raise ImageError(f"there is no file {path} (looked in {Path.cwd()}). Check the spelling and the folder.") from None
+        raise ImageError(f"there is no file {shown} (looked in {_working_folder()}). "
+                         "Check the spelling and the folder.") from None
     except PermissionError:
-        raise ImageError(f"{path} may not be read: change its permissions or copy it to a folder of yours.") from None
+        raise ImageError(f"{shown} may not be read: change its permissions or copy it to a folder of yours.") from None
     except ImageError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise ImageError(f"{_shortened(path)} cannot be read: {_reason(error)}. Check the name and the folder.") from None
 
 
-def _decode(image: Image.Image, name: str, size: int | None, file_size: int | None = None) -> Image.Image:
-    """Upright 8-bit sRGB, with transparency laid on white."""
-    if image.width * image.height > MOST_PIXELS:
-        raise ImageError(_too_many_pixels(name, image.size))
+def _decode(image: Image.Image, name: str, size: int | None, enlarge: bool, file_size: int | None = None) -> Image.Image:
+    """Upright 8-bit sRGB, with transparency laid on white; a large picture comes at 2 to 4 times the size asked for."""
+    _check_pixels(name, image.size, MOST_BYTES // _HELD.get(image.format, _HELD_BY_OTHERS))
+    _check_sides(name, image.size, size, enlarge)
+    large = size is not None and image.width * image.height > LARGE
     try:
         image.load()
-        profile = image.info.get("icc_profile")
-        image = ImageOps.exif_transpose(image)
-        image = _eight_bit(image)
-        image = _without_alpha(image)
-        return _to_srgb(image, profile)
+        return _upright(image, max(1, max(image.size) // (2 * size)) if large else 1)
+    except MemoryError:
+        raise ImageError(f"there is not enough memory to open {name}: close other programs, or use a smaller picture.") from None
     except Exception as error:  # decoders and EXIF parsers raise many types when the data are damaged
         raise ImageError(_undecodable(name, error, file_size)) from None
+
+
+def _upright(image: Image.Image, factor: int) -> Image.Image:
+    """The picture as 8-bit sRGB, one pixel for each square of `factor` pixels, turned as its EXIF orientation says."""
+    white = _white(image)
+    upright = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
+    for top, strip in _strips(image, factor):
+        strip = _to_srgb(_without_alpha(_eight_bit(strip, white)), image.info.get("icc_profile"))
+        upright.paste(strip.reduce(factor), (0, top // factor))
+    upright.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
+    ImageOps.exif_transpose(upright, in_place=True)
+    return upright
+
+
+def _strips(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
+    """Yield (first row, strip) for strips of about `STRIP` pixels, whose heights are multiples of the factor."""
+    rows = factor * max(1, STRIP // (factor * image.width))
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
 
 
 def _without_alpha(image: Image.Image) -> Image.Image:
@@ -217,13 +265,19 @@ def _without_alpha(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, rgba).convert("RGB")
 
 
-def _eight_bit(image: Image.Image) -> Image.Image:
+def _white(image: Image.Image) -> float:
+    """The value of white in a picture of more than 8 bits."""
+    if not image.mode.startswith("F"):
+        return 65535.0  # 16-bit files arrive as I;16 or, from some decoders, as I
+    # floating-point files hold 0…1 or 0…255 by habit; fmax knows that nan is not the largest
+    return 1.0 if max(np.fmax.reduce(np.asarray(strip), axis=None) for _, strip in _strips(image)) <= 1 else 255.0
+
+
+def _eight_bit(image: Image.Image, white: float) -> Image.Image:
     """Scale modes of more than 8 bits to 8; Pillow's own `convert` would clip them to white."""
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.asarray(image, dtype=np.float64)
-    # 16-bit files arrive as I;16 or, from some decoders, as I; floating-point files hold 0…1 or 0…255 by habit
-    white = 65535.0 if image.mode.startswith("I") else (1.0 if np.nanmax(values) <= 1 else 255.0)
     values[values == image.info.get("transparency")] = white  # the one transparent grey that a 16-bit PNG may name
     return Image.fromarray(np.round(np.nan_to_num(values / white).clip(0, 1) * 255).astype(np.uint8))
 
@@ -241,23 +295,38 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image.convert("RGB")
 
 
-def _to_tensor(image: Image.Image, name: str, size: int | None, enlarge: bool) -> Tensor:
-    if min(image.size) < SMALLEST_SIDE:
-        raise ImageError(f"{name} is {image.width} × {image.height} pixels: "
+def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:
+    if size[0] * size[1] > most:
+        raise ImageError(_too_many_pixels(name, f"is {size[0]} × {size[1]} pixels", most))
+
+
+def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: bool) -> None:
+    """Raise an ImageError for a picture that is too small, or would become so, or too large, at the size asked for."""
+    longer, shorter = max(sides), min(sides)
+    if shorter < SMALLEST_SIDE:
+        raise ImageError(f"{name} is {sides[0]} × {sides[1]} pixels: "
                          f"each side must have at least {SMALLEST_SIDE}. Use a larger picture.")
-    longer, shorter = max(image.size), min(image.size)
+    if size is None:
+        return
+    if longer > size and round(shorter * size / longer) < SMALLEST_SIDE:
+        raise ImageError(f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its shorter side: "
+                         f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it.")
+    most = MOST_BYTES // 4
+    if enlarge and longer < size and size * size * shorter > most * longer:
+        raise ImageError(f"{name} enlarged to size={size} would have more than the {most // 10**6} million pixels that stlib "
+                         "opens: ask for a smaller size.")
+
+
+def _to_tensor(image: Image.Image, size: int | None, enlarge: bool) -> Tensor:
+    longer = max(image.size)
     if size is not None and (longer > size or (enlarge and longer < size)):
-        if round(shorter * size / longer) < SMALLEST_SIDE:
-            raise ImageError(f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its shorter side: "
-                             f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it.")
-        new_size = tuple(round(side * size / longer) for side in image.size)
-        image = image.resize(new_size, Image.Resampling.LANCZOS)
+        image = image.resize(tuple(round(side * size / longer) for side in image.size), Image.Resampling.LANCZOS)
     pixels = torch.from_numpy(np.array(image))  # [H, W, 3], uint8
     return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
 
 
 def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
-    reason = str(error) or type(error).__name__
+    reason = _reason(error) or type(error).__name__
     ends_early = isinstance(error, EOFError) or any(word in reason.lower() for word in ("truncated", "not enough"))
     if file_size is not None and ends_early:
         return (f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
@@ -269,10 +338,18 @@ def _damaged(name: str, reason: str) -> str:
     return f"{name} is damaged and cannot be decoded ({reason}). Copy or download it again."
 
 
-def _too_many_pixels(name: str, size: tuple[int, int] | None = None) -> str:
-    shape = f"is {size[0]} × {size[1]} pixels" if size else "claims to have an enormous number of pixels"
-    return (f"{name} {shape}, more than the {MOST_PIXELS // 10**6} million that stlib opens: "
+def _too_many_pixels(name: str, what: str, most: int = MOST_BYTES // 4) -> str:
+    return (f"{name} {what}, more than the {most // 10**6} million that stlib opens: "
             "it may be a decompression bomb. If you trust it, shrink it in an image editor first.")
+
+
+def _too_large(name: str) -> str:
+    return (f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib opens. "
+            "If it is a picture, shrink it in an image editor first.")
+
+
+def _empty(name: str) -> str:
+    return f"{name} is empty (0 bytes). Copy or download it again."
 
 
 def _kilobytes(size: int) -> str:
@@ -280,7 +357,19 @@ def _kilobytes(size: int) -> str:
 
 
 def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)
+    return _shown(getattr(error, "strerror", None) or error)
+
+
+def _working_folder() -> str:
+    try:
+        return _shown(Path.cwd())
+    except OSError:
+        return "a folder that was deleted"
+
+
+def _shown(text) -> str:
+    """A text on one line: what cannot be printed, as Python writes it in a string."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
 def _shortened(path: Path) -> str:
