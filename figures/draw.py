@@ -5,6 +5,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
 from stlib import sample, style_transfer, to_pil
@@ -13,6 +14,12 @@ from stlib.show import BLUE, LOOK, RED
 
 FOLDER = Path(__file__).parent
 GREY = "#555555"
+DESCRIPTIONS = {  # what the figures say, as the PNGs carry it along
+    "algorithm.png": "The content picture p, the style picture a and the generated picture x enter the same frozen VGG-19. The "
+                     "features F of x are compared with P of p, the Gram matrices G of x with A of a; the weighted sum is the "
+                     "total loss, whose gradient goes back through the network into the pixels of x.",
+    "result.png": "A photo of a castle by a lake, Van Gogh's painting of a cafe at night, and the castle painted with the cafe's "
+                  "violet and golden strokes."}
 
 
 def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, color: str = GREY, size: float = 11,
@@ -26,6 +33,11 @@ def box(axes: Axes, x: float, y: float, width: float, height: float, text: str, 
 def arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float], color: str = GREY, **look) -> None:
     axes.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=16, color=color, linewidth=1.8,
                                    shrinkA=0, shrinkB=0, **look))
+
+
+def save(figure: Figure, name: str) -> None:
+    figure.savefig(FOLDER / name, dpi=110, metadata={"Description": DESCRIPTIONS[name]})
+    plt.close(figure)
 
 
 def picture(axes: Axes, image: torch.Tensor, x: float, y: float, width: float, caption: str) -> None:
@@ -71,8 +83,7 @@ def algorithm(content: torch.Tensor, style: torch.Tensor, generated: torch.Tenso
         arrow(axes, (left, rows["x"]), (0.15, rows["x"]), "black")
         way_back = "gradient $\\partial L_{total}/\\partial x$: back through the network, changes only the pixels of $x$"
         axes.text(8.4, below + 0.12, way_back, ha="center", va="bottom", fontsize=11)
-        figure.savefig(FOLDER / "algorithm.png", dpi=110)
-        plt.close(figure)
+        save(figure, "algorithm.png")
 
 
 def result(content: torch.Tensor, style: torch.Tensor, generated: torch.Tensor) -> None:
@@ -85,8 +96,7 @@ def result(content: torch.Tensor, style: torch.Tensor, generated: torch.Tensor) 
             place.imshow(to_pil(image))
             place.set_title(caption, fontsize=12)
             place.axis("off")
-        figure.savefig(FOLDER / "result.png", dpi=110)
-        plt.close(figure)
+        save(figure, "result.png")
 
 
 def main() -> None:
