@@ -102,10 +102,10 @@ def test_a_name_that_no_file_can_have(name, shown):
 
 
 def test_a_file_that_may_not_be_read(monkeypatch):
-    def denied(_):
+    def denied(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pathlib.Path.read_bytes", denied)
+    monkeypatch.setattr("pathlib.Path.open", denied)
     assert refusal("picture.png") == ("picture.png may not be read: change its permissions "
                                       "or copy it to a folder of yours.")
 

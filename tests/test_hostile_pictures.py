@@ -1,0 +1,630 @@
+"""Hostile and odd picture files: each ends in the promised tensor or in one helpful sentence, soon and in little memory."""
+
+import gzip
+import io
+import json
+import os
+import random
+import re
+import socket
+import struct
+import subprocess
+import sys
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+from torch.testing import assert_close
+
+from stlib.images import MOST_BYTES, ImageError, load_image
+
+posix = pytest.mark.skipif(os.name != "posix", reason="needs the devices, links and file names of Unix")
+DEADLINE = 20  # seconds for one picture, on a busy machine; most take a few milliseconds
+MEMORY = 500_000_000  # bytes above what the process held before
+ADVICE = re.compile(r"\b(ask|call|change|check|choose|close|copy|download|export|give|open|shrink|use)\b", re.IGNORECASE)
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def tensor_or_sentence(source, name):
+    """What load_image makes of it, checked: a tensor of the promised form, or the words of an ImageError."""
+    start = time.perf_counter()
+    try:
+        outcome = load_image(source)
+    except ImageError as error:
+        outcome = str(error)
+        assert error.__cause__ is None
+        assert error.__suppress_context__ or error.__context__ is None
+        check_sentence(outcome, name)
+    else:
+        check_tensor(outcome)
+    assert time.perf_counter() - start < DEADLINE
+    return outcome
+
+
+def check_sentence(words, name):
+    assert words.isprintable()
+    assert words.endswith(".")
+    assert ".." not in words.replace(name, "")
+    assert name in words
+    assert ADVICE.search(words)
+    assert "Traceback" not in words
+    assert len(words) < 300 + 2 * len(name)
+
+
+def check_tensor(tensor):
+    assert tensor.dtype == torch.float32
+    assert tensor.shape[:2] == (1, 3)
+    assert 32 <= min(tensor.shape[2:]) <= max(tensor.shape[2:]) <= 256
+    assert torch.isfinite(tensor).all()
+    assert 0 <= tensor.min() <= tensor.max() <= 1
+
+
+def encoded(image, file_format="PNG", **options):
+    file = io.BytesIO()
+    image.save(file, file_format, **options)
+    return file.getvalue()
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def png(*chunks):
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(kind, data) for kind, data in chunks)
+
+
+def header(width, height, depth=8, colour_type=2, interlaced=0):
+    return b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, interlaced)
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """48 × 40 pixels with something in them for a decoder to do."""
+    blocks = np.random.default_rng(0).integers(0, 256, (10, 12, 3), dtype=np.uint8)
+    return Image.fromarray(blocks).resize((48, 40), Image.Resampling.BICUBIC)
+
+
+# every mode and format
+
+RED_AND_WHITE = {"P", "PA", "RGB", "RGBA", "RGBX", "RGBa", "CMYK", "YCbCr", "LAB", "HSV"}
+WHITE = {"1": 1, "L": 255, "I": 65535, "I;16": 65535, "I;16B": 65535, "F": 255.0}
+WRITES = {  # the modes that Pillow writes in a format, kept or converted
+    "AVIF": "1 L LA I I;16 I;16B F P PA RGB RGBA RGBX RGBa CMYK YCbCr LAB HSV",
+    "BLP": "P",
+    "BMP": "1 L P RGB RGBA",
+    "DDS": "L LA RGB RGBA",
+    "DIB": "1 L P RGB RGBA",
+    "EPS": "L RGB CMYK",
+    "GIF": "1 L LA I I;16 I;16B F P RGB RGBA",
+    "ICNS": "1 L LA I;16 P RGB RGBA",
+    "ICO": "1 L LA I;16 P RGB RGBA",
+    "IM": "1 L LA I I;16 I;16B F P PA RGB RGBA RGBX CMYK YCbCr",
+    "JPEG": "1 L RGB RGBX CMYK YCbCr",
+    "JPEG2000": "L LA I;16 I;16B RGB RGBA YCbCr CMYK",
+    "MPO": "1 L RGB RGBX CMYK YCbCr",
+    "MSP": "1",
+    "PALM": "1 P",
+    "PCX": "1 L P RGB",
+    "PDF": "1 L LA P RGB RGBA CMYK",
+    "PNG": "1 L LA I;16 I;16B P RGB RGBA",
+    "PPM": "1 L I I;16 F RGB RGBA",
+    "QOI": "RGB RGBA",
+    "SGI": "L RGB RGBA",
+    "SPIDER": "1 L LA I I;16 F P PA RGB RGBA CMYK YCbCr HSV",
+    "TGA": "1 L LA P RGB RGBA",
+    "TIFF": "1 L LA I I;16 I;16B F P PA RGB RGBA RGBX CMYK YCbCr LAB",
+    "WEBP": "1 L LA I I;16 I;16B F P PA RGB RGBA RGBX RGBa CMYK YCbCr LAB HSV",
+    "XBM": "1",
+}
+NO_PICTURES = {"EPS", "ICNS", "ICO", "PALM", "PDF"}  # programs, containers, and what Pillow writes but does not read
+
+
+def halves(mode):
+    """48 × 40 pixels: the right half is white, the left one red, or black in a mode without colours."""
+    if mode not in RED_AND_WHITE | {"LA"}:
+        image = Image.new(mode, (48, 40), 0)
+        image.paste(WHITE[mode], (24, 0, 48, 40))
+        return image
+    image = Image.new("RGB", (48, 40), "red" if mode in RED_AND_WHITE else "black")
+    image.paste("white", (24, 0, 48, 40))
+    return image.convert("RGBA").convert(mode) if mode in ("PA", "RGBa") else image.convert(mode)
+
+
+@pytest.mark.survives("a picture of any mode in any format that Pillow writes")
+@pytest.mark.filterwarnings("ignore")  # Pillow's, about what it writes
+@pytest.mark.parametrize(("mode", "file_format"), [(mode, name) for name, modes in WRITES.items() for mode in modes.split()])
+def test_every_mode_in_every_format(mode, file_format, tmp_path):
+    """Red, black and white come back, in pictures of the right size; what holds no pixels is refused."""
+    path = tmp_path / f"picture.{file_format.lower()}"
+    Image.init()
+    try:
+        halves(mode).save(path, file_format)
+    except (KeyError, OSError, ValueError):
+        pytest.skip(f"this Pillow does not write {mode} as {file_format}")
+    outcome = tensor_or_sentence(path, path.name)
+    if file_format in NO_PICTURES:
+        assert "export it as PNG or JPEG" in outcome
+        return
+    assert outcome.shape == (1, 3, 40, 48)
+    left = [0, 0, 0] if mode not in RED_AND_WHITE else [0.299] * 3 if file_format == "SPIDER" else [1, 0, 0]
+    assert outcome[0, :, 20, 12].tolist() == pytest.approx(left, abs=0.03)
+    assert outcome[0, :, 20, 36].tolist() == pytest.approx([1, 1, 1], abs=0.03)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_formats_and_modes_of_another_pillow_end_as_well(scene):
+    """Whatever this Pillow writes, also what it did not write when the table was made."""
+    Image.init()
+    written = 0
+    for file_format in Image.SAVE:
+        for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"):
+            try:
+                data = encoded(scene.convert(mode), file_format)
+            except Exception:
+                continue
+            tensor_or_sentence(data, "the bytes object")
+            written += 1
+    assert written >= 60
+
+
+# damaged files
+
+CODED = {
+    "PNG": {}, "JPEG": {}, "progressive JPEG": {"progressive": True}, "WEBP": {}, "lossless WEBP": {"lossless": True}, "GIF": {},
+    "TIFF": {}, "compressed TIFF": {"compression": "tiff_lzw"}, "BMP": {}, "TGA": {}, "PPM": {}, "JPEG2000": {}, "AVIF": {},
+}
+
+
+@pytest.fixture(scope="module")
+def files(scene):
+    """A function of the name of a kind of file: its bytes."""
+    Image.init()
+    made = {}
+
+    def make(kind):
+        file_format = kind.split()[-1]
+        if file_format not in Image.SAVE:
+            pytest.skip(f"this Pillow does not write {file_format}")
+        if kind not in made:
+            made[kind] = encoded(scene, file_format, **CODED[kind])
+        return made[kind]
+
+    return make
+
+
+@pytest.mark.survives("a picture file cut off early")
+@pytest.mark.parametrize("share", [0.01, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.99])
+@pytest.mark.parametrize("kind", CODED)
+def test_a_file_cut_off_shows_the_whole_picture_or_none(files, kind, share, tmp_path):
+    """A file may end in bytes that nobody needs."""
+    data = files(kind)
+    path = tmp_path / "cut off"
+    path.write_bytes(data[:int(share * len(data))])
+    outcome = tensor_or_sentence(path, path.name)
+    assert isinstance(outcome, str) or torch.equal(outcome, load_image(data))
+
+
+@pytest.mark.survives("a picture file with an altered byte")
+@pytest.mark.parametrize("number", range(30))
+@pytest.mark.parametrize("kind", [kind for kind in CODED if kind not in ("TGA", "PPM")])
+def test_an_altered_byte(files, kind, number, tmp_path):
+    """Every third one is in the first hundred bytes, where the header is; most formats cannot know that a pixel was another."""
+    data, chance = bytearray(files(kind)), random.Random(f"{kind} {number}")
+    data[chance.randrange(len(data) if number % 3 else 100)] ^= chance.randrange(1, 256)
+    path = tmp_path / "altered"
+    path.write_bytes(data)
+    tensor_or_sentence(path, path.name)
+
+
+@pytest.mark.survives("a picture file with an altered byte")
+@pytest.mark.parametrize("number", range(10))
+def test_altered_pixels_of_a_png_are_never_shown(files, number):
+    """Checksums."""
+    data, chance = bytearray(files("PNG")), random.Random(number)
+    pixels = data.index(b"IDAT") + 4
+    data[chance.randrange(pixels + 2, len(data) - 20)] ^= chance.randrange(1, 256)
+    outcome = tensor_or_sentence(bytes(data), "the bytes object")
+    assert isinstance(outcome, str) or torch.equal(outcome, load_image(files("PNG")))
+
+
+@pytest.mark.survives("a picture with a damaged colour profile or EXIF block")
+@pytest.mark.parametrize("number", range(15))
+def test_a_damaged_profile_is_ignored_or_told(scene, number):
+    """Cut off at five places, with an altered byte at ten."""
+    chance, profile = random.Random(number), bytearray(SRGB)
+    if number < 5:
+        profile = profile[:number * len(profile) // 5]
+    else:
+        profile[chance.randrange(len(profile))] ^= chance.randrange(1, 256)
+    outcome = tensor_or_sentence(encoded(scene, icc_profile=bytes(profile)), "the bytes object")
+    assert outcome.shape == (1, 3, 40, 48)
+
+
+@pytest.mark.survives("a picture with a damaged colour profile or EXIF block")
+@pytest.mark.parametrize("file_format", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("number", range(5))
+def test_a_damaged_exif_block_is_ignored_or_told(scene, file_format, number):
+    exif, chance = Image.Exif(), random.Random(number)
+    exif[0x112], exif[0x10F] = 6, "a camera"
+    block = bytearray(exif.tobytes())
+    block[chance.randrange(6, len(block))] ^= chance.randrange(1, 256)
+    tensor_or_sentence(encoded(scene, file_format, exif=bytes(block)), "the bytes object")
+
+
+def looping_tiff(scene):
+    """The directory that comes after the only one is itself."""
+    data = bytearray(encoded(scene, "TIFF"))
+    start = struct.unpack_from("<I", data, 4)[0]
+    struct.pack_into("<I", data, start + 2 + 12 * struct.unpack_from("<H", data, start)[0], start)
+    return bytes(data)
+
+
+PIXELS = b"IDAT", zlib.compress((b"\0" + bytes(120)) * 40)
+END = b"IEND", b""
+ODD_FILES = {
+    "PNG without pixels": lambda scene: png(header(40, 40), END),
+    "PNG without an end": lambda scene: png(header(40, 40), PIXELS),
+    "PNG with two headers": lambda scene: png(header(40, 40), header(60, 60), PIXELS, END),
+    "PNG without a palette": lambda scene: png(header(120, 40, colour_type=3), PIXELS, END),
+    "PNG of no width": lambda scene: png(header(0, 40), PIXELS, END),
+    "PNG of an unknown depth": lambda scene: png(header(40, 40, depth=5), PIXELS, END),
+    "PNG with too few pixels": lambda scene: png(header(40, 80), PIXELS, END),
+    "PNG with too many pixels": lambda scene: png(header(40, 39), PIXELS, END),
+    "PNG of an unknown filter": lambda scene: png(header(40, 40), (b"IDAT", zlib.compress((b"\7" + bytes(120)) * 40)), END),
+    "PNG with a chunk that never ends": lambda scene: png(header(40, 40))[:-4] + b"\x7f\xff\xff\xffIDAT",
+    "TIFF that leads to itself": looping_tiff,
+    "GIF without a frame": lambda scene: b"GIF89a\x28\0\x28\0\0\0\0;",
+    "BMP of a negative height": lambda scene: (data := encoded(scene, "BMP"))[:22] + struct.pack("<i", -40) + data[26:],
+    "JPEG of two halves": lambda scene: (data := encoded(scene, "JPEG"))[:400] + data[:400] + data[400:],
+    "JPEG with something behind it": lambda scene: encoded(scene, "JPEG") + b"<?php system('ls'); ?>",
+    "JPEG in a TIFF": lambda scene: encoded(scene, "TIFF", compression="jpeg"),
+    "1 pixel": lambda scene: encoded(scene.resize((1, 1))),
+    "1 pixel wide": lambda scene: encoded(scene.resize((1, 200))),
+    "1 pixel high": lambda scene: encoded(scene.resize((200, 1))),
+    "32 × 100,000 pixels": lambda scene: encoded(scene.resize((32, 100_000))),
+    "16 bits of grey": lambda scene: encoded(Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40)),
+    "16 bits of colour": lambda scene: png(header(40, 40, depth=16), (b"IDAT", zlib.compress((b"\0" + bytes(240)) * 40)), END),
+    "nothing but nan": lambda scene: encoded(Image.new("F", (40, 40), float("nan")), "TIFF"),
+    "infinite values": lambda scene: encoded(Image.new("F", (40, 40), float("-inf")), "TIFF"),
+    "values beyond white": lambda scene: encoded(Image.new("I", (40, 40), 2**31 - 1), "TIFF"),
+    "an animation of 100 frames": lambda scene: encoded(scene, "GIF", save_all=True, append_images=[scene] * 99),
+    "an animated PNG": lambda scene: encoded(scene, save_all=True, append_images=[scene.rotate(90)] * 3),
+    "all transparent": lambda scene: encoded(Image.new("RGBA", (40, 40), (9, 9, 9, 0))),
+    "a script that calls itself a picture": lambda scene: b"#!/bin/sh\nrm -rf picture\n",
+    "a web page": lambda scene: b"<!DOCTYPE html><title>404 Not Found</title>",
+    "an SVG drawing": lambda scene: b'<svg xmlns="http://www.w3.org/2000/svg"/>',
+    "an archive": lambda scene: b"PK\x05\x06" + bytes(18),
+    "zeros": lambda scene: bytes(5000),
+    "noise": lambda scene: random.Random(0).randbytes(5000),
+    "one byte": lambda scene: b"\x89",
+    "nothing": lambda scene: b"",
+}
+
+
+@pytest.mark.survives("a file that is no picture, or an odd one")
+@pytest.mark.parametrize("kind", ODD_FILES)
+def test_odd_files(scene, kind, tmp_path):
+    path = tmp_path / "picture.png"
+    path.write_bytes(ODD_FILES[kind](scene))
+    tensor_or_sentence(path, path.name)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.survives("a file that is no picture, or an odd one")
+@pytest.mark.parametrize("suffix", [".jpg", ".txt", ".gif", ".exe", ".mp4", ""])
+def test_a_wrong_suffix_does_not_matter(scene, suffix, tmp_path):
+    """What a file is, is in the file."""
+    path = tmp_path / f"picture{suffix}"
+    path.write_bytes(encoded(scene))
+    assert torch.equal(tensor_or_sentence(path, path.name), load_image(scene))
+
+
+@pytest.mark.survives("a file that is no picture, or an odd one")
+def test_a_program_that_draws_is_not_run(tmp_path):
+    """PostScript is a language; this program would never end, where Ghostscript is installed to run it."""
+    path = tmp_path / "forever.eps"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{ } loop\n%%EOF\n")
+    assert "a file of the format EPS, which stlib does not open" in tensor_or_sentence(path, path.name)
+
+
+# places where no picture is
+
+@pytest.fixture
+def places(scene, tmp_path, monkeypatch):
+    """The working folder, with one of everything that a path can lead to."""
+    monkeypatch.chdir(tmp_path)
+    Path("a folder").mkdir()
+    Path("picture.png").write_bytes(encoded(scene))
+    os.mkfifo("a pipe")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind("a socket")
+    for link, target in {"link.png": "picture.png", "dangling.png": "gone.png", "circle.png": "circle.png", "there": "back",
+                         "back": "there", "to a folder": "a folder", "to a device": "/dev/zero"}.items():
+        Path(link).symlink_to(target)
+    return tmp_path
+
+
+@posix
+@pytest.mark.survives("a path that leads to no regular file")
+@pytest.mark.parametrize("path", ["a folder", ".", "a pipe", "a socket", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/tty",
+                                  "dangling.png", "circle.png", "there", "to a folder", "to a device", "gone.png",
+                                  "picture.png/picture.png", "gone/picture.png", "nul\0.png", "n" * 300, "n/" * 3000, " ", "~",
+                                  "https://example.org/picture.png"])
+def test_a_path_that_leads_to_no_regular_file(places, path):
+    assert isinstance(tensor_or_sentence(path, repr(path[:100])[1:-1]), str)
+
+
+@posix
+@pytest.mark.survives("a path that leads to no regular file")
+def test_an_empty_path_is_the_working_folder(places):
+    assert tensor_or_sentence("", ".") == ". is a folder: give the path of one picture in it."
+
+
+@posix
+@pytest.mark.survives("a path that leads to no regular file")
+def test_a_working_folder_that_was_deleted(places):
+    os.chdir(places / "a folder")
+    (places / "a folder").rmdir()
+    assert "looked in a folder that was deleted" in tensor_or_sentence("gone.png", "gone.png")
+
+
+@posix
+@pytest.mark.survives("a path that leads to no regular file")
+@pytest.mark.parametrize("link", ["link.png", "./link.png", b"link.png"])
+def test_a_link_to_a_picture_is_followed(places, scene, link):
+    """Also a path object that holds bytes, as os.scandir gives."""
+    entry = next(entry for entry in os.scandir(b".") if entry.name == link) if isinstance(link, bytes) else link
+    assert torch.equal(tensor_or_sentence(entry, "link.png"), load_image(scene))
+
+
+@posix
+@pytest.mark.survives("a path that leads to no regular file")
+def test_a_file_without_permission(places):
+    Path("picture.png").chmod(0)
+    if os.access("picture.png", os.R_OK):
+        pytest.skip("this user may read everything; test_images_refused.py plays one who may not")
+    assert "may not be read" in tensor_or_sentence("picture.png", "picture.png")
+
+
+# names
+
+NAMES = {
+    "spaces": " my  picture .png",
+    "Chinese": "城堡在水边.png",
+    "Arabic": "قلعة.png",
+    "emoji": "🏰🌊.png",
+    "a joined emoji": "👩\u200d🎨.png",
+    "a newline": "two\nlines.png",
+    "a tab and a bell": "a\tb\a.png",
+    "an escape sequence": "\x1b[31mred\x1b[0m.png",
+    "a direction mark": "gnp.\u202egnp.png",
+    "an accent apart": "Schlo\u0308ss.png",
+    "bytes that are no text": os.fsdecode(b"\xff\xfe.png"),
+    "format braces": "{0}{name!r}%s.png",
+    "quotes": "'\"`$(ls)`.png",
+    "a backslash": "a\\nb.png",
+    "a dash first": "--help.png",
+    "dots": "...png",
+    "a leading hash": "#1 100%.png",
+    "240 bytes": "n" * 236 + ".png",
+}
+
+
+@posix
+@pytest.mark.survives("a file name with odd characters")
+@pytest.mark.parametrize("kind", NAMES)
+def test_odd_names(scene, kind, tmp_path, monkeypatch):
+    """The picture is read, and whatever goes wrong with it is told on one line that can be printed everywhere."""
+    monkeypatch.chdir(tmp_path)
+    name = NAMES[kind]
+    shown = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in name)
+    Path(name).write_bytes(encoded(scene))
+    assert torch.equal(tensor_or_sentence(name, shown), load_image(scene))
+    with Path(name).open("rb") as file:
+        assert torch.equal(tensor_or_sentence(file, shown), load_image(scene))
+    for damaged in (encoded(scene)[:200], b"no picture", b""):
+        Path(name).write_bytes(damaged)
+        assert tensor_or_sentence(name, shown).encode()
+    Path(name).unlink()
+    assert tensor_or_sentence(name, shown).encode()
+
+
+# file objects
+
+class Reader:
+    """A file object that reads whatever it is told to, or raises it."""
+
+    name = "a stream"
+
+    def __init__(self, *blocks):
+        self.blocks = list(blocks)
+
+    def read(self, size):
+        block = self.blocks.pop(0) if self.blocks else b""
+        if isinstance(block, Exception):
+            raise block
+        return block
+
+
+BROKEN = [
+    EOFError("ended early"), zlib.error("incorrect\nheader"), OSError(5, "Input/output error"), TimeoutError(),
+    RuntimeError("gone"), None, "text", 5, [1, 2], b"", b"no picture",
+]
+
+
+@pytest.mark.survives("a file object that is broken, or endless")
+@pytest.mark.parametrize("block", BROKEN, ids=repr)
+def test_broken_file_objects(block):
+    assert isinstance(tensor_or_sentence(Reader(block), "a stream"), str)
+
+
+@pytest.mark.survives("a file object that is broken, or endless")
+def test_a_file_object_that_gives_a_few_bytes_at_a_time(scene):
+    data = encoded(scene)
+    pieces = [data[start:start + 100] for start in range(0, len(data), 100)]
+    assert torch.equal(tensor_or_sentence(Reader(*pieces), "a stream"), load_image(scene))
+
+
+@pytest.mark.survives("a file object that is broken, or endless")
+def test_a_file_object_that_is_cut_off(scene):
+    with gzip.open(io.BytesIO(gzip.compress(encoded(scene))[:-9])) as file:
+        assert "cannot be read" in tensor_or_sentence(file, "")
+
+
+# small files that unfold
+
+def flat(mode, megapixels):
+    side = int((megapixels * 1e6)**0.5)
+    return Image.new(mode, (side, side))
+
+
+def turned():
+    exif = Image.Exif()
+    exif[0x112] = 6
+    return exif
+
+
+def zeros(kind):
+    """600 MB of zeros in a chunk of a PNG, where they take 2.6 MB."""
+    return png(header(40, 40), (kind, b"a\0\0" + zlib.compress(bytes(600_000_000), 1)), PIXELS, END)
+
+
+def icon(picture):
+    return struct.pack("<HHHBBBBHHII", 0, 1, 1, 0, 0, 0, 0, 1, 32, len(picture), 22) + picture
+
+
+OPENED = {  # the largest of their kind that are
+    "rgb.png": lambda path: flat("RGB", 100).save(path, compress_level=1),
+    "transparent, turned, with a profile.png":
+        lambda path: flat("RGBA", 100).save(path, compress_level=1, exif=turned(), icc_profile=SRGB),
+    "16 bits.png": lambda path: flat("I;16", 100).save(path, compress_level=1),
+    "palette.gif": lambda path: flat("P", 100).save(path),
+    "float.tif": lambda path: flat("F", 40).save(path, compression="tiff_lzw"),
+    "one strip.tif": lambda path: flat("RGB", 40).save(path, compression="tiff_lzw", strip_size=2**31),
+    "progressive.jpg": lambda path: flat("RGB", 50).save(path, progressive=True, subsampling=0),
+    "baseline.jpg": lambda path: flat("RGB", 170).save(path),
+    "lossless.webp": lambda path: flat("RGB", 20).save(path, lossless=True, method=0),
+    "large.jp2": lambda path: flat("RGB", 20).save(path),
+}
+NOT_OPENED = {
+    "larger.png": lambda path: Image.new("L", (10_001, 10_000)).save(path, compress_level=1),
+    "long.png": lambda path: Image.new("RGB", (32, 3_000_000)).save(path, compress_level=1),
+    "larger.tif": lambda path: flat("L", 41).save(path, compression="tiff_lzw"),
+    "larger progressive.jpg": lambda path: flat("L", 51).save(path, progressive=True),
+    "larger.webp": lambda path: flat("RGB", 21).save(path, lossless=True, method=0),
+    "larger.jp2": lambda path: flat("L", 21).save(path),
+    "icon.ico": lambda path: path.write_bytes(icon(path.with_name("rgb.png").read_bytes())),
+    "text.png": lambda path: path.write_bytes(zeros(b"zTXt")),
+    "profile.png": lambda path: path.write_bytes(zeros(b"iCCP")),
+    "sparse.png": lambda path: path.open("wb").truncate(10**10),
+    "zero": lambda path: path.symlink_to("/dev/zero"),
+}
+MEASURE = """
+import json, sys, time
+from pathlib import Path
+from stlib.images import ImageError, load_image, sample
+
+def most_held():
+    return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
+
+sample("castle")  # for what is loaded once
+for path in sys.argv[1:]:
+    Path("/proc/self/clear_refs").write_text("5")
+    before, start = most_held(), time.perf_counter()
+    try:
+        outcome = load_image(Path(path).open("rb") if Path(path).name == "zero" else path).shape
+    except ImageError as error:
+        outcome = str(error)
+    print(json.dumps([outcome, most_held() - before, time.perf_counter() - start]))
+"""
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """{name: [shape or sentence, bytes, seconds]} of every bomb, in a fresh process."""
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("needs Linux to measure the memory of a process")
+    folder = tmp_path_factory.mktemp("bombs")
+    bombs = OPENED | NOT_OPENED
+    for name, make in bombs.items():
+        make(folder / name)
+    paths = [folder / name for name in bombs]
+    result = subprocess.run([sys.executable, "-c", MEASURE, *paths], capture_output=True, text=True, timeout=20 * DEADLINE)
+    for path in paths:
+        path.unlink()
+    assert result.returncode == 0, result.stderr
+    return dict(zip(bombs, map(json.loads, result.stdout.splitlines()), strict=True))
+
+
+@pytest.mark.survives("a small file that unfolds to an enormous picture")
+@pytest.mark.parametrize("name", OPENED | NOT_OPENED)
+def test_no_picture_takes_500_megabytes(measured, name):
+    """And a process that takes all the memory there is would be gone."""
+    outcome, held, seconds = measured[name]
+    assert held < MEMORY
+    assert seconds < DEADLINE
+    if name in OPENED:
+        assert outcome == [1, 3, 256, 256]
+    else:
+        check_sentence(outcome, name)
+
+
+@pytest.mark.survives("a small file that unfolds to an enormous picture")
+@pytest.mark.parametrize("sides", [(10_000, 10_001), (100_000, 100_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 32), (40, 10**7)])
+@pytest.mark.parametrize("interlaced", [0, 1])
+def test_a_header_that_lies_about_the_size(sides, interlaced):
+    assert "decompression bomb" in tensor_or_sentence(png(header(*sides, interlaced=interlaced), PIXELS, END), "the bytes object")
+
+
+@pytest.mark.survives("a small file that unfolds to an enormous picture")
+def test_an_archive_that_never_ends():
+    """As a file object: 1 GB of zeros in 1 MB, of which no more is unfolded than a picture may hold."""
+    packed = gzip.compress(bytes(10_000_000), 1) * 100
+    with gzip.open(io.BytesIO(packed)) as file:
+        assert "holds more than the 400 MB" in tensor_or_sentence(file, "")
+        assert file.tell() < 1.1 * MOST_BYTES
+
+
+@pytest.mark.survives("a size that makes no sense")
+@pytest.mark.parametrize("size", [10**5, 10**9, 10**400], ids=["100,000", "a billion", "400 digits"])
+def test_a_picture_is_not_enlarged_beyond_reason(scene, size):
+    with pytest.raises(ImageError, match="ask for a smaller size") as caught:
+        load_image(scene, size, enlarge=True)
+    assert len(str(caught.value)) < 600
+    assert load_image(scene, size).shape == (1, 3, 40, 48)
+
+
+@pytest.mark.survives("a size that makes no sense")
+@pytest.mark.parametrize("size", [0, -1, 31, 1e3, float("nan"), "256", b"256", True, [256], (256, 256), {}, 1j], ids=repr)
+def test_a_size_that_makes_no_sense(scene, size):
+    with pytest.raises(ValueError, match=r"^size is .*: give the longer side as a whole number of pixels, 32 or more\.$"):
+        load_image(scene, size)
+
+
+# large pictures are right, too
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "I;16", "F", "RGBA", "CMYK"])
+def test_a_picture_converted_in_strips_is_the_picture_converted_at_once(scene, mode, monkeypatch):
+    image = scene.convert("L").convert(mode) if mode in ("I;16", "F") else scene.convert(mode)
+    expected = load_image(image)
+    monkeypatch.setattr("stlib.images.STRIP", 200)
+    assert torch.equal(load_image(image), expected)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("sides", [(1500, 1001), (1001, 1500)])
+def test_a_large_picture_shrunk_in_strips_is_the_picture_shrunk_at_once(sides, orientation, monkeypatch):
+    """To one level of 255 on average; the smallest size of which the result is still upright and in its place."""
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)).resize(sides)
+    image.getexif()[0x112] = orientation
+    expected = load_image(image, 100)
+    monkeypatch.setattr("stlib.images.LARGE", 1000)
+    monkeypatch.setattr("stlib.images.STRIP", 10_000)
+    shrunk = load_image(image, 100)
+    assert shrunk.shape == expected.shape
+    assert_close(shrunk, expected, atol=10 / 255, rtol=0)
+    assert (shrunk - expected).abs().mean() < 1 / 255
