@@ -4,18 +4,15 @@ import re
 
 import pytest
 import torch
+from answers import forgets, untouched
 
 from stlib import check, sample, style_transfer
 
-
-def untouched():
-    ...
-
-
-CHECKERS = [check.first_transfer, check.half_way, check.fit, check.start_from_noise, check.make_closure, check.adam_loop]
+EVERY = [getattr(check, name) for name in check.__all__]
+OF_FUNCTIONS = [checker for checker in EVERY if checker is not check.name_the_bug]  # its answer is a dict, or a function of none
 
 
-@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
+@pytest.mark.parametrize("checker", EVERY, ids=lambda checker: checker.__name__)
 class TestEveryChecker:
     def test_an_untouched_stub_is_not_attempted_yet(self, checker, capsys):
         checker(untouched)
@@ -23,9 +20,6 @@ class TestEveryChecker:
         assert capsys.readouterr().out.count("not attempted yet") == 2
 
     def test_a_forgotten_return_is_named(self, checker, capsys):
-        def forgets(*arguments):
-            arguments = list(arguments)
-
         checker(forgets)
         assert "returns nothing" in capsys.readouterr().out
 
@@ -37,9 +31,15 @@ class TestEveryChecker:
         assert "your code stopped with KeyError" in (out := capsys.readouterr().out)
         assert "stumbles" in out
 
-    def test_a_value_instead_of_the_function_is_named(self, checker, capsys):
-        checker(42)
-        assert "give the function itself" in capsys.readouterr().out
+    def test_an_answer_of_another_type_is_not_right(self, checker, capsys):
+        checker(lambda *arguments: "text")
+        assert "right." not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("checker", OF_FUNCTIONS, ids=lambda checker: checker.__name__)
+def test_a_value_instead_of_the_function_is_named(checker, capsys):
+    checker(42)
+    assert "give the function itself" in capsys.readouterr().out
 
 
 def run(checker, answer, capsys) -> str:

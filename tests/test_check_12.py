@@ -6,37 +6,9 @@ import math
 import time
 
 import pytest
+from answers import examine
 
 from stlib.check import chapter12 as check
-
-CHECKERS = [check.name_the_picture, check.share_cores, check.plan_thousand]
-
-
-def untouched():
-    ...
-
-
-def forgets(*arguments):
-    arguments = list(arguments)
-
-
-@pytest.mark.parametrize("checker", CHECKERS, ids=lambda checker: checker.__name__)
-def test_what_every_checker_says(checker, capsys):
-    checker(untouched)
-    assert "not attempted yet" in capsys.readouterr().out
-    checker(forgets)
-    assert "returns nothing" in capsys.readouterr().out
-    checker(lambda *arguments: {}["relu9_9"])
-    assert "your code stopped with KeyError" in capsys.readouterr().out
-    checker(42)
-    assert "give the function itself" in capsys.readouterr().out
-
-
-def examine(checker, answer, hint, capsys):
-    checker(answer)
-    out = capsys.readouterr().out
-    assert hint in out
-    assert ("right." in out) == (hint == "right.")
 
 
 def sha(*parts):
