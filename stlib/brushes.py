@@ -65,7 +65,8 @@ def shares(brushes: Sequence[Brush]) -> list[float]:
     # Gatys et al. leave the factors to the user. E_l is a mean over its region, whatever the region's size, but the content
     # loss of the region grows with it: a small region would be painted with a far stronger style than a large one.
     masks = [torch.ones(()) if brush.mask is None else brush.mask.detach().float().cpu() for brush in brushes]
-    areas = [brush.weight * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)]
+    heaviest = max(brush.weight for brush in brushes)  # only their ratios count, so no weight is too large or small to multiply
+    areas = [brush.weight / heaviest * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)]
     covered = float(sum(masks).clamp(max=1).mean())
     return [covered * area / sum(areas) for area in areas]
 
