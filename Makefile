@@ -4,11 +4,12 @@ PYTHON ?= python3
 LAB_FLAGS ?=
 PY := .venv/bin/python
 
-.PHONY: help lab test setup notebooks figures benchmark clean
+.PHONY: help lab test oldest setup notebooks figures benchmark clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
 	@echo "make test       run ruff, the unit tests and every notebook"
+	@echo "make oldest     run the unit tests with the oldest PyTorch that is supported, in an environment of its own"
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
@@ -23,6 +24,11 @@ test: setup
 	$(PY) -m ruff check
 	$(PY) -m pytest -rs
 	TQDM_DISABLE=1 $(PY) -m pytest notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
+
+oldest:
+	"$(PYTHON)" -m venv --clear build/oldest
+	build/oldest/bin/python -m pip install --quiet --disable-pip-version-check 'torch==2.6.*' 'torchvision==0.21.*' --editable '.[course,test]'
+	build/oldest/bin/python -m pytest
 
 setup: .venv/complete
 

@@ -26,19 +26,19 @@ SQUARE = ("astronaut", "church-at-auvers")  # the first one is as high as it is 
 class Settings:
     """How much is measured.
 
-    sizes: the longer side in pixels, of parts 1 and 2. repeats: rounds in which all that is compared takes its turn.
-    timed: evaluations a round, for each size. plain: evaluations that set the target; others: those of Adam and SGD, for each
-    size. rates: tried for these with `trial` evaluations of the first pair at the first size; Adam's in ranges of a pixel,
-    SGD's in units of `descents.keras_rate`. steps: of the fast solver, which should reach the target before they are used up.
-    slice: evaluations of a slice. memory_size, runs: the size, and the evaluations of each run, of part 3. grown, grown_steps:
-    the sizes, and the evaluations of a run, of part 4. starts: rounds of part 5.
+    sizes: the longer side in pixels, of parts 1 and 2. repeats: rounds in which all that is compared takes its turn. timed:
+    evaluations a round, for each size. plain: evaluations that set the target; others: those of Adam and SGD, for each size,
+    0 for none. rates: tried for these with `trial` evaluations of the first pair at the first size; Adam's in ranges of a
+    pixel, SGD's in units of `descents.keras_rate`. steps: of the fast solver, which should reach the target before they are
+    used up. slice: evaluations of a slice. memory_size, runs: the size, and the evaluations of each run, of part 3. grown,
+    grown_steps: the sizes, and the evaluations of a run, of part 4. starts: rounds of part 5.
     """
 
     sizes: tuple[int, ...] = (256, 512)
     repeats: int = 3
     timed: tuple[int, ...] = (7, 4)
     plain: int = 300
-    others: tuple[int, ...] = (150, 40)
+    others: tuple[int, ...] = (150, 0)
     rates: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"adam": (0.01, 0.03, 0.1), "sgd": (0.1, 0.3, 1.0)})
     trial: int = 60
     steps: int = 220
@@ -79,9 +79,8 @@ def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
         for content, style in PAIRS:
             if (content, size) in done:
                 continue
-            with_others = size == settings.sizes[0] or (content, style) == PAIRS[0]
             others = {method: {"rate": rates["best"], "evaluations": evaluations} for method, rates in found["rates"].items()}
-            found["pairs"].append(one_pair(settings, content, style, size, others if with_others else {}))
+            found["pairs"].append(one_pair(settings, content, style, size, others if evaluations else {}))
             yield found
 
 

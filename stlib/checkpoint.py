@@ -7,11 +7,10 @@ import hashlib
 import os
 import stat
 import warnings
-from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 EVERY = 25  # steps of the optimiser from one checkpoint to the next; after each, L-BFGS makes one evaluation more
 
@@ -93,12 +92,15 @@ def check_path(path) -> Path:
     return path
 
 
-def fingerprint(settings: object, net: nn.Module, pictures: Iterable[Tensor | None]) -> str:
-    """64 hexadecimal digits for all that a run depends on: settings that print alike, the network's weights, the pictures."""
-    digest = hashlib.sha256(repr(settings).encode())
-    for tensor in (*net.parameters(), *pictures):
-        shape = None if tensor is None else tuple(tensor.shape)
-        digest.update(repr(shape).encode())
-        if tensor is not None:
-            digest.update(tensor.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+def fingerprint(*parts) -> str:
+    """64 hexadecimal digits for all that a run depends on: tensors, numbers, texts, and lists of them; 1 is 1.0."""
+    digest = hashlib.sha256()
+    for part in parts:
+        if isinstance(part, Tensor):
+            digest.update(repr(tuple(part.shape)).encode())
+            digest.update(part.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
+        elif isinstance(part, (list, tuple)):
+            digest.update(fingerprint(len(part), *part).encode())
+        else:
+            digest.update(repr(float(part) if isinstance(part, int) else part).encode() + b"\n")
     return digest.hexdigest()

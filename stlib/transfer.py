@@ -91,12 +91,11 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
     solver = ("fast" if optimizer == "lbfgs" else "plain") if solver is None else solver
     net, brushes = VGG() if net is None else net, as_brushes(style)
     if checkpoint is not None:
-        weights = [float(weight) for weight in (alpha, -1 if beta is None else beta, tv, *(brush.weight for brush in brushes),
-                                                *layer_weights(style_weights, style_layers).values())]
-        settings = (weights, [*content_layers], [*style_layers], optimizer, solver, steps, seed, keep_every)
-        started = (init, None) if isinstance(init, str) else ("tensor", init)
-        masks = [picture for brush in brushes for picture in (brush.picture, brush.mask)]
-        checkpoint = Checkpoint(checkpoint, fingerprint((settings, started[0]), net, [content, *masks, started[1]]))
+        w = layer_weights(style_weights, style_layers)
+        checkpoint = Checkpoint(checkpoint, fingerprint(
+            content, [(brush.picture, brush.weight, brush.mask) for brush in brushes], [*net.parameters()], net.preprocess,
+            net.pooling, alpha, beta, tv, [*content_layers], [(layer, w[layer]) for layer in style_layers], init, optimizer,
+            solver, steps, seed, keep_every))
     shorter_side = min(side for picture in (content, *(brush.picture for brush in brushes)) for side in picture.shape[2:])
     plan = stages(steps, shorter_side) if solver == "fast" else [Stage(1.0, steps)]
     silent = not progress or bool(os.environ.get("TQDM_DISABLE"))  # tqdm's own switch, which its notebook bar overlooks

@@ -103,7 +103,7 @@ def test_a_run_that_dies_goes_on_to_the_same_picture(paint, file, killed_at, way
 def test_a_run_that_dies_again_and_again_arrives(paint, file, killed_at):
     expected = paint()
     for _ in range(3):
-        killed_at(12)
+        killed_at(10)
         with pytest.raises(SystemExit):
             paint(checkpoint=file)
     assert_same(paint(checkpoint=file), expected)
@@ -168,7 +168,7 @@ def test_a_process_that_is_killed_outright_goes_on_to_the_same_picture(tmp_path,
 
 
 OTHERS = {"steps": {"steps": STEPS + 1}, "alpha": {"alpha": 2}, "beta": {"beta": 1.0}, "tv": {"tv": 1.0}, "seed": {"seed": 1},
-          "init": {"init": "noise"}, "init tensor": {"init": torch.full((1, 3, 43, 64), 0.5)}, "solver": {"solver": "plain"},
+          "init": {"init": "noise"}, "init tensor": {"init": sample("castle", 64) * 0.5}, "solver": {"solver": "plain"},
           "optimizer": {"optimizer": "adam"}, "layers": {"style_layers": ("relu1_1",)}, "keep_every": {"keep_every": 2},
           "style_weights": {"style_weights": [0.5, 0.6]}, "network": {"net": VGG(weights="random", device="cpu")}}
 
@@ -185,12 +185,9 @@ def broken_off(paint, file, killed_at):
 @pytest.mark.survives("the checkpoint of another run")
 @pytest.mark.parametrize("other", OTHERS)
 def test_the_checkpoint_of_another_run_is_refused_and_kept(paint, broken_off, other):
-    options = OTHERS[other]
-    if other == "init tensor":
-        options = {"init": sample("castle", 64) * 0.5}
     before = broken_off.read_bytes()
     with pytest.raises(CheckpointError, match=r"belongs to a run with other .*delete it"):
-        paint(checkpoint=broken_off, **options)
+        paint(checkpoint=broken_off, **OTHERS[other])
     assert broken_off.read_bytes() == before
 
 
