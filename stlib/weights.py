@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import io
 import pickle
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor
 
 BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # depth → convolutions in each block
+FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
@@ -77,7 +79,7 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
 
     Raises WeightsError when the weights are missing, damaged or do not fit, ValueError for an unknown source or depth.
     """
-    if depth not in BLOCKS:
+    if depth not in list(BLOCKS):  # a list compares, where a dict would want to hash
         raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
     source = str(source)
     if source == "oxford":
@@ -154,22 +156,37 @@ def _he_initialisation(depth: int, seed: int) -> dict[str, tuple[Tensor, Tensor]
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise WeightsError(f"there is no weights file {path}. Check the spelling and the folder.")
     try:
+        if not path.is_file():
+            raise WeightsError(f"there is no weights file {path}. Check the spelling and the folder.")
+        _check_archive(path)
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
 
             return load_file(path)
         return torch.load(path, map_location="cpu", weights_only=True)
+    except WeightsError:
+        raise
     except ImportError:
         raise WeightsError(f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`.") from None
     except Exception as error:  # damaged archives fail in many ways, and a pickle that wants to run code is refused
-        reason = str(error).strip().split("\n")[0] or type(error).__name__
-        if isinstance(error, pickle.UnpicklingError):  # torch's own text recommends to run that code
+        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0] or type(error).__name__
+        reason = "".join(letter for letter in reason if letter.isprintable())  # it may quote the file
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:  # torch's own text recommends to run that code
             reason = "it holds something else than tensors, which is refused"
         raise WeightsError(f"{path.name} cannot be read as a file of tensors ({reason}). "
                            "Copy it again, or save it with torch.save(model.state_dict(), path).") from None
+
+
+def _check_archive(path: Path) -> None:
+    """Raise BadZipFile for an archive of torch.save that is not as it was saved: PyTorch does not look at its checksums."""
+    if not zipfile.is_zipfile(path):  # safetensors, or the form before PyTorch 1.6: neither has any
+        return
+    with zipfile.ZipFile(path) as archive:
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+            raise zipfile.BadZipFile("it is compressed, which torch.save never does")
+        if damaged := archive.testzip():
+            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
 def _from_features(tensors: dict[str, Tensor], depth: int, name: str) -> dict[str, tuple[Tensor, Tensor]]:
@@ -181,12 +198,21 @@ def _from_features(tensors: dict[str, Tensor], depth: int, name: str) -> dict[st
         if index and layer.endswith("_1"):
             index += 1  # the pooling between two blocks
         filters, biases = tensors.get(f"features.{index}.weight"), tensors.get(f"features.{index}.bias")
-        if getattr(filters, "shape", None) != (width, channels, 3, 3) or getattr(biases, "shape", None) != (width,):
+        if not (_is_plain(filters, (width, channels, 3, 3)) and _is_plain(biases, (width,))):
             raise WeightsError(f"{name} is not a VGG-{depth}: features.{index} should hold {layer}, filters of the shape "
                                f"{[width, channels, 3, 3]} and {width} biases. Is the depth right?")
-        convolutions[layer] = filters.float(), biases.float()
+        convolutions[layer] = filters.detach().float(), biases.detach().float()
+        if not all(torch.isfinite(tensor).all() for tensor in convolutions[layer]):
+            raise WeightsError(f"{name} holds numbers in features.{index} that are not finite (nan or inf): it is damaged, or "
+                               "its training failed. Copy it again, or use other weights.")
         index += 2  # the convolution and its ReLU
     return convolutions
+
+
+def _is_plain(tensor, shape: tuple[int, ...]) -> bool:
+    """Whether it is a tensor of this shape that holds a number at each place, neither sparse, quantised nor without data."""
+    return (isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
+            and tensor.dtype in FLOATS and tensor.shape == shape)
 
 
 def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:
