@@ -189,7 +189,7 @@ def no_work(monkeypatch):
         monkeypatch.setattr(f"stlib.transfer.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} was reached"))
 
 
-@pytest.mark.survives("an argument of style_transfer that makes no sense")
+@pytest.mark.survives("an argument that makes no sense")
 @pytest.mark.parametrize("arguments", REFUSED)
 def test_refused_in_one_sentence_before_any_work(arguments):
     with pytest.raises(ValueError, match=r"\.$|\?$") as caught:
@@ -202,7 +202,7 @@ def test_refused_in_one_sentence_before_any_work(arguments):
     assert Path(caught.traceback[-1].path).name == "arguments.py"
 
 
-@pytest.mark.survives("an argument of style_transfer that makes no sense")
+@pytest.mark.survives("an argument that makes no sense")
 @pytest.mark.parametrize("weights", [(5e-324, 5e-324), (1.7e308, 1.7e308), (1e-200, 1e200)])
 def test_weights_of_brushes_that_only_just_make_sense(weights):
     """The shares of a quarter of the picture for each, whose weights would vanish or overflow when they are multiplied."""

@@ -94,6 +94,7 @@ def test_a_pil_image_is_left_as_it_was(picture, mode):
     assert (image.mode, image.size, dict(image.info), image.tobytes()) == before
 
 
+@pytest.mark.survives("a file name with odd characters")
 @pytest.mark.parametrize("name", ["my picture.png", "城堡 在 水边.png", "#1 100%.png"])
 def test_names_may_hold_spaces_and_any_script(picture, pixels, tmp_path, name):
     picture.save(tmp_path / name)
@@ -139,6 +140,7 @@ STORED = {  # EXIF 2.3, tag 0x112: where row 0 and column 0 of the stored pictur
 }
 
 
+@pytest.mark.survives("a picture turned or mirrored by its EXIF orientation")
 @pytest.mark.parametrize("source", [bytes, lambda data: Image.open(io.BytesIO(data))], ids=["bytes", "PIL"])
 @pytest.mark.parametrize(("file_format", "options"), [
     ("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})])
@@ -204,6 +206,7 @@ def test_colours_survive_other_modes(mode, file_format, options):
     assert [*at(tensor, 10), *at(tensor, 30)] == pytest.approx([1, 0, 0, 0, 0, 1], abs=0.02)
 
 
+@pytest.mark.survives("a file that is no picture, or an odd one")
 @pytest.mark.parametrize("file_format", ["GIF", "PNG", "WEBP"])
 def test_an_animation_shows_its_first_frame(file_format):
     frames = [Image.new("RGB", (40, 40), colour) for colour in ("red", "blue", "lime")]
@@ -222,6 +225,7 @@ def test_an_icc_profile_is_converted_to_srgb(mode, file_format):
     assert at(load_image(encoded(red, file_format, icc_profile=swapped)), 10) == pytest.approx([0, 0, 1], abs=0.02)
 
 
+@pytest.mark.survives("a file that is no picture, or an odd one")
 @pytest.mark.parametrize("profile", [b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
 def test_a_profile_that_does_not_fit_is_ignored(picture, pixels, profile):
     assert torch.equal(load_image(encoded(picture, icc_profile=profile)), tensor_of(pixels))

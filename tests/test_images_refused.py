@@ -72,6 +72,7 @@ def test_empty_bytes():
     assert refusal(b"") == "the bytes object is empty (0 bytes). Copy or download it again."
 
 
+@pytest.mark.survives("a file that is no picture, or an odd one")
 @pytest.mark.parametrize("data", [b"x", b"<!DOCTYPE html>", "Schloß".encode(), bytes(5000), b"PK\x03\x04" + bytes(99)])
 def test_not_a_picture(folder, data):
     (folder / "notes.png").write_bytes(data)
@@ -101,6 +102,7 @@ def test_a_name_that_no_file_can_have(name, shown):
     assert len(message) < 250
 
 
+@pytest.mark.survives("a path or file object that leads to no picture file")
 def test_a_file_that_may_not_be_read(monkeypatch):
     def denied(*_):
         raise PermissionError(13, "Permission denied")
@@ -116,6 +118,7 @@ def test_a_wrong_type_is_named(source):
                                f"not from a {type(source).__name__}.")
 
 
+@pytest.mark.survives("a path or file object that leads to no picture file")
 @pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
 def test_a_file_open_as_text(encoding):
     with Path("picture.png").open(encoding=encoding) as file:
@@ -127,6 +130,7 @@ def test_a_file_object_that_gives_text():
         assert refusal(file) == "picture.png is open as text: open it with open(path, 'rb')."
 
 
+@pytest.mark.survives("a path or file object that leads to no picture file")
 @pytest.mark.parametrize(("mode", "close"), [("rb", True), ("wb", True), ("wb", False)])
 def test_a_file_that_is_closed_or_open_for_writing(mode, close):
     with Path("picture.png").open(mode) as file:
@@ -145,6 +149,7 @@ def test_a_file_object_read_before():
         assert load_image(file).shape == (1, 3, 40, 40)
 
 
+@pytest.mark.survives("a picture file cut off early")
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "GIF", "TIFF", "BMP"])
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_a_truncated_file(folder, file_format, share):
@@ -156,6 +161,7 @@ def test_a_truncated_file(folder, file_format, share):
                                           "the file is truncated. Copy or download it again.")
 
 
+@pytest.mark.survives("a picture file cut off early")
 @pytest.mark.parametrize(("file_format", "cut"), [
     *(("PNG", cut) for cut in (4, 8, 15, 20, 35)), *(("JPEG", cut) for cut in (2, 6, 20, 100, 300)), ("GIF", 4), ("GIF", 100)])
 def test_a_header_cut_short_is_damage_and_not_an_unknown_format(folder, file_format, cut):
@@ -165,6 +171,7 @@ def test_a_header_cut_short_is_damage_and_not_an_unknown_format(folder, file_for
     assert message.endswith("Copy or download it again.")
 
 
+@pytest.mark.survives("a picture file cut off early")
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG", "WEBP"])
 def test_wherever_a_file_is_cut_half_a_picture_is_never_shown(file_format):
     data = encoded(file_format)
@@ -205,6 +212,7 @@ def test_a_pil_image_that_was_closed():
     assert "(Operation on closed image)" in refusal(image)
 
 
+@pytest.mark.survives("a small file that unfolds to an enormous picture")
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(("source", "shown"), [
     (lambda: claiming(10_001, 10_000), "is 10001 × 10000 pixels"),

@@ -99,6 +99,7 @@ def altered(data):
     return data[:9_999_999] + bytes([data[9_999_999] ^ 1]) + data[10_000_000:]
 
 
+@pytest.mark.survives("a damaged weights file")
 @pytest.mark.parametrize(("damage", "megabytes"), [(cut_off, "12.0 MB"), (altered, "20.1 MB"), (lambda data: b"", "0.0 MB")],
                          ids=["truncated", "one bit altered", "empty"])
 def test_damaged_file_is_noticed(monkeypatch, tmp_path, damage, megabytes):
@@ -164,6 +165,7 @@ def test_failed_download_says_so_and_leaves_nothing(monkeypatch, tmp_path, failu
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
+@pytest.mark.survives("a damaged weights file")
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 and no more"])
 def test_spoilt_download_of_an_earlier_day_is_named(monkeypatch, tmp_path, content):
     """torchvision checks a file when it comes, not when it is read again."""
@@ -219,6 +221,7 @@ def test_wrong_depth_says_where_it_does_not_fit(torchvision_file, saved, asked, 
         load_weights(torchvision_file(saved)[0], asked)
 
 
+@pytest.mark.survives("a weights file of something else")
 @pytest.mark.parametrize("content", [torch.zeros(3), [1, 2], {}, {"features.0.weight": "a", "features.0.bias": "b"},
                                      {"features.0.weight": torch.zeros(64, 3, 5, 5), "features.0.bias": torch.zeros(64)},
                                      {"features.0.weight": torch.zeros(64, 3, 3, 3), "features.0.bias": torch.zeros(1)}],
@@ -254,6 +257,7 @@ class Trap:
         return os.mkdir, (str(self.folder),)
 
 
+@pytest.mark.survives("a weights file that tries to run code")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_in_a_file_is_refused_and_not_run(tmp_path, zipped):
     """The last line shows that the trap was armed: torch.load without weights_only falls into it."""
@@ -267,6 +271,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, zipped):
     assert folder.exists()
 
 
+@pytest.mark.survives("a damaged weights file")
 @pytest.mark.parametrize("length", [0, 300, 10_000_000])
 def test_truncated_file_cannot_be_read(torchvision_file, tmp_path, length):
     (tmp_path / "cut.pth").write_bytes(torchvision_file(16)[0].read_bytes()[:length])
