@@ -25,7 +25,8 @@ STRIP = 2**20  # pixels that are converted at once
 _HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10}
 _HELD_BY_OTHERS = 20
 # programs that draw, containers that hold other files of any size, and what Pillow recognises but does not decode
-_NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "ICO", "MIC", "MPEG", "WMF"}
+_NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
+_ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
 _NOT_RGB = {"BLP", "BUFR", "GRIB", "HDF5", "MSP", "PALM", "WMF", "XBM"}  # Pillow saves these only in other modes or with plug-ins
 _EXPORT = "Open it in an image viewer and export it as PNG or JPEG."
@@ -55,9 +56,13 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
         warnings.simplefilter("ignore")  # Pillow's own warnings; what matters in them is checked and told here
         file_size = file.seek(0, os.SEEK_END)
         try:
+            file.seek(0)
+            beginning = file.read(4)
+            if beginning == _ICON:
+                raise ImageError(_not_opened(name, "ICO"))
             image = Image.open(file)
             if image.format in _NOT_OPENED:
-                raise ImageError(f"{name} is a file of the format {image.format}, which stlib does not open. {_EXPORT}")
+                raise ImageError(_not_opened(name, image.format))
             if image.info.get("progressive"):  # libjpeg holds every coefficient, however small the picture is decoded
                 _check_pixels(name, image.size, MOST_BYTES // 8)
             if size is not None:
@@ -67,8 +72,7 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
         except Image.DecompressionBombError:
             raise ImageError(_too_many_pixels(name, "claims to have an enormous number of pixels")) from None
         except UnidentifiedImageError:
-            file.seek(0)
-            if file.read(4).startswith(_BEGINNINGS):
+            if beginning.startswith(_BEGINNINGS):
                 raise ImageError(_damaged(name, "its header is incomplete or wrong")) from None
             raise ImageError(f"{name} is not a picture in a format that Pillow knows. {_EXPORT}") from None
         except Exception as error:  # a hostile header can make a decoder raise anything
@@ -277,7 +281,7 @@ def _eight_bit(image: Image.Image, white: float) -> Image.Image:
     """Scale modes of more than 8 bits to 8; Pillow's own `convert` would clip them to white."""
     if not image.mode.startswith(("I", "F")):
         return image
-    values = np.asarray(image, dtype=np.float64)
+    values = np.array(image, dtype=np.float32)
     values[values == image.info.get("transparency")] = white  # the one transparent grey that a 16-bit PNG may name
     return Image.fromarray(np.round(np.nan_to_num(values / white).clip(0, 1) * 255).astype(np.uint8))
 
@@ -341,6 +345,10 @@ def _damaged(name: str, reason: str) -> str:
 def _too_many_pixels(name: str, what: str, most: int = MOST_BYTES // 4) -> str:
     return (f"{name} {what}, more than the {most // 10**6} million that stlib opens: "
             "it may be a decompression bomb. If you trust it, shrink it in an image editor first.")
+
+
+def _not_opened(name: str, file_format: str) -> str:
+    return f"{name} is a file of the format {file_format}, which stlib does not open. {_EXPORT}"
 
 
 def _too_large(name: str) -> str:

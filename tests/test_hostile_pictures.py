@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 import zlib
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -488,9 +489,14 @@ def turned():
     return exif
 
 
-def zeros(kind):
-    """600 MB of zeros in a chunk of a PNG, where they take 2.6 MB."""
-    return png(header(40, 40), (kind, b"a\0\0" + zlib.compress(bytes(600_000_000), 1)), PIXELS, END)
+@cache
+def zeros():
+    """600 MB, which take 2.6 MB."""
+    return zlib.compress(bytes(600_000_000), 1)
+
+
+def in_a_chunk(kind, data):
+    return png(header(40, 40), (kind, b"a\0\0" + data), PIXELS, END)
 
 
 def icon(picture):
@@ -518,8 +524,8 @@ NOT_OPENED = {
     "larger.webp": lambda path: flat("RGB", 21).save(path, lossless=True, method=0),
     "larger.jp2": lambda path: flat("L", 21).save(path),
     "icon.ico": lambda path: path.write_bytes(icon(path.with_name("rgb.png").read_bytes())),
-    "text.png": lambda path: path.write_bytes(zeros(b"zTXt")),
-    "profile.png": lambda path: path.write_bytes(zeros(b"iCCP")),
+    "text.png": lambda path: path.write_bytes(in_a_chunk(b"zTXt", zeros())),
+    "profile.png": lambda path: path.write_bytes(in_a_chunk(b"iCCP", zeros())),
     "sparse.png": lambda path: path.open("wb").truncate(10**10),
     "zero": lambda path: path.symlink_to("/dev/zero"),
 }
@@ -563,9 +569,9 @@ def measured(tmp_path_factory):
 @pytest.mark.survives("a small file that unfolds to an enormous picture")
 @pytest.mark.parametrize("name", OPENED | NOT_OPENED)
 def test_no_picture_takes_500_megabytes(measured, name):
-    """And a process that takes all the memory there is would be gone."""
+    """What is refused takes hardly any, but for a stream that has no end; a process that takes all there is would be gone."""
     outcome, held, seconds = measured[name]
-    assert held < MEMORY
+    assert held < (MEMORY if name in OPENED or name == "zero" else 50_000_000)
     assert seconds < DEADLINE
     if name in OPENED:
         assert outcome == [1, 3, 256, 256]
