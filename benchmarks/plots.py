@@ -55,16 +55,16 @@ def descents(axes: Axes, pair: dict) -> None:
     """One pair at one size: every run as the lowest loss so far, in multiples of the target."""
     target = pair["target"]
     for method, run in pair["runs"].items():
-        color, dashes = LINES[method]
+        (color, dashes), seconds = LINES[method], ratios.clock(pair, method)
         lowest = [loss / target for loss in itertools.accumulate(run["losses"], min)]
-        axes.plot(run["seconds"], lowest, color=color, linestyle=dashes, label=ratios.NAMES[method],
+        axes.plot(seconds, lowest, color=color, linestyle=dashes, label=ratios.NAMES[method],
                   zorder=3 if method == "fast" else 2, linewidth=2.4 if method == "fast" else 1.8)
         if method == "fast" and len(run["stages"]) > 1:
-            axes.plot([0, run["seconds"][0]], [min(lowest[0], HIGHEST)] * 2, color=color, linewidth=1,
+            axes.plot([0, seconds[0]], [min(lowest[0], HIGHEST)] * 2, color=color, linewidth=1,
                       label="ours, while its pictures are smaller")
         place = ratios.arrival(run, target)
         if place is not None:
-            axes.plot(run["seconds"][place], 1, "o", color=color, markersize=7, zorder=4)
+            axes.plot(seconds[place], 1, "o", color=color, markersize=7, zorder=4)
     axes.axhline(1, color=GREY, linewidth=1, zorder=1)
     axes.set(yscale="log", xlim=(0, None), ylim=(0.96, 1.05 * HIGHEST))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])

@@ -67,10 +67,18 @@ def time_ratio(pair: dict, evaluations: str = "plain") -> Spread | None:
                         for s in pair["slices"]))
 
 
-def direct_ratio(pair: dict) -> float:
-    """The same of the one whole run."""
-    plain, fast = pair["runs"]["plain"], pair["runs"]["fast"]
-    return fast["seconds"][-1] / plain["seconds"][arrival(plain, pair["target"])]
+def clock(pair: dict, method: str) -> list[float]:
+    """Seconds after each evaluation at full size, set-up and smaller pictures included, at the median pace of the slices.
+
+    Adam and SGD make the plain solver's evaluations, so they go at its pace.
+    """
+    run, whose = pair["runs"][method], "fast" if method == "fast" else "plain"
+    pace = {pixels: statistics.median(s[whose]["seconds"].get(pixels, stage["seconds"]) for s in pair["slices"])
+            for pixels, stage in run["stages"].items()}
+    full = max(pace, key=int)
+    begin = statistics.median(s[whose]["set_up"] for s in pair["slices"]) + sum(
+        run["stages"][pixels]["evaluations"] * pace[pixels] for pixels in pace if pixels != full)
+    return [begin + number * pace[full] for number in range(1, len(run["losses"]) + 1)]
 
 
 def evaluations_of(part: dict) -> int:

@@ -107,15 +107,14 @@ def time_section(part: dict) -> str:
     for pair in part["pairs"]:
         plain, fast, ratio = pair["runs"]["plain"], pair["runs"]["fast"], ratios.time_ratio(pair)
         rows.append([f"{pair['content']} × {pair['style']}, {pair['size']} px", f"{pair['target']:.3g}",
-                     f"{plain['seconds'][ratios.arrival(plain, pair['target'])]:.1f} s", outcome(fast, pair["target"]),
+                     f"{ratios.clock(pair, 'plain')[ratios.arrival(plain, pair['target'])]:.1f} s", outcome(pair, "fast"),
                      " + ".join(str(stage["evaluations"]) for stage in fast["stages"].values()),
                      str(ratios.time_ratio(pair, "usual") or "–"), str(ratio or "–"),
-                     f"{ratios.direct_ratio(pair):.2f}" if ratio else "–",
-                     *(outcome(pair["runs"].get(method), pair["target"]) for method in part["rates"])])
+                     *(outcome(pair, method) for method in part["rates"])])
     tried = "; ".join(f"{NAMES[method]}: {rates['best']:g}, of {', '.join(f'{float(rate):g}' for rate in rates['tried'])}"
                       for method, rates in part["rates"].items())
     head = ["pair", "target", "plain L-BFGS", "ours, fast", "its evaluations, small to full size",
-            "ratio, usual way", "ratio, our evaluations", "ratio of the whole runs", *(NAMES[method] for method in part["rates"])]
+            "ratio, usual way", "ratio, our evaluations", *(NAMES[method] for method in part["rates"])]
     apart = ratios.agreement(part)
     same = "to the last digit stored" if apart == 0 else f"within {apart:.0e} of their value"
     return "\n\n".join([
@@ -129,23 +128,24 @@ def time_section(part: dict) -> str:
         "the seconds, which the slices of both solvers measure in turn. A *ratio* is evaluations × seconds of a slice, plus "
         "set-up, ours over plain; the slices are too short to fill the plain solver's history, which is in its favour. *Usual "
         "way*: plain L-BFGS with the evaluations of part 1's second row, as one writes them with PyTorch. *Our evaluations*: "
-        "plain L-BFGS with stlib's own fast ones, so that only the solvers differ. The ratio of the whole runs is what the clock "
-        "showed, once, with our evaluations.",
+        "plain L-BFGS with stlib's own fast ones, so that only the solvers differ. All seconds in table and figure are "
+        "at the median pace of the slices, so that what else the machine did during a long run does not count.",
         f"Rates, the best of those tried on the first pair at the smaller size ({tried}). Adam's are shares of a pixel's "
         "range; SGD's are multiples of a rate with which its first step is as long as the Keras example's first step down its "
         "own loss. A multiple of the target, as in *1.20 × after 150*, says where a run ended that did not reach it; – was not "
         "run."])
 
 
-def outcome(run: dict | None, target: float) -> str:
+def outcome(pair: dict, method: str) -> str:
     """Where a run ended: its seconds at the target, or how far above it after how many evaluations."""
+    run = pair["runs"].get(method)
     if run is None:
         return "–"
     if run["diverged"]:
         return f"diverged after {len(run['losses'])}"
     if run["reached"]:
-        return f"{run['seconds'][-1]:.1f} s"
-    return f"{min(run['losses']) / target:.2f} × after {len(run['losses'])}"
+        return f"{ratios.clock(pair, method)[-1]:.1f} s"
+    return f"{min(run['losses']) / pair['target']:.2f} × after {len(run['losses'])}"
 
 
 def memory_claims(part: dict) -> list[Claim]:

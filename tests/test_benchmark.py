@@ -221,6 +221,8 @@ def test_the_report_computes_what_it_says(made_up):
     pair = made_up["time"]["pairs"][0]
     full = len(pair["runs"]["fast"]["losses"])
     assert ratios.time_ratio(pair).values[0] == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.3))
+    assert ratios.clock(pair, "fast")[-1] == pytest.approx(0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3)
+    assert ratios.clock(pair, "plain")[299] == pytest.approx(0.1 + 300 * 0.31)
     usual = ratios.time_ratio(pair, "usual").values[0]
     assert usual == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.4))
 
