@@ -21,9 +21,9 @@ MOST_BYTES = 400_000_000  # of a file, and of a picture while it is decoded: 100
 LARGE = 2**24  # pixels from which a picture is shrunk in strips, so that no second one of its size is made
 STRIP = 2**20  # pixels that are converted at once
 
-# bytes that Pillow holds for each pixel at most while it decodes: measured are 16 for WebP, 20 for JPEG 2000
-_HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10}
-_HELD_BY_OTHERS = 20
+# bytes that Pillow holds for each pixel at most while it decodes (measured), for some formats and for all others
+_HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10, "WEBP": 16, "AVIF": 16}
+_HELD_BY_OTHERS = 20  # as for JPEG 2000
 # programs that draw, containers that hold other files of any size, and what Pillow recognises but does not decode
 _NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
 _ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size

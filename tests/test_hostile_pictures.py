@@ -513,7 +513,7 @@ OPENED = {  # the largest of their kind that are
     "one strip.tif": lambda path: flat("RGB", 40).save(path, compression="tiff_lzw", strip_size=2**31),
     "progressive.jpg": lambda path: flat("RGB", 50).save(path, progressive=True, subsampling=0),
     "baseline.jpg": lambda path: flat("RGB", 170).save(path),
-    "lossless.webp": lambda path: flat("RGB", 20).save(path, lossless=True, method=0),
+    "lossless.webp": lambda path: flat("RGB", 25).save(path, lossless=True, method=0),
     "large.jp2": lambda path: flat("RGB", 20).save(path),
 }
 NOT_OPENED = {
@@ -521,7 +521,7 @@ NOT_OPENED = {
     "long.png": lambda path: Image.new("RGB", (32, 3_000_000)).save(path, compress_level=1),
     "larger.tif": lambda path: flat("L", 41).save(path, compression="tiff_lzw"),
     "larger progressive.jpg": lambda path: flat("L", 51).save(path, progressive=True),
-    "larger.webp": lambda path: flat("RGB", 21).save(path, lossless=True, method=0),
+    "larger.webp": lambda path: flat("RGB", 26).save(path, lossless=True, method=0),
     "larger.jp2": lambda path: flat("L", 21).save(path),
     "icon.ico": lambda path: path.write_bytes(icon(path.with_name("rgb.png").read_bytes())),
     "text.png": lambda path: path.write_bytes(in_a_chunk(b"zTXt", zeros())),
