@@ -134,6 +134,7 @@ def kill_a_painter(address):
             time.sleep(0.05)
 
 
+@pytest.mark.survives("a worker killed in the middle of a job")
 def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monkeypatch):
     """Its picture is begun again and told; every other one is written once, and all are whole."""
     written = []
@@ -158,6 +159,7 @@ def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monk
     assert pictures(folder) == killed
 
 
+@pytest.mark.survives("a worker killed in the middle of a job")
 def test_a_picture_that_kills_every_worker_is_given_up(address):
     """After four of them."""
     jobs = sweep("castle", "cat", "out.png", **{**CHEAP, "steps": 100_000})
