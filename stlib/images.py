@@ -6,20 +6,20 @@ import os
 import stat
 import uuid
 import warnings
-from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import ExifTags, Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+
+from stlib.srgb import to_upright_srgb
 
 SMALLEST_SIDE = 32  # pixels; below it relu5_1 has at most two positions a side and a Gram matrix says nothing
 MOST_BYTES = 400_000_000  # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
-LARGE = 2**24  # pixels from which a picture is shrunk in strips, so that no second one of its size is made
-STRIP = 2**20  # pixels that are converted at once
+LARGE = 2**24  # pixels from which a picture is shrunk while it is converted, so that no second one of its size is made
 
 # bytes that Pillow holds for each pixel at most while it decodes (measured), for some formats and for all others
 _HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10, "WEBP": 16, "AVIF": 16}
@@ -234,69 +234,11 @@ def _decode(image: Image.Image, name: str, size: int | None, enlarge: bool, file
     large = size is not None and image.width * image.height > LARGE
     try:
         image.load()
-        return _upright(image, max(1, max(image.size) // (2 * size)) if large else 1)
+        return to_upright_srgb(image, max(1, max(image.size) // (2 * size)) if large else 1)
     except MemoryError:
         raise ImageError(f"there is not enough memory to open {name}: close other programs, or use a smaller picture.") from None
     except Exception as error:  # decoders and EXIF parsers raise many types when the data are damaged
         raise ImageError(_undecodable(name, error, file_size)) from None
-
-
-def _upright(image: Image.Image, factor: int) -> Image.Image:
-    """The picture as 8-bit sRGB, one pixel for each square of `factor` pixels, turned as its EXIF orientation says."""
-    white = _white(image)
-    upright = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
-    for top, strip in _strips(image, factor):
-        strip = _to_srgb(_without_alpha(_eight_bit(strip, white)), image.info.get("icc_profile"))
-        upright.paste(strip.reduce(factor), (0, top // factor))
-    upright.getexif()[ExifTags.Base.Orientation] = image.getexif().get(ExifTags.Base.Orientation, 1)
-    ImageOps.exif_transpose(upright, in_place=True)
-    return upright
-
-
-def _strips(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
-    """Yield (first row, strip) for strips of about `STRIP` pixels, whose heights are multiples of the factor."""
-    rows = factor * max(1, STRIP // (factor * image.width))
-    for top in range(0, image.height, rows):
-        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
-
-
-def _without_alpha(image: Image.Image) -> Image.Image:
-    """Lay a picture with transparent parts on white; others pass through."""
-    if not image.has_transparency_data:
-        return image
-    rgba = image.convert("RGBA")
-    white = Image.new("RGBA", rgba.size, "white")
-    return Image.alpha_composite(white, rgba).convert("RGB")
-
-
-def _white(image: Image.Image) -> float:
-    """The value of white in a picture of more than 8 bits."""
-    if not image.mode.startswith("F"):
-        return 65535.0  # 16-bit files arrive as I;16 or, from some decoders, as I
-    # floating-point files hold 0…1 or 0…255 by habit; fmax knows that nan is not the largest
-    return 1.0 if max(np.fmax.reduce(np.asarray(strip), axis=None) for _, strip in _strips(image)) <= 1 else 255.0
-
-
-def _eight_bit(image: Image.Image, white: float) -> Image.Image:
-    """Scale modes of more than 8 bits to 8; Pillow's own `convert` would clip them to white."""
-    if not image.mode.startswith(("I", "F")):
-        return image
-    values = np.array(image, dtype=np.float32)
-    values[values == image.info.get("transparency")] = white  # the one transparent grey that a 16-bit PNG may name
-    return Image.fromarray(np.round(np.nan_to_num(values / white).clip(0, 1) * 255).astype(np.uint8))
-
-
-def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
-    """RGB in the sRGB space; a profile that does not fit the picture is ignored, as viewers do."""
-    if image.mode == "P":
-        image = image.convert("RGB")  # the profile is that of the colours in the palette
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-        except (ImageCms.PyCMSError, OSError):
-            pass
-    return image.convert("RGB")
 
 
 def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:

@@ -620,7 +620,7 @@ def test_a_size_that_makes_no_sense(scene, size):
 def test_a_picture_converted_in_strips_is_the_picture_converted_at_once(scene, mode, monkeypatch):
     image = scene.convert("L").convert(mode) if mode in ("I;16", "F") else scene.convert(mode)
     expected = load_image(image)
-    monkeypatch.setattr("stlib.images.STRIP", 200)
+    monkeypatch.setattr("stlib.srgb.STRIP", 200)
     assert torch.equal(load_image(image), expected)
 
 
@@ -632,7 +632,7 @@ def test_a_large_picture_shrunk_in_strips_is_the_picture_shrunk_at_once(sides, o
     image.getexif()[0x112] = orientation
     expected = load_image(image, 100)
     monkeypatch.setattr("stlib.images.LARGE", 1000)
-    monkeypatch.setattr("stlib.images.STRIP", 10_000)
+    monkeypatch.setattr("stlib.srgb.STRIP", 10_000)
     shrunk = load_image(image, 100)
     assert shrunk.shape == expected.shape
     assert_close(shrunk, expected, atol=10 / 255, rtol=0)

@@ -15,7 +15,8 @@ PACKAGE = Path(stlib.__file__).parent
 SOURCES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
            for path in sorted(PACKAGE.rglob("*.py"))}
 MAY_IMPORT = {
-    "images": set(),
+    "srgb": set(),
+    "images": {"srgb"},
     "weights": set(),
     "losses": set(),
     "winograd": set(),
