@@ -38,7 +38,7 @@ from stlib.transfer import style_transfer
 from stlib.vgg import POOLINGS, layer_names
 
 NETWORK = {"depth": 19, "weights": "oxford", "pooling": "max", "normalized": True, "device": None}  # what `VGG` takes
-_NO_DATA = ("content", "style", "net", "keep_every", "callback", "progress")
+_NO_DATA = ("content", "style", "net", "keep_every", "callback", "checkpoint", "progress")
 PAINTING = {name: parameter.default for name, parameter in inspect.signature(style_transfer).parameters.items()
             if name not in _NO_DATA}
 SETTINGS = {"size": 256, **NETWORK, **PAINTING}

@@ -22,7 +22,7 @@ from stlib.colour import match_colours
 from stlib.cost import check_memory
 from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from stlib.solver import COARSE_GRAIN, FINE_GRAIN, LBFGS, Stage, enlarge, fine_detail, grain, shrink, smooth, stages, waves
-from stlib.vgg import VGG
+from stlib.vgg import VGG, check_layers
 
 ADAM_RATE = 0.05  # of the range of a pixel; the best compromise of 0.01 … 0.1 on three pairs at 144 pixels
 HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 20 and 50 ended within 2 % of the same loss
@@ -85,11 +85,17 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
     """
     check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, solver,
                     steps, seed, keep_every, callback)
+    if net is not None and not isinstance(net, VGG):
+        raise ValueError(f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None.")
+    depth, brushes = 19 if net is None else net.depth, as_brushes(style)
+    check_layers(content, [*content_layers, *style_layers] or ["relu1_1"], depth)
+    for brush in brushes:
+        check_layers(brush.picture, [*style_layers] or ["relu1_1"], depth)
     if checkpoint is not None:
         check_path(checkpoint)
-    check_memory(content, as_brushes(style), net, content_layers, style_layers, optimizer, solver, steps, keep_every)
+    check_memory(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every)
     solver = ("fast" if optimizer == "lbfgs" else "plain") if solver is None else solver
-    net, brushes = VGG() if net is None else net, as_brushes(style)
+    net = VGG() if net is None else net
     if checkpoint is not None:
         w = layer_weights(style_weights, style_layers)
         checkpoint = Checkpoint(checkpoint, fingerprint(

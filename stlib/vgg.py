@@ -202,19 +202,24 @@ class VGG(nn.Module):
 
     def check(self, image: Tensor, layers: Sequence[str]) -> None:
         """Raise the ValueError that `features` would raise for this picture and these layers, without computing anything."""
-        if not layers:
-            raise ValueError('no layer asked for: give at least one, for example ["relu4_2"].')
-        for layer in layers:
-            if layer not in self.names:
-                raise ValueError(f"no layer {layer!r} in VGG-{self.depth}; {_nearest(layer, self.depth)}.")
-        if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
-            got = f"{list(image.shape)} of {image.dtype}" if isinstance(image, Tensor) else type(image).__name__
-            raise ValueError(f"a picture is a float tensor [1, 3, H, W] with values in [0, 1], as load_image gives; got {got}.")
-        for layer in layers:
-            smallest = 2 ** (_block(layer) - (not layer.startswith("pool")))
-            if min(image.shape[2:]) < smallest:
-                raise ValueError(f"a picture of {image.shape[3]} × {image.shape[2]} pixels is too small for {layer}: "
-                                 f"each side needs at least {smallest}.")
+        check_layers(image, layers, self.depth)
+
+
+def check_layers(image: Tensor, layers: Sequence[str], depth: int = 19) -> None:
+    """Raise the ValueError that a VGG of this depth would raise for a picture and layers; no network is needed."""
+    if not layers:
+        raise ValueError('no layer asked for: give at least one, for example ["relu4_2"].')
+    for layer in layers:
+        if layer not in layer_names(depth):
+            raise ValueError(f"no layer {layer!r} in VGG-{depth}; {_nearest(layer, depth)}.")
+    if not isinstance(image, Tensor) or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
+        got = f"{list(image.shape)} of {image.dtype}" if isinstance(image, Tensor) else type(image).__name__
+        raise ValueError(f"a picture is a float tensor [1, 3, H, W] with values in [0, 1], as load_image gives; got {got}.")
+    for layer in layers:
+        smallest = 2 ** (_block(layer) - (not layer.startswith("pool")))
+        if min(image.shape[2:]) < smallest:
+            raise ValueError(f"a picture of {image.shape[3]} × {image.shape[2]} pixels is too small for {layer}: "
+                             f"each side needs at least {smallest}.")
 
 
 def channel_means(net: VGG) -> dict[str, Tensor]:
