@@ -85,7 +85,7 @@ def style_transfer(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG
     """
     check_arguments(content, style, alpha, beta, tv, content_layers, style_layers, style_weights, init, optimizer, solver,
                     steps, seed, keep_every, callback)
-    if net is not None and not isinstance(net, VGG):
+    if not (net is None or hasattr(net, "judge")):
         raise ValueError(f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None.")
     depth, brushes = 19 if net is None else net.depth, as_brushes(style)
     check_layers(content, [*content_layers, *style_layers] or ["relu1_1"], depth)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+OF_PILLOW = "a picture of any mode in any format that Pillow writes"  # how many there are changes with its version
 
 
 def test_the_readme_says_what_was_tried(request):
@@ -17,4 +18,5 @@ def test_the_readme_says_what_was_tried(request):
     tried = Counter(marker.args[0] for marker in markers if marker)
     section = (ROOT / "README.md").read_text("utf-8").split("## Reliability")[1].split("\n## ")[0]
     quoted = {what: int(number) for what, number in re.findall(r"^\| ([^|]+?) \| (\d+) \|$", section, re.MULTILINE)}
+    assert tried.pop(OF_PILLOW) == pytest.approx(quoted.pop(OF_PILLOW), rel=0.3)
     assert quoted == dict(tried)
