@@ -43,6 +43,8 @@ USUAL = {
 ELSEWHERE = ("/home", "/root", "/Users", "/etc", "/opt", "/usr/local", Path.home())
 SHARED = ("/tmp", "/var/tmp", tempfile.gettempdir())
 BUSY = 10 * 60  # seconds
+REAL_HOMES = (("PIP_CONFIG_FILE", ".config/pip/pip.conf"), ("PIP_CONFIG_FILE", ".pip/pip.conf"), ("PYENV_ROOT", ".pyenv"),
+              ("RUSTUP_HOME", ".rustup"))  # pip asks rustc for its version
 SETTINGS = ("JUPYTER", "IPYTHON", "MPL", "XDG_", "KERAS", "DASK", "TORCH", "VIRTUAL_ENV", "PYTHONPATH", "TQDM", "MAKE", "MFLAGS")
 
 
@@ -53,11 +55,11 @@ def commands(readme: str) -> list[str]:
 
 
 def newcomer(home: Path, temporary: Path) -> dict[str, str]:
-    """The environment of somebody who has set nothing yet; how pip reaches its index stays as it is."""
+    """The environment of somebody who has set nothing yet; pip finds its index, and programs in the real home theirs."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
-    for configured in (Path.home() / ".config/pip/pip.conf", Path.home() / ".pip/pip.conf"):
-        if configured.is_file():
-            own.setdefault("PIP_CONFIG_FILE", str(configured))
+    for name, place in REAL_HOMES:
+        if (Path.home() / place).exists():
+            own.setdefault(name, str(Path.home() / place))
     return {**own, "HOME": str(home), "TMPDIR": str(temporary)}
 
 

@@ -132,10 +132,11 @@ def test_a_newcomer_has_set_nothing_but_reaches_pips_index(tmp_path, monkeypatch
     monkeypatch.setenv("JUPYTER_CONFIG_DIR", "mine")
     monkeypatch.setenv("XDG_CACHE_HOME", "mine")
     monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
+    monkeypatch.delenv("RUSTUP_HOME", raising=False)
     environment = fresh_machine.newcomer(tmp_path / "home", tmp_path / "tmp")
     assert (environment["HOME"], environment["TMPDIR"]) == (str(tmp_path / "home"), str(tmp_path / "tmp"))
     assert (environment["PIP_RETRIES"], environment["PIP_CONFIG_FILE"]) == ("7", str(configuration))
-    assert "mine" not in environment.values()
+    assert not {"mine", str(tmp_path / ".rustup")} & set(environment.values())
 
 
 def test_folders_elsewhere_are_walked_once():
