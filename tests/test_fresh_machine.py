@@ -168,7 +168,7 @@ def test_jupyterlab_is_stopped_at_the_end(tmp_path):
     command = f"""'{sys.executable}' -c 'import time; print("at {ADDRESS} ", flush=True); time.sleep(60)'"""
     with pytest.raises(KeyError), fresh_machine.jupyterlab(tmp_path, dict(os.environ), tmp_path / "log", 30, command) as address:
         assert address == ADDRESS
-        (process,) = psutil.Process().children()
+        (process,) = (child for child in psutil.Process().children() if "time.sleep(60)" in " ".join(child.cmdline()))
         raise KeyError
     assert not process.is_running()
 

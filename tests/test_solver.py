@@ -103,7 +103,7 @@ def test_a_wave_is_scaled_by_its_frequency_to_the_minus_p():
     column = torch.arange(32) / 32
     for power in (0.25, 0.5, 1.0):
         _, picture = waves(start, power)
-        moved = [picture(torch.cos(2 * torch.pi * periods * column).expand(1, 3, 32, 32)).abs().max() for periods in (2, 8)]
+        moved = [picture(torch.cos(2 * torch.pi * periods * column).repeat(1, 3, 32, 1)).abs().max() for periods in (2, 8)]
         assert_close(moved[0] / moved[1], torch.tensor(4.0**power), rtol=1e-4, atol=0)
 
 
