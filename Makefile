@@ -3,6 +3,8 @@
 PYTHON ?= python3
 LAB_FLAGS ?=
 PY := .venv/bin/python
+# Dask leaves lock files behind: not in the system's folder for temporary files.
+export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
 .PHONY: help lab test oldest setup notebooks figures benchmark clean
 
