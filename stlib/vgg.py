@@ -183,12 +183,12 @@ class VGG(nn.Module):
 
     def _filters(self, name: str, M: int) -> Tensor:
         """A layer's filters as Winograd's convolution of M positions wants them, in 4 times their memory."""
-        if name in self._transformed:
-            return self._transformed[name]
-        filters = winograd.transform_filters(self.convolutions[name].weight)
-        if M < LARGE:
-            self._transformed[name] = filters
-        return filters
+        if M >= LARGE:
+            self._transformed.pop(name, None)  # what a smaller picture has left
+            return winograd.transform_filters(self.convolutions[name].weight)
+        if name not in self._transformed:
+            self._transformed[name] = winograd.transform_filters(self.convolutions[name].weight)
+        return self._transformed[name]
 
     def _normalize(self, means: dict[str, Tensor]) -> None:
         """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l, with m_l the mean activations of relu_l."""
