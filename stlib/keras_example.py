@@ -1,7 +1,7 @@
 """VGG-19 of `keras.applications` with the course's own weights, for chapter 09: Keras 3 on PyTorch.
 
 Keras chooses its backend when it is imported, and writes its settings into its home folder then. So this module imports it:
-with PyTorch, on the CPU, and with a home folder that lasts no longer than the process.
+with PyTorch, on the CPU, and with a home folder that lasts no longer than the import.
 """
 
 import os
@@ -11,8 +11,9 @@ import tempfile
 from stlib.weights import Weights, load_weights
 
 if "keras" not in sys.modules:
-    _home = tempfile.TemporaryDirectory(prefix="keras-")
-    os.environ.update(KERAS_BACKEND="torch", KERAS_HOME=_home.name, KERAS_TORCH_DEVICE="cpu")
+    with tempfile.TemporaryDirectory(prefix="keras-") as _home:
+        os.environ.update(KERAS_BACKEND="torch", KERAS_HOME=_home, KERAS_TORCH_DEVICE="cpu")
+        import keras
 import keras
 
 

@@ -175,6 +175,8 @@ def test_a_cancelled_picture_stops_its_worker(address):
     """Ctrl-C leaves somebody else's workers idle, and the report says what was not done."""
     jobs = sweep("castle", "cat", "{seed}.png", seed=[0, 1], **{**CHEAP, "steps": 100_000})
     with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=60)  # another test may have killed one
+
         def interrupt():
             while not all(client.processing().values()):
                 time.sleep(0.05)
