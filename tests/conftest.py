@@ -4,12 +4,18 @@ A test marked `survives("what was tried")` does some harm to stlib and sees noth
 many passed, is printed at the end of a run; `test_reliability.py` compares it with the README.
 """
 
+import signal
 from collections import Counter
 
 import pytest
 import torch
 
 from stlib import VGG, sample
+
+
+def pytest_configure():
+    """Let Ctrl-C mean what it does for a reader; a shell that starts the tests in the background has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_terminal_summary(terminalreporter):
