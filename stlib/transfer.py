@@ -280,7 +280,8 @@ class _Run:
 
 def _out_of_memory(error: Exception) -> bool:
     """Whether an error says that there is no memory left; PyTorch has a type for it on graphics cards only."""
-    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "memory" in str(error)
+    words = ("out of memory", "not enough memory", "allocate memory")  # others speak of memory formats
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(said in str(error) for said in words)
 
 
 def _optimizer(name: str, x: Tensor, steps: int) -> torch.optim.Optimizer:

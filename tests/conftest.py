@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from stlib import VGG, sample
+from stlib.objective import Objective
 
 
 def pytest_configure():
@@ -61,3 +62,27 @@ def style():
 @pytest.fixture
 def generator():
     return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="module")
+def one_thread():
+    """A second thread gains nothing on small pictures, and waits long where other programs use its core."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture
+def losses_from(monkeypatch):
+    """losses_from(k, spoil): from evaluation k on, the objective's losses go through `spoil`."""
+    def losses_from(first, spoil):
+        evaluations, evaluate = [], Objective.__call__
+
+        def spoiled(self, x):
+            evaluations.append(x)
+            total, losses = evaluate(self, x)
+            return spoil(total, losses) if len(evaluations) > first else (total, losses)
+
+        monkeypatch.setattr(Objective, "__call__", spoiled)
+    return losses_from

@@ -15,13 +15,7 @@ SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1"
 HEIGHT, WIDTH = 64, 96  # of the content picture
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A second thread gains nothing on pictures this small, and waits long where other programs use its core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture

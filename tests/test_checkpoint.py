@@ -19,13 +19,7 @@ WAYS = {"plain": {"solver": "plain"}, "fast": {"solver": "fast"}, "adam": {"opti
         "noise": {"solver": "fast", "init": "noise"}, "frames": {"solver": "fast", "keep_every": 4}}
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A second thread gains nothing on pictures this small."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(autouse=True)

@@ -15,13 +15,7 @@ from stlib.objective import STYLE_LAYERS, Objective, default_beta
 SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """A second thread gains nothing on pictures this small, and waits long where other programs use its core."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
@@ -53,21 +47,6 @@ def runs_of_the_network(net, monkeypatch):
 
     monkeypatch.setattr(net, "judge", counting)
     return calls
-
-
-@pytest.fixture
-def losses_from(monkeypatch):
-    """losses_from(k, spoil): from evaluation k on, the objective's losses go through `spoil`."""
-    def losses_from(first, spoil):
-        evaluations, evaluate = [], Objective.__call__
-
-        def spoiled(self, x):
-            evaluations.append(x)
-            total, losses = evaluate(self, x)
-            return spoil(total, losses) if len(evaluations) > first else (total, losses)
-
-        monkeypatch.setattr(Objective, "__call__", spoiled)
-    return losses_from
 
 
 def not_finite(value):
