@@ -16,7 +16,7 @@ import test_vgg
 import test_weights
 import torch
 import torch.nn.functional as F
-from test_transfer import one_thread, paint, run, runs_of_the_network  # noqa: F401 (fixtures)
+from test_transfer import paint, run, runs_of_the_network  # noqa: F401 (fixtures)
 
 from stlib import gram_matrix, sample, style_transfer, vgg
 from stlib.objective import Objective
