@@ -1,4 +1,11 @@
-"""stlib: neural style transfer that can be read; the helper package of the course "Style transfer, step by step"."""
+"""stlib: neural style transfer that can be read; the helper package of the course "Style transfer, step by step".
+
+To paint: `load_image` or `sample`, `style_transfer`, `save_image`; `estimate` tells before how long it will take.
+To understand: `VGG` is the network; `gram_matrix`, `content_loss`, `style_loss` and others (module `losses`) the mathematics.
+To go further: `Brush` for several styles; the modules `colour` (keep the photo's colours), `explain` (look inside the network),
+`grid` (compare settings), `batch` and `jobs` (many pictures), `solver` (what makes it fast), `show` (the course's plots).
+`doctor` says whether this machine is ready; module `check` holds the checkers of the exercises.
+"""
 
 from stlib.brushes import Brush
 from stlib.checkpoint import CheckpointError

@@ -3,6 +3,7 @@
 import errno
 import math
 import os
+from contextlib import contextmanager
 
 import pytest
 import torch
@@ -31,13 +32,18 @@ def paint(net):
     return paint
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """No file of this process may grow beyond 2000 bytes: the system refuses to write more, as it does on a full disk."""
+    """No file of this process may grow beyond 2000 bytes: the system refuses to write more, as it does on a full disk.
+
+    Inside of a test only: what pytest prints may go to a file, too.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def raising(error):
@@ -130,18 +136,18 @@ def test_a_run_with_a_checkpoint_goes_on_when_there_is_memory_again(paint, losse
 
 @pytest.mark.survives("a full disk")
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".tif", ".bmp"])
-def test_a_full_disk_while_a_picture_is_saved(full_disk, tmp_path, suffix):
+def test_a_full_disk_while_a_picture_is_saved(tmp_path, suffix):
     (tmp_path / f"old{suffix}").write_bytes(b"the old picture")
-    with pytest.raises(ImageError, match="could not be saved"):
+    with pytest.raises(ImageError, match="could not be saved"), full_disk():
         save_image(torch.rand(1, 3, 64, 64), tmp_path / f"old{suffix}")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"the old picture"]
 
 
 @pytest.mark.survives("a full disk")
-def test_a_full_disk_while_a_checkpoint_is_written(paint, full_disk, tmp_path, monkeypatch):
+def test_a_full_disk_while_a_checkpoint_is_written(paint, tmp_path, monkeypatch):
     monkeypatch.setattr("stlib.transfer.EVERY", 3)
     expected = paint()
-    with pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"):
+    with pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"), full_disk():
         result = paint(checkpoint=tmp_path / "run.checkpoint")
     assert torch.equal(result.image, expected.image)
     assert list(tmp_path.iterdir()) == []
