@@ -14,6 +14,7 @@ from stlib.objective import STYLE_LAYERS, Objective
 
 HISTORY_SIZE = 100  # of the plain L-BFGS: PyTorch's default, and what the tutorials keep
 HOPELESS = 100.0  # times the start's loss: there a run has diverged
+HARDLY = 1e-6  # standard deviation of noise on a start that nobody would call another start; a rounding error is a tenth of it
 
 
 class Clock:
@@ -58,11 +59,15 @@ def fast(net: VGG, p: Tensor, a: Tensor, steps: int, target: float = -math.inf) 
     return clock.trace()
 
 
-def plain(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float = -math.inf) -> dict:
-    """L-BFGS on the pixels with a strong-Wolfe line search and a history of 100."""
+def plain(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float = -math.inf, seed: int | None = None) -> dict:
+    """L-BFGS on the pixels with a strong-Wolfe line search and a history of 100.
+
+    seed: of HARDLY any noise on the start, to see how much of a run is luck; None adds none.
+    """
+    start = p if seed is None else p + HARDLY * torch.randn(p.shape, generator=torch.Generator().manual_seed(seed))
     return _descend(net, p, a, evaluations, target, lambda x: torch.optim.LBFGS(
         [x], max_iter=evaluations, max_eval=evaluations, history_size=HISTORY_SIZE, line_search_fn="strong_wolfe",
-        tolerance_grad=0, tolerance_change=0))
+        tolerance_grad=0, tolerance_change=0), start=start)
 
 
 def adam(net: VGG, p: Tensor, a: Tensor, evaluations: int, rate: float, target: float = -math.inf) -> dict:
@@ -117,10 +122,11 @@ class _Last(Exception):
     """The evaluation just noted was the last one."""
 
 
-def _descend(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float, optimizer, decay: float = 1.0) -> dict:
+def _descend(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float, optimizer, decay: float = 1.0,
+             start: Tensor | None = None) -> dict:
     clock = Clock(p.shape[2] * p.shape[3], evaluations, target)
     objective = Objective(net, p, a)
-    x = p.clone().requires_grad_()
+    x = (p if start is None else start).clone().requires_grad_()
     optimizer = optimizer(x)
 
     def closure() -> Tensor:

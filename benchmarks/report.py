@@ -133,7 +133,21 @@ def time_section(part: dict) -> str:
         f"Rates, the best of those tried on the first pair at the smaller size ({tried}). Adam's are shares of a pixel's "
         "range; SGD's are multiples of a rate with which its first step is as long as the Keras example's first step down its "
         "own loss. A multiple of the target, as in *1.20 × after 150*, says where a run ended that did not reach it; – was not "
-        "run."])
+        "run.",
+        *(luck(part, size) for size in part.get("luck", {}))])
+
+
+def luck(part: dict, size: str) -> str:
+    """How much of a target is chance, in words."""
+    pair = next(pair for pair in part["pairs"] if str(pair["size"]) == size)
+    ends = [end / pair["target"] for end in part["luck"][size]]
+    last = pair["runs"]["plain"]["losses"]
+    passed = ratios.arrival(pair["runs"]["plain"], max(max(ends), 2 - min(ends)) * pair["target"]) + 1
+    return (f"*Luck, {size} px.* A target is one draw. From starts that differ by a millionth of a pixel's range, plain L-BFGS "
+            f"on {pair['content']} × {pair['style']} ends at "
+            f"{' and '.join(f'{end:.3f}' for end in ends)} × the target. Its own run "
+            f"passes as much above the target after {passed} of its {len(last)} evaluations, so a ratio of this table is known "
+            "no better than that.")
 
 
 def outcome(pair: dict, method: str) -> str:

@@ -30,8 +30,9 @@ class Settings:
     evaluations a round, for each size. plain: evaluations that set the target; others: those of Adam and SGD, for each size,
     0 for none. rates: tried for these with `trial` evaluations of the first pair at the first size; Adam's in ranges of a
     pixel, SGD's in units of `descents.keras_rate`. steps: of the fast solver, which should reach the target before they are
-    used up. slice: evaluations of a slice. memory_size, runs: the size, and the evaluations of each run, of part 3. grown,
-    grown_steps: the sizes, and the evaluations of a run, of part 4. starts: rounds of part 5.
+    used up. draws: plain runs from starts that hardly differ, for the first pair at each size. slice: evaluations of a slice.
+    memory_size, runs: the size, and the evaluations of each run, of part 3. grown, grown_steps: the sizes, and the
+    evaluations of a run, of part 4. starts: rounds of part 5.
     """
 
     sizes: tuple[int, ...] = (256, 512)
@@ -41,7 +42,8 @@ class Settings:
     others: tuple[int, ...] = (150, 0)
     rates: dict[str, tuple[float, ...]] = field(default_factory=lambda: {"adam": (0.01, 0.03, 0.1), "sgd": (0.1, 0.3, 1.0)})
     trial: int = 60
-    steps: int = 220
+    steps: int = 260
+    draws: int = 2
     slice: int = 8
     memory_size: int = 512
     runs: tuple[tuple[str, int], ...] = (("fast", 25), ("plain", 25), ("usual", 106), ("pastiche", 30), ("tutorial", 30),
@@ -71,7 +73,8 @@ def evaluation(settings: Settings, _) -> Iterator[dict]:
 
 def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
     """Part 2: time to the loss at which the plain solver ends; what is stored is kept and not measured again."""
-    found = {"rates": stored.get("rates") or {method: best_rate(settings, method, rates)
+    found = {"luck": stored.get("luck", {}),
+             "rates": stored.get("rates") or {method: best_rate(settings, method, rates)
                                               for method, rates in settings.rates.items()},
              "pairs": list(stored.get("pairs", []))}
     done = {(pair["content"], pair["size"]) for pair in found["pairs"]}
@@ -81,6 +84,13 @@ def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
                 continue
             others = {method: {"rate": rates["best"], "evaluations": evaluations} for method, rates in found["rates"].items()}
             found["pairs"].append(one_pair(settings, content, style, size, others if evaluations else {}))
+            yield found
+    for size in settings.sizes:
+        content, style = PAIRS[0]
+        if str(size) not in found["luck"]:
+            found["luck"][str(size)] = [
+                min(fresh("descent", method="plain", evaluations=settings.plain, seed=seed, content=content, style=style,
+                          size=size)["losses"]) for seed in range(settings.draws)]
             yield found
 
 

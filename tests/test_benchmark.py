@@ -142,6 +142,12 @@ def test_a_descent_stops_at_its_target_and_says_what_it_took(net):
     assert descents.fast(net, p, a, 6, target=plain["losses"][1])["reached"]
 
 
+def test_a_start_that_hardly_differs_is_another_run(net):
+    p, a = recipes.picture("castle", 48), recipes.picture("cafe-terrace", 48)
+    one, same, other = (descents.plain(net, p, a, evaluations=5, seed=seed)["losses"] for seed in (0, 0, 1))
+    assert one == same != other and one == pytest.approx(other, rel=0.05)
+
+
 def test_sgd_with_a_rate_that_is_too_large_is_seen_to_diverge(net):
     p, a = recipes.picture("castle", 48), recipes.picture("cafe-terrace", 48)
     assert descents.sgd(net, p, a, evaluations=4, rate=1000.0)["diverged"]
@@ -184,7 +190,8 @@ def made_up():
         "machine": {"processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
                     "system": "Linux", "python": "3.11.7", "torch": "2.14.1"},
         "evaluation": {"sizes": [256, 512], "pair": list(run.PAIRS[0]), "rounds": rounds},
-        "time": {"rates": {"adam": {"tried": {"0.01": 3e6, "0.03": 2e6}, "best": 0.03},
+        "time": {"luck": {"256": [9.4e5, 9.9e5]},
+                 "rates": {"adam": {"tried": {"0.01": 3e6, "0.03": 2e6}, "best": 0.03},
                            "sgd": {"tried": {"0.1": 2e6, "1.0": 4e6}, "best": 0.1}},
                  "pairs": [made_up_pair(*pair, size, size == 256 or pair == run.PAIRS[0])
                            for size in (256, 512) for pair in run.PAIRS]},
@@ -224,6 +231,13 @@ def test_the_report_computes_what_it_says(made_up):
     assert ratios.clock(pair, "plain")[299] == pytest.approx(0.1 + 300 * 0.31)
     usual = ratios.time_ratio(pair, "usual").values[0]
     assert usual == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.4))
+
+
+def test_the_report_says_how_much_is_luck(made_up):
+    """The made-up plain run ends at 961,125; another one ended at 990,000, which it passes after 267 evaluations."""
+    text = report.text(made_up)
+    assert "ends at 0.978 and 1.030 × the target" in text
+    assert "after 267 of its 300 evaluations" in text
 
 
 def test_what_misses_its_target_is_told(made_up):

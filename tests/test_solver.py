@@ -11,6 +11,7 @@ from stlib.solver import (
     COARSE_GRAIN,
     FIRST_STEP,
     LBFGS,
+    LONGEST,
     SMALLEST_SIDE,
     Stage,
     enlarge,
@@ -48,6 +49,13 @@ def test_the_work_of_all_stages_is_that_of_the_steps(steps, side):
 def test_small_pictures_have_no_coarse_stages():
     assert stages(40, 2 * SMALLEST_SIDE - 1) == [Stage(1.0, 40)]
     assert len(stages(40, 2 * SMALLEST_SIDE)) == 2 and len(stages(40, 4 * SMALLEST_SIDE)) == 3
+
+
+def test_a_long_run_has_no_longer_coarse_stages():
+    """So its way down is that of any other long run, only longer."""
+    assert stages(300, 400)[:-1] == stages(100, 400)[:-1]
+    assert [stage.evaluations for stage in stages(300, 400)[:-1]] == [LONGEST, LONGEST]
+    assert stages(300, 400)[-1].evaluations - stages(100, 400)[-1].evaluations == 200
 
 
 def test_an_evaluation_costs_its_share_of_the_pixels():
