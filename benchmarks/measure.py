@@ -17,15 +17,16 @@ from pathlib import Path
 
 LONGEST = 3600  # seconds that a measurement may take
 GEMM_SIDES = (1024, 1536, 2048)
+AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc gives blocks of 1 MB and more back to the system when they are freed
 
 
-def fresh(task: str, **arguments) -> dict:
+def fresh(task: str, variables: dict[str, str] | None = None, **arguments) -> dict:
     """What a task of this module returns in a process of its own.
 
-    Raises RuntimeError with the process's own words when it fails.
+    variables: of its environment, besides those of this process. Raises RuntimeError with the process's own words when it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": folder, "TQDM_DISABLE": "1"}
+        environment = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": folder, "TQDM_DISABLE": "1", **(variables or {})}
         command = [sys.executable, Path(__file__), task, json.dumps(arguments)]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST)
     if done.returncode:
@@ -94,8 +95,8 @@ def torch_alone() -> dict:
 def memory(run: str, content: str, style: str, size: int, evaluations: int) -> dict:
     """Peak memory of a whole run, optimiser included: of `style_transfer` for the solvers "fast" and "plain", else of a recipe.
 
-    evaluations: at least so many; an L-BFGS finishes its step. Returns also how many of them were made, and how many pairs of
-    vectors the L-BFGS of a recipe remembers in the end.
+    evaluations: at least so many; an L-BFGS finishes its step. Returns also how many of them were made, how many pairs of
+    vectors the L-BFGS of a recipe remembers in the end, and of `style_transfer` the seconds.
     """
     import recipes
 
@@ -104,7 +105,8 @@ def memory(run: str, content: str, style: str, size: int, evaluations: int) -> d
 
         result = style_transfer(recipes.picture(content, size), recipes.picture(style, size), net=VGG(device="cpu"), solver=run,
                                 steps=evaluations, progress=False)
-        return {"peak": _peak(), "evaluations": len(result.history), "remembered": None}
+        return {"peak": _peak(), "evaluations": len(result.history), "remembered": None,
+                "seconds": result.history[-1]["seconds"]}
     recipe, made = recipes.RECIPES[run](content, style, size), []
     while len(made) < evaluations:
         recipe.optimizer.step(lambda: made.append(0) or recipe.evaluate())

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from measure import fresh  # and nothing heavy: see there
+from measure import AT_ONCE, fresh  # and nothing heavy: see there
 
 ROOT = Path(__file__).parents[1]
 PAIRS = (("castle", "cafe-terrace"), ("astronaut", "church-at-auvers"), ("cat", "langlois-bridge"))
@@ -122,6 +122,10 @@ def memory(settings: Settings, _) -> Iterator[dict]:
         found["runs"][run] = fresh("memory", run=run, content=content, style=style, size=settings.memory_size,
                                    evaluations=evaluations)
         yield found
+    what = {"run": "fast", "content": content, "style": style, "size": settings.memory_size, "evaluations": settings.runs[0][1]}
+    found["free_memory"] = [{"kept": fresh("memory", **what), "at_once": fresh("memory", variables=AT_ONCE, **what)}
+                            for _ in range(settings.repeats)]
+    yield found
 
 
 def growth(settings: Settings, _) -> Iterator[dict]:

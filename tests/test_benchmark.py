@@ -195,7 +195,9 @@ def made_up():
                            "sgd": {"tried": {"0.1": 2e6, "1.0": 4e6}, "best": 0.1}},
                  "pairs": [made_up_pair(*pair, size, size == 256 or pair == run.PAIRS[0])
                            for size in (256, 512) for pair in run.PAIRS]},
-        "memory": {"size": 512, "torch": 500e6, "runs": {
+        "memory": {"size": 512, "torch": 500e6, "free_memory": [
+            {"kept": {"peak": 1400e6, "seconds": 20.0}, "at_once": {"peak": (1160 + 20 * n) * 1e6, "seconds": 30.0 + n}}
+            for n in range(3)], "runs": {
             name: {"peak": (500 + peak) * 1e6, "evaluations": 106, "remembered": None if name in ("fast", "plain") else 100}
             for name, peak in peaks.items()}},
         "growth": {"torch": 500e6, "steps": 15, "peaks": {str(size): 800e6 + 1.8e3 * size**2 for size in (128, 256, 512, 1024)},
@@ -238,6 +240,11 @@ def test_the_report_says_how_much_is_luck(made_up):
     text = report.text(made_up)
     assert "ends at 0.978 and 1.030 × the target" in text
     assert "after 267 of its 300 evaluations" in text
+
+
+def test_the_report_says_what_free_memory_takes(made_up):
+    """Peaks of 660, 680 and 700 MB above torch's 500, against 2400 of the usual way."""
+    assert "Then ours takes 680 MB, 0.28 of the usual way, and 1.55 (1.50–1.60) times as long." in report.text(made_up)
 
 
 def test_what_misses_its_target_is_told(made_up):
