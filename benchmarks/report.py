@@ -97,7 +97,7 @@ def time_claims(part: dict) -> list[Claim]:
         for evaluations, whose in (("usual", "run the usual way"), ("plain", "with our own evaluations")):
             found = [ratios.time_ratio(pair, evaluations) for pair in part["pairs"] if pair["size"] == size]
             claims.append(Claim(f"time to the loss of {ratios.evaluations_of(part)} evaluations of plain L-BFGS, over its time "
-                                f"{whose}, {size} px, {len(found)} pairs",
+                                f"{whose}, {size} px, {len(found)} pair{'s' if len(found) > 1 else ''}",
                                 "; ".join(str(ratio or "not reached") for ratio in found),
                                 max(ratio.median if ratio else float("inf") for ratio in found), target))
     return claims

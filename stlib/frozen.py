@@ -42,8 +42,7 @@ class _MaxPool(torch.autograd.Function):
         pooled, index = F.max_pool2d(x, 2, return_indices=True)  # row · W + column of the largest of each four
         width = x.shape[3]
         place = index.sub_(_first(x.shape, x.device))  # 0, 1, W or W + 1
-        below, right = place >= width, (place == 1).logical_or_(place == width + 1)
-        ctx.save_for_backward(below.to(torch.uint8).mul_(2).add_(right))  # 0, 1, 2 or 3
+        ctx.save_for_backward(torch.where(place < width, place, place - (width - 2)).to(torch.uint8))  # 0, 1, 2 or 3
         ctx.shape = x.shape
         return pooled
 
@@ -51,9 +50,8 @@ class _MaxPool(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, gradient: Tensor) -> Tensor:
         (corner,) = ctx.saved_tensors
-        width = ctx.shape[3]
-        place = torch.tensor([0, 1, width, width + 1], device=gradient.device)[corner.int()]
-        index = place.add_(_first(ctx.shape, gradient.device))
+        place = corner.long()
+        index = torch.where(place < 2, place, place + (ctx.shape[3] - 2)).add_(_first(ctx.shape, gradient.device))
         x = torch.empty(ctx.shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
         return torch.ops.aten.max_pool2d_with_indices_backward(gradient, x, [2, 2], [2, 2], [0, 0], [1, 1], False, index)
 

@@ -14,13 +14,9 @@ LOOKS = ("_python", "_torch", "_processor", "_memory", "_disk", "_weights", "_sa
 
 
 @pytest.fixture(autouse=True)
-def quick(net, monkeypatch):
+def quick(net, monkeypatch, one_thread):
     """The network need not be built again, and one evaluation is timed on one thread."""
     monkeypatch.setattr(MODULE, "VGG", lambda: net)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture
