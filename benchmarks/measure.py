@@ -85,6 +85,13 @@ def slices(content: str, style: str, size: int, evaluations: int, steps: int, re
              "usual": _pace(descents.followed(recipes.usual(content, style, size), evaluations))} for _ in range(repeats)]
 
 
+def newton(content: str, style: str, size: int, **settings) -> dict:
+    """A step of Newton's method: see `valley`."""
+    import valley
+
+    return valley.newton(*_ready(content, style, size), **settings)
+
+
 def torch_alone() -> dict:
     """Peak memory of `import torch` and nothing else."""
     import torch  # noqa: F401
@@ -96,17 +103,18 @@ def memory(run: str, content: str, style: str, size: int, evaluations: int) -> d
     """Peak memory of a whole run, optimiser included: of `style_transfer` for the solvers "fast" and "plain", else of a recipe.
 
     evaluations: at least so many; an L-BFGS finishes its step. Returns also how many of them were made, how many pairs of
-    vectors the L-BFGS of a recipe remembers in the end, and of `style_transfer` the seconds.
+    vectors the L-BFGS of a recipe remembers in the end, and of `style_transfer` the seconds and what was foreseen.
     """
     import recipes
 
     if run in ("fast", "plain"):
-        from stlib import VGG, style_transfer
+        from stlib import VGG, estimate, style_transfer
 
-        result = style_transfer(recipes.picture(content, size), recipes.picture(style, size), net=VGG(device="cpu"), solver=run,
-                                steps=evaluations, progress=False)
+        p, a, net = recipes.picture(content, size), recipes.picture(style, size), VGG(device="cpu")
+        foreseen = estimate(p, a, net=net, solver=run, steps=evaluations)
+        result = style_transfer(p, a, net=net, solver=run, steps=evaluations, progress=False)
         return {"peak": _peak(), "evaluations": len(result.history), "remembered": None,
-                "seconds": result.history[-1]["seconds"]}
+                "seconds": result.history[-1]["seconds"], "foreseen": {"peak": foreseen.bytes, "seconds": foreseen.seconds}}
     recipe, made = recipes.RECIPES[run](content, style, size), []
     while len(made) < evaluations:
         recipe.optimizer.step(lambda: made.append(0) or recipe.evaluate())
@@ -135,7 +143,7 @@ def start(package: str) -> dict:
     return {"import": imported - began, "weights": time.perf_counter() - imported}
 
 
-TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, torch_alone, memory, start)}
+TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, newton, torch_alone, memory, start)}
 
 
 def _timed(work, repeats: int) -> list[float]:

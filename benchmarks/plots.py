@@ -107,12 +107,13 @@ def overview(results: dict) -> Figure:
         apart = ratios.pace_ratio(growth).median - 1
         axes[1, 0].set(title=f"From {list(pace)[1]} to {list(pace)[-1]} px, seconds a pixel differ by {apart:.0%}",
                        xlabel="side of the square picture, pixels", ylabel="µs a pixel", ylim=(0, None), xticks=list(pace))
-        megapixels = [int(size)**2 / 1e6 for size in growth["peaks"]]
-        peaks = [(peak - growth["torch"]) / 1e9 for peak in growth["peaks"].values()]
+        megapixels = [int(size)**2 / 1e6 for size in growth["runs"]]
+        peaks = [(run["peak"] - growth["torch"]) / 1e9 for run in growth["runs"].values()]
         axes[1, 1].plot(megapixels, peaks, color=BLUE, marker="o")
-        for across, up, size in list(zip(megapixels, peaks, growth["peaks"], strict=True))[1:]:
+        for across, up, size in list(zip(megapixels, peaks, growth["runs"], strict=True))[2:]:
             axes[1, 1].annotate(f"{size} px", (across, up), (8, -12), textcoords="offset points")
-        axes[1, 1].set(title=f"A picture of {list(pace)[-1]} × {list(pace)[-1]} pixels takes {peaks[-1]:.1f} GB",
+        largest = list(growth["runs"])[-1]
+        axes[1, 1].set(title=f"A picture of {largest} × {largest} pixels takes {peaks[-1]:.1f} GB",
                        xlabel="megapixels", ylabel="peak memory, GB", ylim=(0, None), xlim=(0, 1.15 * megapixels[-1]))
     return figure
 

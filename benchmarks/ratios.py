@@ -67,6 +67,22 @@ def time_ratio(pair: dict, evaluations: str = "plain") -> Spread | None:
                         for s in pair["slices"]))
 
 
+def allowance(pair: dict, share: float) -> tuple[int, float]:
+    """How many evaluations at full size a share of the usual way's time leaves the fast solver, and the loss it has there.
+
+    The loss is in multiples of the target.
+    """
+    plain, fast, left = pair["runs"]["plain"], pair["runs"]["fast"], []
+    (pixels,) = plain["stages"]
+    needed = {pixels: arrival(plain, pair["target"]) + 1}
+    smaller = {size: stage["evaluations"] for size, stage in fast["stages"].items() if size != pixels}
+    for s in pair["slices"]:
+        time = share * modelled_seconds(plain, s["usual"], needed) - modelled_seconds(fast, s["fast"], smaller)
+        left.append(time / s["fast"]["seconds"].get(pixels, fast["stages"][pixels]["seconds"]))
+    number = max(1, int(statistics.median(left)))
+    return number, min(fast["losses"][:number]) / pair["target"]
+
+
 def clock(pair: dict, method: str) -> list[float]:
     """Seconds after each evaluation at full size, set-up and smaller pictures included, at the median pace of the slices.
 
@@ -101,6 +117,11 @@ def per_pixel(part: dict) -> dict[int, Spread]:
     """Microseconds a pixel of an evaluation at each size."""
     return {int(size): Spread(tuple(1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"]))
             for size in part["rounds"][0]}
+
+
+def foreseen(part: dict, what: str) -> dict[int, float]:
+    """What `stlib.estimate` said before each run of part 4, over what it took; what: "peak" or "seconds"."""
+    return {int(size): run["foreseen"][what] / run[what] for size, run in part["runs"].items()}
 
 
 def pace_ratio(part: dict) -> Spread:

@@ -1,6 +1,6 @@
 """RESULTS.md from the measurements alone: every number and every verdict is computed from results.json."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
@@ -8,6 +8,8 @@ import ratios
 from measure import AT_ONCE
 from ratios import NAMES, Spread
 
+TIME_TARGETS = 0.55, 0.45  # of the plain solver's time, at the smaller and the larger size
+LONG_RUN = 10  # seconds; before a shorter one nobody needs to be told how long it takes
 
 @dataclass(frozen=True)
 class Claim:
@@ -93,7 +95,7 @@ def evaluation_section(part: dict) -> str:
 
 def time_claims(part: dict) -> list[Claim]:
     claims = []
-    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), (0.55, 0.45), strict=False):
+    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), TIME_TARGETS, strict=False):
         for evaluations, whose in (("usual", "run the usual way"), ("plain", "with our own evaluations")):
             found = [ratios.time_ratio(pair, evaluations) for pair in part["pairs"] if pair["size"] == size]
             claims.append(Claim(f"time to the loss of {ratios.evaluations_of(part)} evaluations of plain L-BFGS, over its time "
@@ -135,7 +137,22 @@ def time_section(part: dict) -> str:
         "range; SGD's are multiples of a rate with which its first step is as long as the Keras example's first step down its "
         "own loss. A multiple of the target, as in *1.20 × after 150*, says where a run ended that did not reach it; – was not "
         "run.",
+        *allowances(part),
         *(luck(part, size) for size in part.get("luck", {}))])
+
+
+def allowances(part: dict) -> list[str]:
+    """What the time that a target leaves is enough for, in words, for the pairs that miss it."""
+    found = []
+    for size, target in zip(sorted({pair["size"] for pair in part["pairs"]}), TIME_TARGETS, strict=False):
+        for pair in (pair for pair in part["pairs"] if pair["size"] == size):
+            ratio = ratios.time_ratio(pair, "usual")
+            if ratio is None or ratio.median > target:
+                number, loss = ratios.allowance(pair, target)
+                smaller = " + ".join(str(stage["evaluations"]) for stage in list(pair["runs"]["fast"]["stages"].values())[:-1])
+                found.append(f"{pair['content']} × {pair['style']}, {size} px: {target:g} of the usual way's time is enough for "
+                             f"{smaller} + {number} evaluations, and there the loss is {loss:.3f} × the target")
+    return [f"*What is missing.* {'; '.join(found)}."] if found else []
 
 
 def luck(part: dict, size: str) -> str:
@@ -196,19 +213,40 @@ def free_memory(part: dict) -> str:
 
 def growth_claims(part: dict) -> list[Claim]:
     sizes, ratio = list(ratios.per_pixel(part))[1:], ratios.pace_ratio(part)
-    return [Claim(f"seconds a pixel, slowest size over fastest, {sizes[0]} to {sizes[-1]} px", str(ratio), ratio.median, 1.2)]
+    claims = [Claim(f"seconds a pixel, slowest size over fastest, {sizes[0]} to {sizes[-1]} px", str(ratio), ratio.median, 1.2)]
+    for size, target in zip(list(part["runs"])[-2:], (3, 8), strict=True):
+        peak = part["runs"][size]["peak"] / 1e9
+        claims.append(Claim(f"peak memory of the whole process, GB, {size} × {size} px", f"{peak:.2f}", peak, target))
+    for what, name in (("peak", "memory"), ("seconds", "time")):
+        found = ratios.foreseen(part, what)
+        sizes = [size for size, run in part["runs"].items() if what == "peak" or run["seconds"] >= LONG_RUN]
+        values = [found[int(size)] for size in sizes]
+        claims.append(Claim(f"{name} as estimated before a run, over what it took, {sizes[0]} to {sizes[-1]} px, off by",
+                            f"{max(abs(value - 1) for value in values):.2f} ({min(values):.2f}–{max(values):.2f})",
+                            max(abs(value - 1) for value in values), 0.25))
+    return claims
 
 
 def growth_section(part: dict) -> str:
-    rows = [[f"{size} × {size}", str(pace), f"{median(r[str(size)]['seconds'] for r in part['rounds']):.3f}",
-             f"{(part['peaks'][str(size)] - part['torch']) / 1e6:.0f} MB"] for size, pace in ratios.per_pixel(part).items()]
-    sizes = [int(size) for size in part["peaks"]]
-    bytes_more = part["peaks"][str(sizes[-1])] - part["peaks"][str(sizes[0])]
+    pace, (variable, value) = ratios.per_pixel(part), next(iter(AT_ONCE.items()))
+    rows = []
+    for size, run in part["runs"].items():
+        timed, at_once = int(size) in pace, part["at_once"].get(size)
+        rows.append([f"{size} × {size}", str(pace[int(size)]) if timed else "–",
+                     f"{median(r[size]['seconds'] for r in part['rounds']):.3f}" if timed else "–",
+                     f"{(run['peak'] - part['torch']) / 1e6:.0f} MB", f"{run['peak'] / 1e6:.0f} MB",
+                     f"{run['foreseen']['peak'] / 1e6:.0f} MB", f"{run['seconds']:.0f} s", f"{run['foreseen']['seconds']:.0f} s",
+                     f"{at_once['peak'] / 1e6:.0f} MB, {at_once['seconds']:.0f} s" if at_once else "–"])
+    peaks = {int(size): run["peak"] for size, run in part["runs"].items()}
+    small, large = min(peaks), max(peaks)
     return "\n\n".join([
         "## 4. How time and memory grow",
-        table(["picture", "µs a pixel", "seconds an evaluation", "peak above `import torch`"], rows),
-        f"Time is that of an evaluation; memory is that of a run of the fast solver with {part['steps']} evaluations. From "
-        f"{sizes[0]} to {sizes[-1]} px, each further pixel costs {bytes_more / (sizes[-1]**2 - sizes[0]**2) / 1e3:.1f} kB."])
+        table(["picture", "µs a pixel", "seconds an evaluation", "peak above `import torch`", "peak of the process", "estimated",
+               "the run took", "estimated", "large pieces given back"], rows),
+        f"The first two are those of an evaluation. A run is one of the fast solver whose work is that of {part['steps']} "
+        f"evaluations at full size; *estimated* is what `stlib.estimate` said before it. From {small} to {large} px, each "
+        f"further pixel costs {(peaks[large] - peaks[small]) / (large**2 - small**2) / 1e3:.1f} kB. The last column is the peak "
+        f"of the process, and the seconds of the run, with `{variable}={value}`, as in part 3."])
 
 
 def start_claims(part: dict) -> list[Claim]:
@@ -225,8 +263,41 @@ def start_section(part: dict) -> str:
         "Both decode the same file, for the first time in a process; ours compares its SHA-256 as well."])
 
 
+def valley_claims(part: dict) -> list[Claim]:
+    return []
+
+
+def valley_section(part: dict) -> str:
+    shares = [step["share"] for step in part["pairs"][0]["steps"]]
+    rows = []
+    for pair in part["pairs"]:
+        for what in ("model", "loss"):
+            rows.append([f"{pair['content']} × {pair['style']}: " + ("promised" if what == "model" else "found"),
+                         *(f"{step[what] / pair['loss']:.2f}" for step in pair["steps"])])
+    best = [min(step["loss"] for step in pair["steps"]) / pair["loss"] for pair in part["pairs"]]
+    lbfgs = [pair["lbfgs"] / pair["loss"] for pair in part["pairs"]]
+    return "\n\n".join([
+        "## 6. How far a quadratic model holds",
+        table(["loss, over that before the step; share of Newton's step:", *(f"{share:g}" for share in shares)], rows),
+        f"Could a better model of the loss save more evaluations than L-BFGS? At {part['size']} px, after "
+        f"{part['pairs'][0]['evaluations']} evaluations of the plain solver, conjugate gradients take the lowest point of the "
+        f"loss's second-order model that {_and(str(pair['directions']) for pair in part['pairs'])} more evaluations can find "
+        "(fewer than the most allowed where the curvature turns negative). No method that asks for gradients alone gets lower "
+        "on that model with as many. *Promised* is the model's loss along that step, *found* the picture's.",
+        f"The best of the shares tried is at {_and(f'{value:.3f}' for value in best)} of the loss before; L-BFGS, going on with "
+        f"as many evaluations, at {_and(f'{value:.3f}' for value in lbfgs)}. ReLUs and poolings switch on the way, so the "
+        "model holds for a short part of its own step only: what limits a faster solver here is not how well it knows the "
+        "curvature, but how soon the curvature is another one."])
+
+
+def _and(words: Iterable[str]) -> str:
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 CLAIMS: dict[str, Callable[[dict], list[Claim]]] = {
-    "evaluation": evaluation_claims, "time": time_claims, "memory": memory_claims, "growth": growth_claims, "start": start_claims}
+    "evaluation": evaluation_claims, "time": time_claims, "memory": memory_claims, "growth": growth_claims, "start": start_claims,
+    "valley": valley_claims}
 SECTIONS: dict[str, Callable[[dict], str]] = {
     "evaluation": evaluation_section, "time": time_section, "memory": memory_section, "growth": growth_section,
-    "start": start_section}
+    "start": start_section, "valley": valley_section}

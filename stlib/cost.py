@@ -1,10 +1,11 @@
 """What a run will cost, known before it begins: minutes, memory, and a refusal where the machine cannot.
 
 Memory is counted layer by layer, from the layer table and a few constants that were measured; time is that of an evaluation
-of a small picture, scaled by the pixels.
+of a small picture, scaled by the pixels and a little more.
 """
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +33,8 @@ PICTURES = 12  # of the content's size: the start, the best so far, and those of
 WAVES = 10  # more of them for the fast solver: the waves of a picture, those times their gain, and their gradients
 HISTORY = {"plain": 10, "fast": 10}  # pairs of pictures that L-BFGS remembers: HISTORY_SIZE of `transfer` and `solver`
 
-TIMED_SIDE = 192  # pixels from which the seconds a pixel change little: 6.4 µs there, 5.5 … 6.7 µs from 256 to 1024
+TIMED_SIDE = 192  # pixels; a pixel of a smaller picture takes longer, and one of a larger picture a little longer:
+SLOWER = 1 / 6000  # the share that each further pixel of the side adds (measured: 6.1 µs at 192, 6.9 at 1024, 8.0 at 2048)
 FORWARD = 0.4  # of an evaluation: the features of a picture, which need no gradient (2.4 of 6 µs a pixel at 384)
 SMALLEST = 32  # pixels of the shorter side; the layer table begins there
 CONTROL_GROUPS = Path("/sys/fs/cgroup")  # where Linux tells a container what it may use
@@ -65,9 +67,9 @@ def estimate(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG | Non
                        _demands(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every))
     looked_at = [content, *(brush.picture for brush in brushes)]  # for their features, once
     pixels = steps * _pixels(content) + FORWARD * sum(_pixels(picture) for picture in looked_at)
-    side = min(TIMED_SIDE, max(SMALLEST, round(_pixels(content)**0.5)))
-    seconds = pixels * seconds_per_pixel(VGG() if net is None else net, side, brushes, content_layers, style_layers)
-    return Estimate(seconds, held + bytes_needed)
+    side = max(SMALLEST, round(_pixels(content)**0.5))
+    pace = seconds_per_pixel(VGG() if net is None else net, min(side, TIMED_SIDE), brushes, content_layers, style_layers)
+    return Estimate(pixels * pace * (1 + SLOWER * max(0, side - TIMED_SIDE)), held + bytes_needed)
 
 
 def check_memory(content: Tensor, brushes: Sequence[Brush], net: VGG | None, content_layers: Sequence[str],
@@ -164,7 +166,7 @@ def free_memory() -> int:
 
 def seconds_per_pixel(net: VGG, side: int, brushes: Sequence[Brush], content_layers: Sequence[str] = CONTENT_LAYERS,
                       style_layers: Sequence[str] = STYLE_LAYERS) -> float:
-    """Seconds that an evaluation takes for each pixel of a square picture of `side` pixels: the shortest of three."""
+    """Seconds that an evaluation takes for each pixel of a square picture of `side` pixels: the median of three."""
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
     small = [replace(brush, picture=noise, mask=None if brush.mask is None else noise[0, 0]) for brush in brushes]
     objective = Objective(net, noise, small, content_layers=content_layers, style_layers=style_layers)
@@ -174,7 +176,7 @@ def seconds_per_pixel(net: VGG, side: int, brushes: Sequence[Brush], content_lay
         objective(x)[0].backward()
         float(x.grad.sum())  # a graphics card is waited for
         seconds.append(time.perf_counter() - started)
-    return min(seconds) / _pixels(noise)
+    return statistics.median(seconds[1:]) / _pixels(noise)
 
 
 def _demands(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every

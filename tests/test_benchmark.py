@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 
-from stlib import content_loss, sample, style_layer_loss, style_target
+from stlib import content_loss, sample, style_layer_loss, style_target, style_transfer
 from stlib.objective import STYLE_LAYERS, Objective
 
 FOLDER = Path(__file__).parents[1] / "benchmarks"
@@ -25,6 +25,7 @@ import ratios  # noqa: E402
 import recipes  # noqa: E402
 import report  # noqa: E402
 import run  # noqa: E402
+import valley  # noqa: E402
 
 MEASURED = FOLDER / "results.json"
 KERAS = """
@@ -153,6 +154,30 @@ def test_sgd_with_a_rate_that_is_too_large_is_seen_to_diverge(net):
     assert descents.sgd(net, p, a, evaluations=4, rate=1000.0)["diverged"]
 
 
+def test_conjugate_gradients_find_the_lowest_point_of_a_quadratic():
+    H = torch.tensor([[4.0, 1.0, 0.0], [1.0, 3.0, 0.5], [0.0, 0.5, 2.0]], dtype=torch.float64)
+    lowest, x = torch.tensor([1.0, -2.0, 0.5], dtype=torch.float64), torch.zeros(3, dtype=torch.float64)
+    d, g, made = valley.conjugate_gradients(lambda x: H @ (x - lowest), x, directions=3)
+    assert made == 3 and torch.allclose(d, lowest) and torch.allclose(g, -H @ lowest)
+
+
+def test_conjugate_gradients_end_where_the_model_has_no_lowest_point():
+    H = torch.diag(torch.tensor([1.0, -4.0]))
+    d, _, made = valley.conjugate_gradients(lambda x: H @ x, torch.ones(2), directions=5)
+    assert made == 1 and not d.any()  # along the first gradient the curvature is negative
+
+
+def test_newtons_step_is_compared_with_l_bfgs_after_as_many_evaluations(net):
+    p, a = recipes.picture("castle", 48), recipes.picture("cafe-terrace", 48)
+    found = valley.newton(net, p, a, evaluations=5, directions=2)
+    history = style_transfer(p, a, net=net, solver="plain", steps=5 + 2 + len(valley.SHARES), progress=False).history
+    lowest = [min(row["total"] for row in history[:number]) for number in (5, 5 + found["directions"] + len(valley.SHARES))]
+    assert [found["loss"], found["lbfgs"]] == pytest.approx(lowest)
+    last = found["steps"][-1]
+    assert last["model"] < found["loss"]
+    assert last["loss"] == pytest.approx(last["model"], rel=0.05)  # so short a step the model should foresee
+
+
 def trace(seconds: float, evaluations: int, rate: float, target: float, stages: dict | None = None) -> dict:
     """A made-up run whose loss falls like n^-rate from four times the target."""
     begin = sum(stage["evaluations"] * stage["seconds"] for stage in (stages or {}).values())
@@ -200,21 +225,28 @@ def made_up():
             for n in range(3)], "runs": {
             name: {"peak": (500 + peak) * 1e6, "evaluations": 106, "remembered": None if name in ("fast", "plain") else 100}
             for name, peak in peaks.items()}},
-        "growth": {"torch": 500e6, "steps": 15, "peaks": {str(size): 800e6 + 1.8e3 * size**2 for size in (128, 256, 512, 1024)},
+        "growth": {"torch": 500e6, "steps": 15, "at_once": {"1024": {"peak": 2400e6, "seconds": 150.0}}, "runs": {
+            str(size): {"peak": 800e6 + 1.8e3 * size**2, "seconds": 9e-5 * size**2, "foreseen": {
+                "peak": 900e6 + 1.9e3 * size**2, "seconds": 1.1e-4 * size**2}} for size in (128, 256, 512, 1024, 2048)},
                    "rounds": [{str(size): {"seconds": 6e-6 * size**2 * (1 + 0.03 * n * size / 1024), "pixels": size**2, "work": 1}
                                for size in (128, 256, 512, 1024)} for n in range(3)]},
         "start": {"rounds": [{"stlib": {"import": 0.05, "weights": 0.15}, "pastiche": {"import": 0.01, "weights": 3.0 + n}}
-                             for n in range(3)]}}
+                             for n in range(3)]},
+        "valley": {"size": 256, "pairs": [
+            {"content": content, "style": style, "evaluations": 100, "loss": 1e6, "directions": 12, "lbfgs": 9.5e5,
+             "steps": [{"share": share, "model": 9e5, "loss": 2e6 - 1e6 * (1 - share)} for share in (1, 0.5, 0.25)]}
+            for content, style in run.PAIRS]}}
 
 
 def test_the_report_is_complete(made_up):
     text = report.text(made_up)
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## 1. Seconds an evaluation", "## 2. Time to the same loss", "## 3. Peak memory of a whole run",
-        "## 4. How time and memory grow", "## 5. Start"]
+        "## 4. How time and memory grow", "## 5. Start", "## 6. How far a quadratic model holds"]
     assert "Abacus 3000" in text and "nan" not in text and "inf" not in text
     first = text.split("\n\n")[3].splitlines()
-    assert len(first) == 2 + 10  # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, weights
+    # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, two large ones, two estimates, weights
+    assert len(first) == 2 + 14
     assert all(line.endswith("| yes |") or line.endswith("| **no** |") for line in first[2:])
     for recipe in recipes.RECIPES:
         assert f"| {ratios.NAMES[recipe]} |" in text
@@ -226,6 +258,10 @@ def test_the_report_computes_what_it_says(made_up):
     assert claims["peak memory of a run, over that of our layers the usual way, 512 px"].value == pytest.approx(900 / 2400)
     assert claims["weights decoded, times faster than by pastiche"].value == pytest.approx(4 / 0.15)
     assert claims["seconds a pixel, slowest size over fastest, 256 to 1024 px"].value == pytest.approx(1.03 / (1 + 0.03 / 4))
+    assert claims["peak memory of the whole process, GB, 2048 × 2048 px"].value == pytest.approx(0.8 + 1.8e-6 * 2048**2)
+    assert claims["time as estimated before a run, over what it took, 512 to 2048 px, off by"].value == pytest.approx(2 / 9)
+    most = (0.9 + 1.9e-6 * 128**2) / (0.8 + 1.8e-6 * 128**2) - 1
+    assert claims["memory as estimated before a run, over what it took, 128 to 2048 px, off by"].value == pytest.approx(most)
     pair = made_up["time"]["pairs"][0]
     full = len(pair["runs"]["fast"]["losses"])
     assert ratios.time_ratio(pair).values[0] == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.3))
@@ -240,6 +276,22 @@ def test_the_report_says_how_much_is_luck(made_up):
     text = report.text(made_up)
     assert "ends at 0.978 and 1.030 × the target" in text
     assert "after 267 of its 300 evaluations" in text
+
+
+def test_the_report_says_what_a_share_of_the_time_is_enough_for(made_up):
+    """0.45 of 0.1 + 300 · 0.41 s, without 0.2 + 150 · 0.02 + 120 · 0.08 s, is 141 evaluations of 0.3 s."""
+    pair = made_up["time"]["pairs"][0]
+    assert ratios.allowance(pair, 0.45)[0] == 141
+    for pair in made_up["time"]["pairs"]:
+        pair["runs"]["fast"]["reached"] = False
+    assert "512 px: 0.45 of the usual way's time is enough for 150 + 120 + 141 evaluations" in report.text(made_up)
+
+
+def test_the_report_compares_newtons_step_with_l_bfgs(made_up):
+    text = report.text(made_up)
+    assert "| castle × cafe-terrace: promised | 0.90 | 0.90 | 0.90 |" in text
+    assert "| castle × cafe-terrace: found | 2.00 | 1.50 | 1.25 |" in text
+    assert "at 1.250, 1.250 and 1.250 of the loss before" in text and "at 0.950, 0.950 and 0.950." in text
 
 
 def test_the_report_says_what_free_memory_takes(made_up):

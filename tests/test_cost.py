@@ -164,10 +164,11 @@ def test_a_large_style_picture_counts(one_second):
 
 
 def test_seconds_grow_with_pixels_and_steps(one_second):
-    """In proportion, but for the features of the two pictures."""
-    seconds = estimate(blank(500, 400), blank(500, 400), steps=100).seconds
-    assert seconds == pytest.approx(0.2 * (100 + 2 * cost.FORWARD))
-    assert estimate(blank(1000, 800), blank(1000, 800), steps=100).seconds == pytest.approx(4 * seconds)
+    """In proportion, but for the features of the two pictures, and a little more for each pixel of a large one."""
+    seconds = estimate(blank(160, 90), blank(160, 90), steps=100).seconds
+    assert seconds == pytest.approx(0.0144 * (100 + 2 * cost.FORWARD))
+    large = estimate(blank(1600, 900), blank(1600, 900), steps=100).seconds
+    assert large == pytest.approx(100 * seconds * (1 + (1200 - cost.TIMED_SIDE) * cost.SLOWER))
 
 
 def test_seconds_are_those_of_a_run(net):
