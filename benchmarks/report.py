@@ -276,18 +276,19 @@ def valley_section(part: dict) -> str:
                          *(f"{step[what] / pair['loss']:.2f}" for step in pair["steps"])])
     best = [min(step["loss"] for step in pair["steps"]) / pair["loss"] for pair in part["pairs"]]
     lbfgs = [pair["lbfgs"] / pair["loss"] for pair in part["pairs"]]
+    directions = sorted({pair["directions"] for pair in part["pairs"]})
     return "\n\n".join([
         "## 6. How far a quadratic model holds",
         table(["loss, over that before the step; share of Newton's step:", *(f"{share:g}" for share in shares)], rows),
         f"Could a better model of the loss save more evaluations than L-BFGS? At {part['size']} px, after "
-        f"{part['pairs'][0]['evaluations']} evaluations of the plain solver, conjugate gradients take the lowest point of the "
-        f"loss's second-order model that {_and(str(pair['directions']) for pair in part['pairs'])} more evaluations can find "
-        "(fewer than the most allowed where the curvature turns negative). No method that asks for gradients alone gets lower "
-        "on that model with as many. *Promised* is the model's loss along that step, *found* the picture's.",
-        f"The best of the shares tried is at {_and(f'{value:.3f}' for value in best)} of the loss before; L-BFGS, going on with "
-        f"as many evaluations, at {_and(f'{value:.3f}' for value in lbfgs)}. ReLUs and poolings switch on the way, so the "
-        "model holds for a short part of its own step only: what limits a faster solver here is not how well it knows the "
-        "curvature, but how soon the curvature is another one."])
+        f"{part['pairs'][0]['evaluations']} evaluations of the plain solver, conjugate gradients look for the lowest point of "
+        f"the loss's quadratic model, with {_and(map(str, directions))} more evaluations. No method that asks for gradients "
+        "alone gets lower on that model with as many. *Promised* is the model's loss along that step, *found* the picture's.",
+        f"The best of the shares tried is at {_and(f'{value:.3f}' for value in best)} times the loss before; L-BFGS, going on "
+        f"with as many evaluations, at {_and(f'{value:.3f}' for value in lbfgs)}."
+        + (" So the model holds for a small part of its own step only: ReLUs and poolings switch on the way. What limits a "
+           "faster solver is not how well it knows the curvature, but how soon the curvature is another one."
+           if all(one > other for one, other in zip(best, lbfgs, strict=True)) else "")])
 
 
 def _and(words: Iterable[str]) -> str:

@@ -291,7 +291,9 @@ def test_the_report_compares_newtons_step_with_l_bfgs(made_up):
     text = report.text(made_up)
     assert "| castle × cafe-terrace: promised | 0.90 | 0.90 | 0.90 |" in text
     assert "| castle × cafe-terrace: found | 2.00 | 1.50 | 1.25 |" in text
-    assert "at 1.250, 1.250 and 1.250 of the loss before" in text and "at 0.950, 0.950 and 0.950." in text
+    assert "at 1.250, 1.250 and 1.250 times the loss before" in text and "at 0.950, 0.950 and 0.950. So" in text
+    made_up["valley"]["pairs"][0]["lbfgs"] = 1.3e6
+    assert "at 1.300, 0.950 and 0.950." in report.text(made_up) and "So the model holds" not in report.text(made_up)
 
 
 def test_the_report_says_what_free_memory_takes(made_up):
