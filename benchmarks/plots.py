@@ -114,7 +114,8 @@ def overview(results: dict) -> Figure:
             axes[1, 1].annotate(f"{size} px", (across, up), (8, -12), textcoords="offset points")
         largest = list(growth["runs"])[-1]
         axes[1, 1].set(title=f"A picture of {largest} × {largest} pixels takes {peaks[-1]:.1f} GB",
-                       xlabel="megapixels", ylabel="peak memory above import torch, GB", ylim=(0, None), xlim=(0, 1.15 * megapixels[-1]))
+                       xlabel="megapixels", ylabel="peak memory above import torch, GB", ylim=(0, None),
+                       xlim=(0, 1.15 * megapixels[-1]))
     return figure
 
 
