@@ -221,9 +221,10 @@ def growth_claims(part: dict) -> list[Claim]:
         found = ratios.foreseen(part, what)
         sizes = [size for size, run in part["runs"].items() if what == "peak" or run["seconds"] >= LONG_RUN]
         values = [found[int(size)] for size in sizes]
-        claims.append(Claim(f"{name} as estimated before a run, over what it took, {sizes[0]} to {sizes[-1]} px, off by",
-                            f"{max(abs(value - 1) for value in values):.2f} ({min(values):.2f}–{max(values):.2f})",
-                            max(abs(value - 1) for value in values), 0.25))
+        if values:
+            off = max(abs(value - 1) for value in values)
+            claims.append(Claim(f"{name} as estimated before a run, over what it took, {sizes[0]} to {sizes[-1]} px, off by",
+                                f"{off:.2f} ({min(values):.2f}–{max(values):.2f})", off, 0.25))
     return claims
 
 

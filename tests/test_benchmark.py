@@ -271,6 +271,15 @@ def test_the_report_computes_what_it_says(made_up):
     assert usual == pytest.approx((0.2 + 150 * 0.02 + 120 * 0.08 + full * 0.3) / (0.1 + 300 * 0.4))
 
 
+def test_short_runs_make_no_claim_about_time(made_up):
+    """Those of --quick all are short."""
+    for measured in made_up["growth"]["runs"].values():
+        measured["seconds"] = 1.0
+    what = [claim.what for claim in report.growth_claims(made_up["growth"])]
+    assert any(name.startswith("memory as estimated") for name in what)
+    assert not any(name.startswith("time as estimated") for name in what)
+
+
 def test_the_report_says_how_much_is_luck(made_up):
     """The made-up plain run ends at 961,125; another one ended at 990,000, which it passes after 267 evaluations."""
     text = report.text(made_up)
