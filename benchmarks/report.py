@@ -206,7 +206,8 @@ def free_memory(part: dict) -> str:
     least = median(r["at_once"]["peak"] for r in rounds) - part["torch"]
     longer = Spread(tuple(r["at_once"]["seconds"] / r["kept"]["seconds"] for r in rounds))
     return (f"A part of a peak is memory that is free: the system's library keeps it for later, in pieces that do not fit what "
-            f"comes next. With `{variable}={value}` (Linux) it gives larger pieces back at once. Then ours takes "
+            f"comes next. Ours asks for it back before the gradients of a large pooling (`stlib.heap`). "
+            f"With `{variable}={value}` (Linux) the library gives larger pieces back at once. Then ours takes "
             f"{least / 1e6:.0f} MB, {least / 1e6 / ratios.above_torch(part, 'usual'):.2f} of the usual way, and {longer} "
             "times as long.")
 

@@ -17,6 +17,7 @@ import psutil
 import torch
 from torch import Tensor
 
+from stlib import heap
 from stlib.brushes import Brush, as_brushes
 from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
 from stlib.solver import Stage, stages
@@ -26,8 +27,7 @@ from stlib.winograd import FEWEST_PRODUCTS
 # measured as the peak resident memory of fresh processes, 64 … 2048 pixels (Linux on x86-64, glibc, PyTorch 2)
 NETWORK = 220e6  # bytes that building VGG-19 takes: 80 MB of weights, and what their decoding leaves behind
 RUNTIME = 150e6  # bytes that the first evaluation takes at any size: PyTorch's code and its kernels' own buffers
-HOLES = 0.5  # the share by which a small block of memory grows, since the gap that it leaves does not fit the next one
-MAPPED = 32 * 2**20  # bytes from which glibc gives a block pages of its own, which leave no gap
+HOLES = 0.2  # the share by which a small block of memory grows, since the gap that it leaves does not always fit the next one
 WORK = 2.25  # of a layer's output, for its gradients or the indices of a pooling (counted by PyTorch's profiler)
 PICTURES = 12  # of the content's size: the start, the best so far, and those of the optimiser and its line search
 WAVES = 10  # more of them for the fast solver: the waves of a picture, those times their gain, and their gradients
@@ -212,7 +212,7 @@ def _fixed(rows: Sequence[Layer]) -> float:
 
 def _block(size: float) -> float:
     """Bytes that a block which lives for a while takes from the system, with its share of the holes."""
-    return size * (1 + HOLES * max(0.0, 1 - size / MAPPED))
+    return size * (1 + HOLES * max(0.0, 1 - size / heap.LARGE))
 
 
 def _pixels(picture: Tensor) -> int:

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stlib import frozen, winograd
+from stlib import frozen, heap, winograd
 from stlib.images import sample, sample_names
 from stlib.weights import BLOCKS, Weights, conv_shapes, load_weights
 
@@ -158,7 +158,7 @@ class VGG(nn.Module):
                 # in place it saves a third of the memory, but it would overwrite a convolution's output that was asked for
                 x = F.relu(x, inplace=name.replace("relu", "conv") not in layers)
             else:
-                x = POOLINGS[self.pooling](x)
+                x = self._pool(x)
             if name in layers:
                 found[name] = verdict(name, x)
         return {layer: found[layer] for layer in layers}
@@ -180,6 +180,13 @@ class VGG(nn.Module):
         if not winograd.pays(convolution, x):
             return frozen.convolve(x, convolution.weight, convolution.bias)
         return winograd.convolve(x, partial(self._filters, name, x.shape[2] * x.shape[3]), convolution.bias)
+
+    def _pool(self, x: Tensor) -> Tensor:
+        pooled = POOLINGS[self.pooling](x)
+        if pooled.requires_grad and x.device.type == "cpu" and x.nbytes >= heap.LARGE:
+            # its gradients are large and many: before they come, let go of what those of the deeper layers have left
+            pooled.register_hook(lambda gradient: heap.give_back())
+        return pooled
 
     def _filters(self, name: str, M: int) -> Tensor:
         """A layer's filters as Winograd's convolution of M positions wants them, in 4 times their memory."""

@@ -1,0 +1,96 @@
+"""Free memory goes back to the system, where it can and when it matters."""
+
+import ctypes
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from stlib import VGG, heap
+
+HOLD_AND_FREE = """
+import psutil, torch
+from stlib import heap
+held = lambda: psutil.Process().memory_info().rss / 2**20
+blocks = [torch.ones(2**20) for _ in range(100)]  # of 4 MB
+last = torch.ones(2**20)  # behind them, so that they are a gap when they are gone
+blocks.clear()
+before = held()
+heap.give_back()
+print(before - held())
+"""
+needs_malloc_trim = pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc's malloc_trim")
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Each call of `give_back`, of which nothing else remains."""
+    seen = []
+    monkeypatch.setattr(heap, "give_back", lambda: seen.append(True))
+    return seen
+
+
+@pytest.fixture(scope="module")
+def nets():
+    return {pooling: VGG(pooling=pooling, device="cpu") for pooling in ("max", "average")}
+
+
+@needs_malloc_trim
+def test_what_is_free_goes_back_to_the_system():
+    """400 MB of blocks that glibc keeps, when it is told that they are small."""
+    keeps = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": "0"}
+    out = subprocess.run([sys.executable, "-c", HOLD_AND_FREE], env=keeps, capture_output=True, text=True, check=True).stdout
+    assert float(out) > 350
+
+
+@pytest.mark.parametrize("platform", ["win32", "darwin"])
+def test_other_systems_are_left_alone(monkeypatch, platform):
+    """Windows has no C library under the name that is no name."""
+    heap._malloc_trim.cache_clear()
+    monkeypatch.setattr(heap.sys, "platform", platform)
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("looked for a C library"))
+    heap.give_back()
+    heap._malloc_trim.cache_clear()
+
+
+def test_a_c_library_without_the_function_is_left_alone(monkeypatch):
+    """For example musl, that of Alpine Linux."""
+    heap._malloc_trim.cache_clear()
+    monkeypatch.setattr(heap.sys, "platform", "linux")
+    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
+    heap.give_back()
+    heap._malloc_trim.cache_clear()
+
+
+@pytest.mark.parametrize("pooling", ["max", "average"])
+def test_a_large_pooling_gives_back_before_its_gradient(nets, calls, monkeypatch, pooling):
+    """At 64 pixels the inputs of pool1 … pool4 have 1, 0.5, 0.25 and 0.125 MB."""
+    monkeypatch.setattr(heap, "LARGE", 2**19)
+    x = torch.rand(1, 3, 64, 64, requires_grad=True)
+    loss = nets[pooling].features(x, ["relu5_1"])["relu5_1"].sum()
+    assert not calls
+    loss.backward()
+    assert len(calls) == 2
+
+
+def test_the_gradient_is_the_same(nets, monkeypatch):
+    """To the last bit."""
+    gradients = []
+    for large in (1, 2**40):
+        monkeypatch.setattr(heap, "LARGE", large)
+        x = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        nets["max"].features(x, ["relu4_1"])["relu4_1"].square().sum().backward()
+        gradients.append(x.grad)
+    assert torch.equal(*gradients)
+
+
+def test_small_pictures_and_features_alone_do_not_pay_for_it(nets, calls, monkeypatch):
+    """Nor does a picture that asks for no gradient, however large."""
+    x = torch.rand(1, 3, 64, 64, requires_grad=True)
+    nets["max"].features(x, ["relu2_1"])["relu2_1"].sum().backward()
+    monkeypatch.setattr(heap, "LARGE", 1)
+    nets["max"].features(x.detach(), ["relu2_1"])
+    assert not calls
