@@ -33,6 +33,14 @@ def calls(monkeypatch):
     return seen
 
 
+@pytest.fixture
+def another_system():
+    """Looks for the C library anew, in a test and after it, whether the test passes or not."""
+    heap._malloc_trim.cache_clear()
+    yield
+    heap._malloc_trim.cache_clear()
+
+
 @pytest.fixture(scope="module")
 def nets():
     return {pooling: VGG(pooling=pooling, device="cpu") for pooling in ("max", "average")}
@@ -47,22 +55,18 @@ def test_what_is_free_goes_back_to_the_system():
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
-def test_other_systems_are_left_alone(monkeypatch, platform):
+def test_other_systems_are_left_alone(another_system, monkeypatch, platform):
     """Windows has no C library under the name that is no name."""
-    heap._malloc_trim.cache_clear()
     monkeypatch.setattr(heap.sys, "platform", platform)
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("looked for a C library"))
     heap.give_back()
-    heap._malloc_trim.cache_clear()
 
 
-def test_a_c_library_without_the_function_is_left_alone(monkeypatch):
+def test_a_c_library_without_the_function_is_left_alone(another_system, monkeypatch):
     """For example musl, that of Alpine Linux."""
-    heap._malloc_trim.cache_clear()
     monkeypatch.setattr(heap.sys, "platform", "linux")
     monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
     heap.give_back()
-    heap._malloc_trim.cache_clear()
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])
