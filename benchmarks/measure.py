@@ -18,6 +18,7 @@ from pathlib import Path
 LONGEST = 3600  # seconds that a measurement may take
 GEMM_SIDES = (1024, 1536, 2048)
 AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc gives blocks of 1 MB and more back to the system when they are freed
+SMALL_PAGES = {"THP_MEM_ALLOC_ENABLE": "0"}  # as PyTorch takes memory unless stlib, which all tasks import, asks for large ones
 
 
 def fresh(task: str, variables: dict[str, str] | None = None, **arguments) -> dict:
@@ -72,17 +73,22 @@ def descent(method: str, content: str, style: str, size: int, **settings) -> dic
     return getattr(descents, method)(*_ready(content, style, size), **settings)
 
 
-def slices(content: str, style: str, size: int, evaluations: int, steps: int, repeats: int) -> list[dict]:
-    """Short runs in turn: seconds an evaluation at each size, and for all else.
+def slices(content: str, style: str, size: int, evaluations: int, steps: int) -> dict:
+    """Short runs of both solvers: seconds an evaluation at each size, and for all else."""
+    import descents
 
-    "usual" is "plain" again, with the evaluations of the recipe "usual".
-    """
+    net, p, a = _ready(content, style, size)
+    return {"plain": _pace(descents.plain(net, p, a, evaluations)), "fast": _pace(descents.fast(net, p, a, steps))}
+
+
+def usual_slice(content: str, style: str, size: int, evaluations: int) -> dict:
+    """The slice "plain" again, with the evaluations of the recipe "usual"."""
     import descents
     import recipes
 
-    net, p, a = _ready(content, style, size)
-    return [{"plain": _pace(descents.plain(net, p, a, evaluations)), "fast": _pace(descents.fast(net, p, a, steps)),
-             "usual": _pace(descents.followed(recipes.usual(content, style, size), evaluations))} for _ in range(repeats)]
+    recipe = recipes.usual(content, style, size)
+    recipe.evaluate()
+    return _pace(descents.followed(recipe, evaluations))
 
 
 def newton(content: str, style: str, size: int, **settings) -> dict:
@@ -143,7 +149,8 @@ def start(package: str) -> dict:
     return {"import": imported - began, "weights": time.perf_counter() - imported}
 
 
-TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, newton, torch_alone, memory, start)}
+TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, usual_slice, newton, torch_alone, memory,
+                                          start)}
 
 
 def _timed(work, repeats: int) -> list[float]:

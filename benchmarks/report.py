@@ -90,7 +90,9 @@ def evaluation_section(part: dict) -> str:
         "Useful work is two operations for each multiplication of direct convolutions, forward and again for the gradient, as "
         "far as the losses need the network. A convolution that multiplies less than a direct one (Winograd's) can pass 1.",
         "The tutorial's losses end at the fifth convolution, so it has less to do. Gatys' notebook runs the network to its "
-        "end. The Keras example sends content, style and generated picture through the network each time."])
+        "end. The Keras example sends content, style and generated picture through the network each time.",
+        "Where the system has pages of 2 MB, stlib asks PyTorch to take memory in those, since memory that is taken anew for "
+        "each evaluation has to be cleared page by page (`stlib.heap`). The others take it as PyTorch does unless asked."])
 
 
 def time_claims(part: dict) -> list[Claim]:

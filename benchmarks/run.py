@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from measure import AT_ONCE, fresh  # and nothing heavy: see there
+from measure import AT_ONCE, SMALL_PAGES, fresh  # and nothing heavy: see there
 
 ROOT = Path(__file__).parents[1]
 PAIRS = (("castle", "cafe-terrace"), ("astronaut", "church-at-auvers"), ("cat", "langlois-bridge"))
@@ -70,10 +70,15 @@ def evaluation(settings: Settings, _) -> Iterator[dict]:
     for _ in range(settings.repeats):
         rounds.append({"gemm": fresh("gemm", repeats=9)["rate"]})
         for recipe in ("ours", "usual", "pastiche", "tutorial", "gatys", "keras"):
-            rounds[-1][recipe] = {str(size): fresh("evaluation", recipe=recipe, content=content, style=style, size=size,
-                                                   repeats=timed)
+            rounds[-1][recipe] = {str(size): fresh("evaluation", variables=pages(recipe), recipe=recipe, content=content,
+                                                   style=style, size=size, repeats=timed)
                                   for size, timed in zip(settings.sizes, settings.timed, strict=True)}
         yield {"sizes": settings.sizes, "pair": PAIRS[0], "rounds": rounds}
+
+
+def pages(run: str) -> dict[str, str]:
+    """What the environment of a run says about memory: only ours asks for large pages."""
+    return {} if run in ("ours", "fast", "plain") else SMALL_PAGES
 
 
 def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
@@ -115,8 +120,14 @@ def one_pair(settings: Settings, content: str, style: str, size: int, others: di
     runs = {"plain": plain, "fast": fresh("descent", method="fast", steps=settings.steps, target=target, **what)}
     for method, how in others.items():
         runs[method] = fresh("descent", method=method, target=target, **how, **what)
-    slices = fresh("slices", evaluations=settings.slice, steps=settings.slice, repeats=settings.repeats, **what)
-    return {**what, "target": target, "runs": runs, "slices": slices}
+    return {**what, "target": target, "runs": runs, "slices": slices_in_turn(settings, what)}
+
+
+def slices_in_turn(settings: Settings, what: dict) -> list[dict]:
+    """Rounds of short runs of one pair: both solvers with our evaluations, and the plain one with the usual ones."""
+    return [{**fresh("slices", evaluations=settings.slice, steps=settings.slice, **what),
+             "usual": fresh("usual_slice", variables=SMALL_PAGES, evaluations=settings.slice, **what)}
+            for _ in range(settings.repeats)]
 
 
 def memory(settings: Settings, _) -> Iterator[dict]:
@@ -124,8 +135,8 @@ def memory(settings: Settings, _) -> Iterator[dict]:
     content, style = SQUARE
     found = {"size": settings.memory_size, "torch": fresh("torch_alone")["peak"], "runs": {}}
     for run, evaluations in settings.runs:
-        found["runs"][run] = fresh("memory", run=run, content=content, style=style, size=settings.memory_size,
-                                   evaluations=evaluations)
+        found["runs"][run] = fresh("memory", variables=pages(run), run=run, content=content, style=style,
+                                   size=settings.memory_size, evaluations=evaluations)
         yield found
     what = {"run": "fast", "content": content, "style": style, "size": settings.memory_size, "evaluations": settings.runs[0][1]}
     found["free_memory"] = [{"kept": fresh("memory", **what), "at_once": fresh("memory", variables=AT_ONCE, **what)}

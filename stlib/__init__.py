@@ -7,6 +7,10 @@ To go further: `Brush` for several styles; the modules `colour` (keep the photo'
 `doctor` says whether this machine is ready; module `check` holds the checkers of the exercises.
 """
 
+from stlib import heap
+
+heap.ask_for_large_pages()  # before the other modules make their first tensors
+
 from stlib.brushes import Brush
 from stlib.checkpoint import CheckpointError
 from stlib.cost import estimate

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # a folder of scripts, not a package
 
 import descents  # noqa: E402
+import measure  # noqa: E402
 import plots  # noqa: E402
 import ratios  # noqa: E402
 import recipes  # noqa: E402
@@ -308,6 +309,13 @@ def test_the_report_compares_newtons_step_with_l_bfgs(made_up):
 def test_the_report_says_what_free_memory_takes(made_up):
     """Peaks of 660, 680 and 700 MB above torch's 500, against 2400 of the usual way."""
     assert "Then ours takes 680 MB, 0.28 of the usual way, and 1.55 (1.50–1.60) times as long." in report.text(made_up)
+
+
+def test_only_ours_takes_large_pages():
+    """Every task imports stlib, which asks for them; without it PyTorch takes small ones, and so do the others here."""
+    assert {name: run.pages(name) for name in ("ours", "fast", "plain")} == {"ours": {}, "fast": {}, "plain": {}}
+    for name in {*recipes.RECIPES} - {"ours"}:
+        assert run.pages(name) == measure.SMALL_PAGES
 
 
 def test_what_misses_its_target_is_told(made_up):

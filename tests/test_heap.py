@@ -1,4 +1,4 @@
-"""Free memory goes back to the system, where it can and when it matters."""
+"""Memory is taken in large pages, and what is free goes back to the system, where it can and when it matters."""
 
 import ctypes
 import os
@@ -21,6 +21,15 @@ before = held()
 heap.give_back()
 print(before - held())
 """
+TOUCH = """
+import resource, torch
+import stlib
+began = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+torch.ones(2**24)  # 64 MB
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began)
+"""
+needs_large_pages = pytest.mark.skipif(
+    not heap.LARGE_PAGES.exists() or "[never]" in (heap.LARGE_PAGES / "enabled").read_text(), reason="needs large pages")
 needs_malloc_trim = pytest.mark.skipif(
     sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc's malloc_trim")
 
@@ -44,6 +53,37 @@ def another_system():
 @pytest.fixture(scope="module")
 def nets():
     return {pooling: VGG(pooling=pooling, device="cpu") for pooling in ("max", "average")}
+
+
+def pages_taken(**variables):
+    """How many pages of memory a tensor of 64 MB takes in a process of its own."""
+    environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"} | variables
+    return int(subprocess.run([sys.executable, "-c", TOUCH], env=environment, capture_output=True, text=True, check=True).stdout)
+
+
+@needs_large_pages
+def test_a_large_tensor_takes_large_pages():
+    """32 of 2 MB, where there would be 16,384 of 4 kB; some of the others are there when large ones are rare."""
+    assert pages_taken() < 8192
+
+
+@needs_large_pages
+def test_who_asks_for_small_pages_gets_them():
+    """The user's own setting stays."""
+    if "[always]" in (heap.LARGE_PAGES / "enabled").read_text():
+        pytest.skip("this system gives large pages to all")
+    assert pages_taken(THP_MEM_ALLOC_ENABLE="0") > 8192
+
+
+def test_a_system_without_large_pages_is_not_asked(monkeypatch, tmp_path):
+    """There PyTorch would warn of each."""
+    monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
+    monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path / "none")
+    heap.ask_for_large_pages()
+    assert "THP_MEM_ALLOC_ENABLE" not in os.environ
+    monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path)
+    heap.ask_for_large_pages()
+    assert os.environ.pop("THP_MEM_ALLOC_ENABLE") == "1"
 
 
 @needs_malloc_trim
