@@ -65,9 +65,13 @@ def plain(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float = -mat
     seed: of HARDLY any noise on the start, to see how much of a run is luck; None adds none.
     """
     start = p if seed is None else p + HARDLY * torch.randn(p.shape, generator=torch.Generator().manual_seed(seed))
-    return _descend(net, p, a, evaluations, target, lambda x: torch.optim.LBFGS(
-        [x], max_iter=evaluations, max_eval=evaluations, history_size=HISTORY_SIZE, line_search_fn="strong_wolfe",
-        tolerance_grad=0, tolerance_change=0), start=start)
+    return _descend(net, p, a, evaluations, target, lambda x: plain_lbfgs(x, evaluations), start=start)
+
+
+def plain_lbfgs(x: Tensor, evaluations: int) -> torch.optim.LBFGS:
+    """The optimiser of `plain`, which ends after so many evaluations and not before."""
+    return torch.optim.LBFGS([x], max_iter=evaluations, max_eval=evaluations, history_size=HISTORY_SIZE,
+                             line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
 
 
 def adam(net: VGG, p: Tensor, a: Tensor, evaluations: int, rate: float, target: float = -math.inf) -> dict:
@@ -88,13 +92,13 @@ def followed(recipe: Recipe, evaluations: int) -> dict:
     def closure() -> Tensor:
         loss = recipe.evaluate()
         if clock.note(recipe.x, float(loss)):
-            raise _Last
+            raise Last
         return loss
 
     try:
         while True:
             recipe.optimizer.step(closure)
-    except _Last:
+    except Last:
         return clock.trace()
 
 
@@ -118,7 +122,7 @@ def keras_rate(net: VGG, p: Tensor, a: Tensor) -> float:
     return KERAS_RATE / 255**2 * float(theirs.norm() / our.norm())
 
 
-class _Last(Exception):
+class Last(Exception):
     """The evaluation just noted was the last one."""
 
 
@@ -134,7 +138,7 @@ def _descend(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float, op
         total, losses = objective(x)
         total.backward()
         if clock.note(x, losses["total"]):
-            raise _Last
+            raise Last
         return total
 
     try:
@@ -142,5 +146,5 @@ def _descend(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float, op
             optimizer.step(closure)
             for group in optimizer.param_groups:
                 group["lr"] *= decay
-    except _Last:
+    except Last:
         return clock.trace()

@@ -98,6 +98,13 @@ def newton(content: str, style: str, size: int, **settings) -> dict:
     return valley.newton(*_ready(content, style, size), **settings)
 
 
+def last_stage(content: str, style: str, size: int, **settings) -> dict:
+    """The fast solver's last stage, told the best that a smaller picture can know: see `foreknown`."""
+    import foreknown
+
+    return foreknown.last_stage(*_ready(content, style, size), **settings)
+
+
 def torch_alone() -> dict:
     """Peak memory of `import torch` and nothing else."""
     import torch  # noqa: F401
@@ -149,8 +156,8 @@ def start(package: str) -> dict:
     return {"import": imported - began, "weights": time.perf_counter() - imported}
 
 
-TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, usual_slice, newton, torch_alone, memory,
-                                          start)}
+TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, usual_slice, newton, last_stage,
+                                          torch_alone, memory, start)}
 
 
 def _timed(work, repeats: int) -> list[float]:

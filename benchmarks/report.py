@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from statistics import median
 
 import ratios
@@ -10,6 +11,7 @@ from ratios import NAMES, Spread
 
 TIME_TARGETS = 0.55, 0.45  # of the plain solver's time, at the smaller and the larger size
 LONG_RUN = 10  # seconds; before a shorter one nobody needs to be told how long it takes
+SHOWN = 25, 50, 100, 150, 200  # evaluations
 
 @dataclass(frozen=True)
 class Claim:
@@ -37,17 +39,30 @@ def text(results: dict) -> str:
     return "\n\n".join([
         "# How fast, how small",
         "Made by `make benchmark` from `results.json`: every number on this page is computed from it.",
-        machine(results["machine"]),
+        machines({part: results[part]["machine"] for part in parts}),
         table(["claim", "figure", "target", "met?"], [claim.row for claim in claims]),
         "In brackets, the lowest and the highest of the rounds in which all that is compared took its turn, one after the other.",
         *(["![Bars of the seconds an evaluation and of the memory of a run, and how both grow with the picture](overview.png)"]
           if {"evaluation", "memory", "growth"} <= set(parts) else []),
-        *(SECTIONS[part](results[part]) for part in parts)]) + "\n"
+        *(SECTIONS[part](results[part]) for part in parts),
+        *([limit(results["time"], results["foreknown"])] if {"time", "foreknown"} <= set(parts) else [])]) + "\n"
+
+
+def machines(of: dict[str, dict]) -> str:
+    """What the parts were measured on, and which of them where, if not all on the same."""
+    numbers = {part: str(number) for number, part in enumerate(SECTIONS, 1)}
+    groups = {}
+    for part, m in of.items():
+        groups.setdefault(machine(m), []).append(numbers[part])
+    if len(groups) == 1:
+        return f"Measured on {next(iter(groups))}."
+    return (" ".join(f"Part{'s' if len(group) > 1 else ''} {_and(group)}: {name}." for name, group in groups.items())
+            + " Each part compares only what it has measured itself.")
 
 
 def machine(m: dict) -> str:
-    return (f"Measured on {m['processor']} ({m['instructions']}), {m['cores']} cores, {m['threads']} threads, "
-            f"{m['memory_gb']} GB of memory, {m['system']}, Python {m['python']}, PyTorch {m['torch']}, on the processor alone.")
+    return (f"{m['processor']} ({m['instructions']}), {m['cores']} cores, {m['threads']} threads, {m['memory_gb']} GB of memory, "
+            f"{m['system']}, Python {m['python']}, PyTorch {m['torch']}, on the processor alone")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -91,8 +106,9 @@ def evaluation_section(part: dict) -> str:
         "far as the losses need the network. A convolution that multiplies less than a direct one (Winograd's) can pass 1.",
         "The tutorial's losses end at the fifth convolution, so it has less to do. Gatys' notebook runs the network to its "
         "end. The Keras example sends content, style and generated picture through the network each time.",
-        "Where the system has pages of 2 MB, stlib asks PyTorch to take memory in those, since memory that is taken anew for "
-        "each evaluation has to be cleared page by page (`stlib.heap`). The others take it as PyTorch does unless asked."])
+        "Where the system has pages of 2 MB, stlib asks PyTorch to take memory in those: what is taken anew for each "
+        "evaluation has to be cleared page by page (`stlib.heap`). *In small pages* is ours without that; the others take memory "
+        "as PyTorch does unless asked."])
 
 
 def time_claims(part: dict) -> list[Claim]:
@@ -295,6 +311,40 @@ def valley_section(part: dict) -> str:
            if all(one > other for one, other in zip(best, lbfgs, strict=True)) else "")])
 
 
+def foreknown_claims(part: dict) -> list[Claim]:
+    return []
+
+
+def foreknown_section(part: dict) -> str:
+    rows = []
+    for pair in part["pairs"]:
+        lowest = [loss / pair["target"] for loss in accumulate(pair["losses"], min)]
+        rows.append([f"{pair['content']} × {pair['style']}",
+                     *(f"{lowest[number - 1]:.3f} ×" if number <= len(lowest) else "reached" for number in SHOWN),
+                     str(len(lowest)) if lowest[-1] <= 1 else f"{lowest[-1]:.3f} × after {len(lowest)}"])
+    return "\n\n".join([
+        "## 7. What smaller pictures can save at most",
+        table(["loss, over the target, after so many evaluations:", *map(str, SHOWN), "reached after"], rows),
+        f"Could better smaller pictures save more? At {part['size']} px, the fast solver's last stage begins here with the best "
+        f"that a picture of half the size could tell it: the result of {part['evaluations']} plain evaluations itself, shrunk to "
+        "half. Its loss is the target. All else is as in a run: the content's own fine detail is put back, and grain. So these "
+        "are the evaluations at full size that the fine detail needs, whoever finds the rest."])
+
+
+def limit(time: dict, foreknown: dict) -> str:
+    """What part 7 says about the target of part 2, in words."""
+    size, target = foreknown["size"], TIME_TARGETS[-1]
+    enough = {pair["content"]: ratios.allowance(pair, target)[0] for pair in time["pairs"] if pair["size"] == size}
+    needed = {pair["content"]: len(pair["losses"]) for pair in foreknown["pairs"] if pair["content"] in enough}
+    more = {pair["content"]: "more than " * (min(pair["losses"]) > pair["target"]) for pair in foreknown["pairs"]}
+    words = (f"{target:g} of the usual way's time is enough for {_and(str(enough[name]) for name in needed)} evaluations after "
+             f"the smaller pictures (part 2, {_and(needed)}); the fine detail alone takes "
+             f"{_and(f'{more[name]}{number}' for name, number in needed.items())}")
+    if all(needed[name] > enough[name] for name in needed):
+        return words + ", so no smaller picture, however it is made, brings this last stage to the target in that time."
+    return words + "."
+
+
 def _and(words: Iterable[str]) -> str:
     *first, last = words
     return f"{', '.join(first)} and {last}" if first else last
@@ -302,7 +352,7 @@ def _and(words: Iterable[str]) -> str:
 
 CLAIMS: dict[str, Callable[[dict], list[Claim]]] = {
     "evaluation": evaluation_claims, "time": time_claims, "memory": memory_claims, "growth": growth_claims, "start": start_claims,
-    "valley": valley_claims}
+    "valley": valley_claims, "foreknown": foreknown_claims}
 SECTIONS: dict[str, Callable[[dict], str]] = {
     "evaluation": evaluation_section, "time": time_section, "memory": memory_section, "growth": growth_section,
-    "start": start_section, "valley": valley_section}
+    "start": start_section, "valley": valley_section, "foreknown": foreknown_section}

