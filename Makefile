@@ -15,7 +15,7 @@ help:
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
-	@echo "make benchmark  measure speed and memory beside other implementations; takes about two and a half hours"
+	@echo "make benchmark  measure speed and memory beside other implementations; takes about three hours"
 	@echo "make clean      remove the environment and all caches"
 
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.

@@ -1,6 +1,6 @@
 """Measure stlib beside other implementations, and write RESULTS.md, its figures and results.json: make benchmark
 
-    python benchmarks/run.py                        everything, which takes about two and a half hours
+    python benchmarks/run.py                        everything, which takes about three hours
     python benchmarks/run.py --only memory growth   some parts again; the report keeps the others
     python benchmarks/run.py --only time --resume   go on where part 2, the long one, was interrupted
     python benchmarks/run.py --paces                the seconds of part 2 again, in minutes; its runs and their losses stay
