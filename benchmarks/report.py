@@ -12,6 +12,7 @@ from ratios import NAMES, Spread
 TIME_TARGETS = 0.55, 0.45  # of the plain solver's time, at the smaller and the larger size
 LONG_RUN = 10  # seconds; before a shorter one nobody needs to be told how long it takes
 SHOWN = 25, 50, 100, 150, 200  # evaluations
+ALMOST = 0.9  # of what there is; who needs more of it has hardly any to spare
 
 @dataclass(frozen=True)
 class Claim:
@@ -337,11 +338,16 @@ def limit(time: dict, foreknown: dict) -> str:
     enough = {pair["content"]: ratios.allowance(pair, target)[0] for pair in time["pairs"] if pair["size"] == size}
     needed = {pair["content"]: len(pair["losses"]) for pair in foreknown["pairs"] if pair["content"] in enough}
     more = {pair["content"]: "more than " * (min(pair["losses"]) > pair["target"]) for pair in foreknown["pairs"]}
+    beyond = [name for name in needed if needed[name] > enough[name]]
+    hardly = [name for name in needed if ALMOST * enough[name] < needed[name] <= enough[name]]
     words = (f"{target:g} of the usual way's time is enough for {_and(str(enough[name]) for name in needed)} evaluations after "
              f"the smaller pictures (part 2, {_and(needed)}); the fine detail alone takes "
              f"{_and(f'{more[name]}{number}' for name, number in needed.items())}")
-    if all(needed[name] > enough[name] for name in needed):
-        return words + ", so no smaller picture, however it is made, brings this last stage to the target in that time."
+    if beyond:
+        words += (f". So on {_and(beyond)} no smaller picture, however it is made, brings this last stage to the target in that "
+                  "time")
+    if hardly:
+        words += f". On {_and(hardly)} only one would do that hardly differs from the result's own"
     return words + "."
 
 

@@ -330,13 +330,16 @@ def test_the_report_says_what_a_better_smaller_picture_could_save(made_up):
     """200 evaluations of the fine detail, where the time is enough for 141."""
     text = report.text(made_up)
     assert "| castle × cafe-terrace | 1.100 × | 1.100 × | 1.100 × | 1.100 × | 1.000 × | 200 |" in text
-    assert "is enough for 141, 141 and 141 evaluations" in text and "takes 200, 200 and 200, so no smaller picture" in text
+    assert "is enough for 141, 141 and 141 evaluations" in text
+    assert "takes 200, 200 and 200. So on castle, astronaut and cat no smaller picture" in text
     made_up["foreknown"]["pairs"][0]["losses"] = [2e6, 1e6]
     text = report.text(made_up)
     assert "| castle × cafe-terrace | reached | reached | reached | reached | reached | 2 |" in text
-    assert "takes 2, 200 and 200." in text
+    assert "takes 2, 200 and 200. So on astronaut and cat no" in text and "hardly differs" not in text
+    made_up["foreknown"]["pairs"][0]["losses"] = [2e6] * 139 + [1e6]
+    assert "On castle only one would do that hardly differs" in report.text(made_up)
     made_up["foreknown"]["pairs"][0]["losses"] = [2e6, 1.5e6]
-    assert "takes more than 2, 200 and 200." in report.text(made_up)
+    assert "takes more than 2, 200 and 200. So on astronaut and cat no" in report.text(made_up)
 
 
 def test_the_report_says_which_part_was_measured_where(made_up):
