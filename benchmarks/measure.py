@@ -40,7 +40,10 @@ def machine() -> dict:
     import psutil
     import torch
 
-    return {"processor": _processor(), "instructions": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
+    import stlib  # noqa: F401, it asks for large pages
+
+    return {"pages": "large" if os.environ.get("THP_MEM_ALLOC_ENABLE") == "1" else "small",
+            "processor": _processor(), "instructions": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
             "threads": torch.get_num_threads(), "memory_gb": round(psutil.virtual_memory().total / 2**30),
             "system": platform.system(), "python": platform.python_version(), "torch": torch.__version__}
 

@@ -63,7 +63,8 @@ def machines(of: dict[str, dict]) -> str:
 
 def machine(m: dict) -> str:
     return (f"{m['processor']} ({m['instructions']}), {m['cores']} cores, {m['threads']} threads, {m['memory_gb']} GB of memory, "
-            f"{m['system']}, Python {m['python']}, PyTorch {m['torch']}, on the processor alone")
+            f"{m['system']}, Python {m['python']}, PyTorch {m['torch']}, on the processor alone, ours in {m['pages']} pages "
+            "of memory")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -156,6 +157,8 @@ def time_section(part: dict) -> str:
         "range; SGD's are multiples of a rate with which its first step is as long as the Keras example's first step down its "
         "own loss. A multiple of the target, as in *1.20 × after 150*, says where a run ended that did not reach it; – was not "
         "run.",
+        *([f"The runs, and so the evaluations that are counted, are from another time: {machine(part['runs_on'])}."]
+          if part.get("runs_on", part["machine"]) != part["machine"] else []),
         *allowances(part),
         *(luck(part, size) for size in part.get("luck", {}))])
 

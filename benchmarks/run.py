@@ -107,7 +107,7 @@ def time_to_loss(settings: Settings, stored: dict) -> Iterator[dict]:
 
 def paces(settings: Settings, stored: dict) -> Iterator[dict]:
     """Part 2 with its seconds measured again: the slices of each pair. Its runs, and how many evaluations they took, are kept."""
-    yield {**stored, "pairs": [
+    yield {**stored, "runs_on": stored.get("runs_on", stored["machine"]), "pairs": [
         {**pair, "slices": slices_in_turn(settings, {name: pair[name] for name in ("content", "style", "size")})}
         for pair in stored["pairs"]]}
 
@@ -217,6 +217,8 @@ def main() -> None:
     here = fresh("machine")
     if arguments.resume and results.get("time", {}).get("machine", here) != here:
         sys.exit(f"part 2 of {path.name} is from another machine or another PyTorch: leave --resume out.")
+    if arguments.paces and "time" not in results:
+        sys.exit(f"{path.name} holds no part 2 yet, whose seconds could be measured again: leave --paces out.")
     for part, measure in ({"time": paces} if arguments.paces else {part: PARTS[part] for part in arguments.only}).items():
         began = time.perf_counter()
         stored = results.get(part, {}) if arguments.resume or arguments.paces else {}

