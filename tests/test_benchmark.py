@@ -352,6 +352,15 @@ def test_the_report_says_which_part_was_measured_where(made_up):
     assert "Parts 1, 2, 4, 5, 6 and 7: Abacus 3000" in text and "Part 3: Difference Engine (BEADS), 2 cores" in text
 
 
+def test_seconds_measured_again_keep_the_runs_and_where_they_are_from(made_up, monkeypatch):
+    monkeypatch.setattr(run, "slices_in_turn", lambda settings, what: [what["content"]])
+    (again,) = run.paces(run.QUICK, made_up["time"])
+    assert [pair["slices"] for pair in again["pairs"]] == [[pair["content"]] for pair in made_up["time"]["pairs"]]
+    assert [pair["runs"] for pair in again["pairs"]] == [pair["runs"] for pair in made_up["time"]["pairs"]]
+    (once_more,) = run.paces(run.QUICK, {**again, "machine": "another one"})
+    assert again["runs_on"] == once_more["runs_on"] == made_up["time"]["machine"]
+
+
 def test_only_ours_takes_large_pages():
     """Every task imports stlib, which asks for them; without it PyTorch takes small ones, and so do the others here."""
     assert {name: run.pages(name) for name in ("ours", "fast", "plain")} == {"ours": {}, "fast": {}, "plain": {}}
