@@ -10,7 +10,18 @@ from torch import Tensor
 from stlib import VGG
 from stlib.colour import match_colours
 from stlib.objective import Objective
-from stlib.solver import FINE_GRAIN, FINE_POWER, LBFGS, enlarge, fine_detail, grain, pixels, shrink, smooth, waves
+from stlib.solver import (
+    FINE_GRAIN,
+    FINE_POWER,
+    LBFGS,
+    enlarge,
+    fine_detail,
+    grain,
+    pixels,
+    shrink,
+    smooth,
+    waves,
+)
 
 SHARE = 1 / 2  # of the size: that of the last smaller picture of the fast solver
 
@@ -24,14 +35,22 @@ def last_stage(net: VGG, p: Tensor, a: Tensor, evaluations: int, steps: int) -> 
     x, picture = pixels(p)
     ends, result = descend(objective, x, picture, descents.plain_lbfgs(x, evaluations), evaluations)
     start = match_colours(p, a).clamp(0, 1)
-    x0 = enlarge(smooth(shrink(result, SHARE)), p.shape[2:]) + fine_detail(start, shrink(start, SHARE))
+    x0 = enlarge(smooth(shrink(result, SHARE)), p.shape[2:]) + fine_detail(
+        start, shrink(start, SHARE)
+    )
     z, picture = waves(x0 + grain(x0, FINE_GRAIN, 0.0, seed=0), FINE_POWER)
     losses, _ = descend(objective, z, picture, LBFGS(z, steps), steps, target=min(ends))
     return {"target": min(ends), "losses": losses}
 
 
-def descend(objective: Objective, z: Tensor, picture: Callable[[Tensor], Tensor], optimizer: torch.optim.Optimizer,
-            evaluations: int, target: float = -math.inf) -> tuple[list[float], Tensor]:
+def descend(
+    objective: Objective,
+    z: Tensor,
+    picture: Callable[[Tensor], Tensor],
+    optimizer: torch.optim.Optimizer,
+    evaluations: int,
+    target: float = -math.inf,
+) -> tuple[list[float], Tensor]:
     """Change z until picture(z) has the target's loss or the evaluations are used up; returns all losses and the best picture."""
     losses, best = [], None
 

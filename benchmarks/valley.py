@@ -21,8 +21,17 @@ def newton(net: VGG, p: Tensor, a: Tensor, evaluations: int, directions: int) ->
     picture has, for some shares of the step, and the loss of L-BFGS after as many evaluations.
     """
     objective, seen = Objective(net, p, a), []
-    style_transfer(p, a, net=net, solver="plain", steps=evaluations + directions + len(SHARES), progress=False,
-                   callback=lambda _, x, losses: seen.append((losses["total"], x.clone() if len(seen) < evaluations else None)))
+    style_transfer(
+        p,
+        a,
+        net=net,
+        solver="plain",
+        steps=evaluations + directions + len(SHARES),
+        progress=False,
+        callback=lambda _, x, losses: seen.append(
+            (losses["total"], x.clone() if len(seen) < evaluations else None)
+        ),
+    )
     loss, x = min(seen[:evaluations], key=lambda pair: pair[0])
 
     def gradient(x: Tensor) -> Tensor:
@@ -34,14 +43,26 @@ def newton(net: VGG, p: Tensor, a: Tensor, evaluations: int, directions: int) ->
     with torch.no_grad():
         for share in SHARES:
             # where conjugate gradients stop, dᵀHd = −gᵀd
-            steps.append({"share": share, "model": loss + slope * (share - share**2 / 2),
-                          "loss": objective(x + share * d)[1]["total"]})
+            steps.append(
+                {
+                    "share": share,
+                    "model": loss + slope * (share - share**2 / 2),
+                    "loss": objective(x + share * d)[1]["total"],
+                }
+            )
     lowest = [*itertools.accumulate((loss for loss, _ in seen), min)]
-    return {"evaluations": evaluations, "loss": loss, "directions": made, "steps": steps,
-            "lbfgs": lowest[evaluations + made + len(SHARES) - 1]}
+    return {
+        "evaluations": evaluations,
+        "loss": loss,
+        "directions": made,
+        "steps": steps,
+        "lbfgs": lowest[evaluations + made + len(SHARES) - 1],
+    }
 
 
-def conjugate_gradients(gradient: Callable[[Tensor], Tensor], x: Tensor, directions: int) -> tuple[Tensor, Tensor, int]:
+def conjugate_gradients(
+    gradient: Callable[[Tensor], Tensor], x: Tensor, directions: int
+) -> tuple[Tensor, Tensor, int]:
     """The step d to the lowest point of the quadratic model at x, L(x) + gᵀd + ½ dᵀHd, among those that some directions span.
 
     No method that only asks for gradients gets lower on the model with as many. A product Hq costs a gradient beside x.

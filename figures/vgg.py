@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from stlib.show import BLOCK_LOOK, LOOK, RED
-from stlib.vgg import layer_table
+from stlib.course.show import BLOCK_LOOK, LOOK, RED
+from stlib.layers import layer_table
 
 FILE = Path(__file__).with_name("vgg.png")
 SIZE = 224  # the side of the pictures that the networks were trained on
@@ -40,7 +40,15 @@ def blocks(depth: int) -> list[Block]:
             convolutions.append(layer)
         elif layer.name.startswith("pool"):
             channels, size, _ = convolutions[-1].shape
-            found.append(Block(len(found) + 1, tuple(c.name for c in convolutions), channels, size, layer.shape[1]))
+            found.append(
+                Block(
+                    len(found) + 1,
+                    tuple(c.name for c in convolutions),
+                    channels,
+                    size,
+                    layer.shape[1],
+                )
+            )
             convolutions = []
     return found
 
@@ -63,10 +71,14 @@ def describe() -> str:
     """What the figure says, as the PNG carries it along."""
     lines = []
     for depth in LEFT:
-        drawn = "; ".join(f"{', '.join(b.convolutions)}: {b.channels} channels, {b.size} to {b.size_after_pooling} px"
-                          for b in blocks(depth))
+        drawn = "; ".join(
+            f"{', '.join(b.convolutions)}: {b.channels} channels, {b.size} to {b.size_after_pooling} px"
+            for b in blocks(depth)
+        )
         widths, parameters = left_out(depth)
-        lines.append(f"VGG-{depth}, {kept_parameters(depth):,} parameters: {drawn}; left out {widths}, {parameters:,} parameters")
+        lines.append(
+            f"VGG-{depth}, {kept_parameters(depth):,} parameters: {drawn}; left out {widths}, {parameters:,} parameters"
+        )
     return " | ".join(lines)
 
 
@@ -95,8 +107,15 @@ def draw() -> Figure:
         for depth, left in LEFT.items():
             axes.text(left, y, f"VGG-{depth}", fontsize=22, weight="bold", va="center")
             axes.text(left, y - 0.36, millions(kept_parameters(depth)), fontsize=16, va="center")
-        axes.text(WIDTH / 2, y - 0.76, f"↓ a picture: 3 channels, {SIZE} × {SIZE}", ha="center", va="center", fontsize=16,
-                  color=GREY)
+        axes.text(
+            WIDTH / 2,
+            y - 0.76,
+            f"↓ a picture: 3 channels, {SIZE} × {SIZE}",
+            ha="center",
+            va="center",
+            fontsize=16,
+            color=GREY,
+        )
         y -= 1.1
         for pair in pairs:
             y = _block(axes, y, *pair)
@@ -107,38 +126,108 @@ def draw() -> Figure:
 def _block(axes: Axes, y: float, narrow: Block, wide: Block) -> float:
     """One block of both networks, side by side; returns where the next one begins."""
     color, _ = BLOCK_LOOK[str(wide.number)]
-    axes.text(LEFT[16], y, f"block {wide.number}: {wide.channels} channels, {wide.size} × {wide.size}", fontsize=17,
-              weight="bold", va="center")
+    axes.text(
+        LEFT[16],
+        y,
+        f"block {wide.number}: {wide.channels} channels, {wide.size} × {wide.size}",
+        fontsize=17,
+        weight="bold",
+        va="center",
+    )
     y -= 0.34
     for number, name in enumerate(wide.convolutions):
         extra = name not in narrow.convolutions
         if extra:
-            bar(axes, 19, y, name, wide.channels, facecolor=color, edgecolor="black", linewidth=2.6, hatch="//")
-            axes.text(LEFT[19] - 0.15, y, "only in VGG-19:", ha="right", va="center", fontsize=16, weight="bold")
+            bar(
+                axes,
+                19,
+                y,
+                name,
+                wide.channels,
+                facecolor=color,
+                edgecolor="black",
+                linewidth=2.6,
+                hatch="//",
+            )
+            axes.text(
+                LEFT[19] - 0.15,
+                y,
+                "only in VGG-19:",
+                ha="right",
+                va="center",
+                fontsize=16,
+                weight="bold",
+            )
         else:
-            bar(axes, 16, y, narrow.convolutions[number], narrow.channels, facecolor=color, linewidth=0)
+            bar(
+                axes,
+                16,
+                y,
+                narrow.convolutions[number],
+                narrow.channels,
+                facecolor=color,
+                linewidth=0,
+            )
             bar(axes, 19, y, name, wide.channels, facecolor=color, linewidth=0)
         y -= ROW
     after = wide.size_after_pooling
-    axes.text(WIDTH / 2, y + 0.03, f"↓ pool{wide.number}: {after} × {after}", ha="center", va="center", fontsize=16, color=GREY)
+    axes.text(
+        WIDTH / 2,
+        y + 0.03,
+        f"↓ pool{wide.number}: {after} × {after}",
+        ha="center",
+        va="center",
+        fontsize=16,
+        color=GREY,
+    )
     return y - 0.28
 
 
 def _cut(axes: Axes, y: float) -> None:
     """The fully connected layers, drawn as cut off."""
     axes.plot([0.1, WIDTH - 0.1], [y + 0.1, y + 0.1], color=RED, linewidth=3, linestyle=(0, (4, 2)))
-    axes.text(LEFT[16], y - 0.2, "cut off here: the fully connected layers", fontsize=17, weight="bold", va="center", color=RED)
+    axes.text(
+        LEFT[16],
+        y - 0.2,
+        "cut off here: the fully connected layers",
+        fontsize=17,
+        weight="bold",
+        va="center",
+        color=RED,
+    )
     for depth, left in LEFT.items():
         widths, parameters = left_out(depth)
         for number, width in enumerate(widths):
             row = y - 0.55 - ROW * number
             axes.text(left, row, f"{width}", ha="left", va="center", fontsize=16, color=GREY)
-            axes.add_patch(Rectangle((left + LABEL, row - 0.12), WIDEST * min(1, width / 4096), 0.24, facecolor="white",
-                                     edgecolor=GREY, linewidth=1.5, linestyle="--"))
-        axes.text(left, y - 0.72 - ROW * len(widths), f"left out:\n{millions(parameters)}", fontsize=16, va="center", color=RED,
-                  weight="bold")
-    axes.text(LEFT[16], y - 1.2 - ROW * len(widths), "(their bars are drawn at an eighth of the scale)", fontsize=16,
-              va="center", color=GREY)
+            axes.add_patch(
+                Rectangle(
+                    (left + LABEL, row - 0.12),
+                    WIDEST * min(1, width / 4096),
+                    0.24,
+                    facecolor="white",
+                    edgecolor=GREY,
+                    linewidth=1.5,
+                    linestyle="--",
+                )
+            )
+        axes.text(
+            left,
+            y - 0.72 - ROW * len(widths),
+            f"left out:\n{millions(parameters)}",
+            fontsize=16,
+            va="center",
+            color=RED,
+            weight="bold",
+        )
+    axes.text(
+        LEFT[16],
+        y - 1.2 - ROW * len(widths),
+        "(their bars are drawn at an eighth of the scale)",
+        fontsize=16,
+        va="center",
+        color=GREY,
+    )
 
 
 def main() -> None:

@@ -21,8 +21,10 @@ from PIL import Image
 READMES = [Path(__file__).parents[1] / name for name in ("README.md", "README.zh-CN.md")]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
 WORDS_A_MINUTE = 150  # of careful reading, code included
-PEAK_MEMORY = ("import resource, sys\n"
-               "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))")
+PEAK_MEMORY = (
+    "import resource, sys\n"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
+)
 
 
 def execute(path: Path) -> tuple[int, int]:
@@ -34,9 +36,17 @@ def execute(path: Path) -> tuple[int, int]:
     notebook.cells.append(probe)
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL})
     started = time.perf_counter()
-    NotebookClient(notebook, timeout=300, kernel_name="python3", record_timing=False,
-                   resources={"metadata": {"path": str(path.parent)}}).execute()
-    seconds, megabytes = round(time.perf_counter() - started), round(int(probe.outputs[0].text) / 1e6)
+    NotebookClient(
+        notebook,
+        timeout=300,
+        kernel_name="python3",
+        record_timing=False,
+        resources={"metadata": {"path": str(path.parent)}},
+    ).execute()
+    seconds, megabytes = (
+        round(time.perf_counter() - started),
+        round(int(probe.outputs[0].text) / 1e6),
+    )
     notebook.cells.remove(probe)
     words = sum(len(cell.source.split()) for cell in notebook.cells)
     takes = f"**Takes** {math.ceil(words / WORDS_A_MINUTE)} minutes to read, {seconds} s to run, {megabytes} MB of memory."
@@ -44,7 +54,9 @@ def execute(path: Path) -> tuple[int, int]:
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = compact(output.data["image/png"])
-    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    )
     nbformat.write(notebook, path)
     return seconds, megabytes
 
@@ -61,11 +73,15 @@ def enter_in_readmes(name: str, seconds: int, megabytes: int) -> None:
     """Put the measured figures into the row of each README's table that links the notebook."""
     row = re.compile(rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$", re.MULTILINE)
     for readme in READMES:
-        readme.write_text(row.sub(rf"\1 {seconds} s | {megabytes} MB |", readme.read_text("utf-8")), "utf-8")
+        readme.write_text(
+            row.sub(rf"\1 {seconds} s | {megabytes} MB |", readme.read_text("utf-8")), "utf-8"
+        )
 
 
 def main() -> None:
-    os.environ["TQDM_DISABLE"] = "1"  # a progress bar is for the reader who waits, not for the stored outputs
+    os.environ["TQDM_DISABLE"] = (
+        "1"  # a progress bar is for the reader who waits, not for the stored outputs
+    )
     for name in sys.argv[1:]:
         path = Path(name)
         try:
@@ -73,7 +89,9 @@ def main() -> None:
         except CellExecutionError as error:
             sys.exit(f"{path}: {error}")
         enter_in_readmes(path.name, seconds, megabytes)
-        print(f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on the disk")
+        print(
+            f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on the disk"
+        )
 
 
 if __name__ == "__main__":

@@ -30,11 +30,20 @@ ROOT = Path(__file__).parents[1]
 FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
 INSTALLED_WITHIN = 30 * 60  # seconds; PyTorch is a download of gigabytes
 STARTED_WITHIN = 60
-JUPYTER_DATA = ("home/.local/share/jupyter", "home/Library/Jupyter")  # but no kernel may be registered there
+JUPYTER_DATA = (
+    "home/.local/share/jupyter",
+    "home/Library/Jupyter",
+)  # but no kernel may be registered there
 USUAL = {
     "pip": ("home/.cache/pip", "home/Library/Caches/pip"),
-    "Jupyter": ("home/.jupyter", *(f"{folder}/{name}" for folder in JUPYTER_DATA
-                                   for name in ("runtime", "notebook_secret", "nbsignatures.db"))),
+    "Jupyter": (
+        "home/.jupyter",
+        *(
+            f"{folder}/{name}"
+            for folder in JUPYTER_DATA
+            for name in ("runtime", "notebook_secret", "nbsignatures.db")
+        ),
+    ),
     "IPython": ("home/.ipython",),
     "matplotlib": ("home/.cache/matplotlib", "home/.config/matplotlib", "home/.matplotlib"),
     "fontconfig, which matplotlib asks for fonts": ("home/.cache/fontconfig",),
@@ -43,15 +52,35 @@ USUAL = {
 ELSEWHERE = ("/home", "/root", "/Users", "/etc", "/opt", "/usr/local", Path.home())
 SHARED = ("/tmp", "/var/tmp", tempfile.gettempdir())
 BUSY = 10 * 60  # seconds
-REAL_HOMES = (("PIP_CONFIG_FILE", ".config/pip/pip.conf"), ("PIP_CONFIG_FILE", ".pip/pip.conf"), ("PYENV_ROOT", ".pyenv"),
-              ("RUSTUP_HOME", ".rustup"))  # pip asks rustc for its version
-SETTINGS = ("JUPYTER", "IPYTHON", "MPL", "XDG_", "KERAS", "DASK", "TORCH", "VIRTUAL_ENV", "PYTHONPATH", "TQDM", "MAKE", "MFLAGS")
+REAL_HOMES = (
+    ("PIP_CONFIG_FILE", ".config/pip/pip.conf"),
+    ("PIP_CONFIG_FILE", ".pip/pip.conf"),
+    ("PYENV_ROOT", ".pyenv"),
+    ("RUSTUP_HOME", ".rustup"),
+)  # pip asks rustc for its version
+SETTINGS = (
+    "JUPYTER",
+    "IPYTHON",
+    "MPL",
+    "XDG_",
+    "KERAS",
+    "DASK",
+    "TORCH",
+    "VIRTUAL_ENV",
+    "PYTHONPATH",
+    "TQDM",
+    "MAKE",
+    "MFLAGS",
+)
 
 
 def commands(readme: str) -> list[str]:
     """The commands of the README's section "Two commands", without their comments."""
     section = readme.split("## Two commands")[1].split("\n## ")[0].split("<details>")[0]
-    return [shlex.join(shlex.split(line, comments=True)) for line in re.findall(r"^    (.+)$", section, re.MULTILINE)]
+    return [
+        shlex.join(shlex.split(line, comments=True))
+        for line in re.findall(r"^    (.+)$", section, re.MULTILINE)
+    ]
 
 
 def newcomer(home: Path, temporary: Path) -> dict[str, str]:
@@ -64,12 +93,21 @@ def newcomer(home: Path, temporary: Path) -> dict[str, str]:
 
 
 @contextmanager
-def jupyterlab(tree: Path, environment: dict[str, str], log: Path, within: float, command: str = "make lab") -> Iterator[str]:
+def jupyterlab(
+    tree: Path, environment: dict[str, str], log: Path, within: float, command: str = "make lab"
+) -> Iterator[str]:
     """Run `make lab` without a browser, and give the address that it prints, with its token; stop it at the end."""
     flags = "LAB_FLAGS=--no-browser" + (" --allow-root" if os.geteuid() == 0 else "")
     with log.open("w") as output:
-        process = subprocess.Popen([*shlex.split(command), flags], cwd=tree, env=environment, stdin=subprocess.DEVNULL,
-                                   stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+        process = subprocess.Popen(
+            [*shlex.split(command), flags],
+            cwd=tree,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     try:
         yield _address(process, log, within)
     finally:
@@ -84,7 +122,9 @@ def _address(process: subprocess.Popen, log: Path, within: float) -> str:
         if address := re.search(r"(http://localhost:\d+/\S*token=\w+)\s", log.read_text("utf-8")):
             return address[1]
         time.sleep(0.2)
-    raise RuntimeError(f"JupyterLab gave no address within {within} s. It printed:\n{log.read_text('utf-8')[-3000:]}")
+    raise RuntimeError(
+        f"JupyterLab gave no address within {within} s. It printed:\n{log.read_text('utf-8')[-3000:]}"
+    )
 
 
 def answers(address: str) -> bool:
@@ -109,15 +149,26 @@ def written(folder: Path, since: float, leave_out: Iterable[Path] = ()) -> Itera
 def usual(path: Path, work: Path) -> str | None:
     """Whose usual cache a file belongs to, or None; work holds the empty home and the folder for temporary files."""
     places = [path, *path.parents]
-    return next((owner for owner, patterns in USUAL.items() for pattern in patterns
-                 if any(place.is_relative_to(work) and fnmatch(place.relative_to(work).as_posix(), pattern) for place in places)),
-                None)
+    return next(
+        (
+            owner
+            for owner, patterns in USUAL.items()
+            for pattern in patterns
+            if any(
+                place.is_relative_to(work) and fnmatch(place.relative_to(work).as_posix(), pattern)
+                for place in places
+            )
+        ),
+        None,
+    )
 
 
 def elsewhere() -> list[Path]:
     """The folders of the machine in which files might be left, none of them inside of another."""
     folders = {Path(folder).resolve() for folder in (*ELSEWHERE, *SHARED)}
-    return sorted(folder for folder in folders if folder.is_dir() and not folders & set(folder.parents))
+    return sorted(
+        folder for folder in folders if folder.is_dir() and not folders & set(folder.parents)
+    )
 
 
 def entry_in_shared(path: Path) -> Path | None:
@@ -128,7 +179,9 @@ def entry_in_shared(path: Path) -> Path | None:
 
 def busy(began: float, leave_out: Iterable[Path]) -> set[Path]:
     """Folders in which other programs wrote shortly before, and so may write meanwhile."""
-    return {path.parent for folder in elsewhere() for path in written(folder, began - BUSY, leave_out)}
+    return {
+        path.parent for folder in elsewhere() for path in written(folder, began - BUSY, leave_out)
+    }
 
 
 def report(files: Iterable[Path], work: Path) -> list[Path]:
@@ -139,7 +192,9 @@ def report(files: Iterable[Path], work: Path) -> list[Path]:
     strays = [path for path, owner in owners.items() if owner is None]
     for path in strays:
         print(f"       {path} is no usual cache")
-    print(f"outside of the clone, {len(owners) - len(strays)} files were written into usual caches and {len(strays)} elsewhere")
+    print(
+        f"outside of the clone, {len(owners) - len(strays)} files were written into usual caches and {len(strays)} elsewhere"
+    )
     return strays
 
 
@@ -156,13 +211,20 @@ def run(work: Path, with_tests: bool) -> bool:
     print(f"{lab}, in {clone}: installs, then starts", flush=True)
     with jupyterlab(clone, environment, work / "lab.txt", INSTALLED_WITHIN, lab) as address:
         works = answers(address)
-    print(f"{lab}: chapter 00 {'is' if works else 'is not'} there after {time.time() - began:.0f} s", flush=True)
+    print(
+        f"{lab}: chapter 00 {'is' if works else 'is not'} there after {time.time() - began:.0f} s",
+        flush=True,
+    )
     for command in tests if with_tests else []:
         works &= subprocess.run(shlex.split(command), cwd=clone, env=environment).returncode == 0
         print(f"{command}: over after {time.time() - began:.0f} s", flush=True)
     inside = [path for folder in (home, temporary) for path in written(folder, 0)]
-    outside = {path: entry_in_shared(path) for folder in elsewhere() for path in written(folder, began, leave_out)
-               if path.parent not in others}
+    outside = {
+        path: entry_in_shared(path)
+        for folder in elsewhere()
+        for path in written(folder, began, leave_out)
+        if path.parent not in others
+    }
     for entry in sorted({entry for entry in outside.values() if entry}):
         print(f"       {entry} is new or changed; any program may have done it")
     strays = report([*inside, *(path for path, entry in outside.items() if entry is None)], work)
@@ -170,7 +232,9 @@ def run(work: Path, with_tests: bool) -> bool:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--without-tests", action="store_true", help="run `make lab` only")
     with_tests = not parser.parse_args().without_tests
     with tempfile.TemporaryDirectory(prefix="fresh machine ") as folder:

@@ -1,37 +1,106 @@
-"""stlib: neural style transfer that can be read; the helper package of the course "Style transfer, step by step".
+"""stlib: neural style transfer that can be read; the package of "Style transfer, step by step".
 
-To paint: `load_image` or `sample`, `style_transfer`, `save_image`; `estimate` tells before how long it will take.
-To understand: `VGG` is the network; `gram_matrix`, `content_loss`, `style_loss` and others (module `losses`) the mathematics.
-To go further: `Brush` for several styles; the modules `colour` (keep the photo's colours), `explain` (look inside the network),
-`grid` (compare settings), `batch` and `jobs` (many pictures), `solver` (what makes it fast), `show` (the course's plots).
-`doctor` says whether this machine is ready; module `check` holds the checkers of the exercises.
+To paint: `load_image` or `sample`, `style_transfer`, `save_image`; `estimate` tells before how long
+it will take; `Brush` and `load_mask` for several styles, `match_colours` to keep a photo's colours.
+To understand: `VGG` is the network, `gram_matrix`, `content_loss`, `style_loss` and others (module
+`losses`) the mathematics, `Objective` the loss that is lowered, `descend` the loop, `Settings` what
+can be set.
+To go further: `batch` (many pictures), and what the course uses: `show` (plots), `explain` (look
+inside the network), `grid` (compare settings), `check` (the exercises). `doctor` says whether this
+machine is ready.
 """
 
-from stlib import heap
+import importlib
+from typing import Any
 
-heap.ask_for_large_pages()  # before the other modules make their first tensors
+from stlib._kernels import memory
 
-from stlib.brushes import Brush
-from stlib.checkpoint import CheckpointError
+memory.ask_for_large_pages()  # before the other modules make their first tensors
+
+from stlib.brushes import Brush, load_mask
+from stlib.colour import match_colours
 from stlib.cost import estimate
-from stlib.doctor import doctor
-from stlib.images import ImageError, load_image, sample, sample_names, save_image, to_pil
+from stlib.descent import descend
+from stlib.errors import (
+    CheckpointError,
+    ImageError,
+    JobError,
+    MissingExtraError,
+    StlibError,
+    WeightsError,
+)
+from stlib.images import load_image, sample, sample_names, save_image, to_pil
 from stlib.losses import (
     content_loss,
     gram_matrix,
     style_layer_loss,
+    style_layer_losses,
     style_loss,
     style_target,
     total_loss,
     total_variation,
 )
-from stlib.transfer import Transfer, style_transfer
+from stlib.objective import Objective
+from stlib.settings import Settings
+from stlib.transfer import Result, style_transfer
 from stlib.vgg import VGG
-from stlib.weights import WeightsError, load_weights
+from stlib.weights import load_weights
+
+# loaded when they are first asked for: they need packages that painting does not
+LAZY = {
+    "batch": "stlib.batch",
+    "check": "stlib.course.check",
+    "course": "stlib.course",
+    "explain": "stlib.course.explain",
+    "grid": "stlib.course.grid",
+    "show": "stlib.course.show",
+}
 
 __all__ = [
-    "VGG", "Brush", "CheckpointError", "ImageError", "Transfer", "WeightsError", "content_loss", "doctor", "estimate",
-    "gram_matrix", "load_image", "load_weights", "sample", "sample_names", "save_image", "style_layer_loss", "style_loss",
-    "style_target", "style_transfer", "to_pil", "total_loss", "total_variation",
+    "VGG",
+    "Brush",
+    "CheckpointError",
+    "ImageError",
+    "JobError",
+    "MissingExtraError",
+    "Objective",
+    "Result",
+    "Settings",
+    "StlibError",
+    "WeightsError",
+    "content_loss",
+    "descend",
+    "doctor",
+    "estimate",
+    "gram_matrix",
+    "load_image",
+    "load_mask",
+    "load_weights",
+    "match_colours",
+    "sample",
+    "sample_names",
+    "save_image",
+    "style_layer_loss",
+    "style_layer_losses",
+    "style_loss",
+    "style_target",
+    "style_transfer",
+    "to_pil",
+    "total_loss",
+    "total_variation",
 ]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> Any:
+    """Load a lazy part of the package; Python asks here for what the module does not hold."""
+    if name == "doctor":
+        return importlib.import_module("stlib.course.diagnosis").doctor
+    if name in LAZY:
+        return importlib.import_module(LAZY[name])
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """All names, the lazy ones included, for help() and completion."""
+    return sorted({*globals(), *__all__, *LAZY})

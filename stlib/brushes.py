@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.images import ImageError, load_image
+from stlib.errors import ImageError
+from stlib.images import load_image
 from stlib.solver import shrink
 
 
@@ -47,10 +48,14 @@ def load_mask(source, content: Tensor) -> Tensor:
     mask = load_image(source, size=None).mean(dim=1, keepdim=True)
     (h, w), (height, width) = mask.shape[2:], content.shape[2:]
     scale = max(height, width) / max(h, w)
-    if max(abs(scale * h - height), abs(scale * w - width)) > 1:  # 1 is the rounding of the content's shorter side
-        raise ImageError(f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the same shape. "
-                         "Draw the mask over the content picture.")
-    return F.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
+    if (
+        max(abs(scale * h - height), abs(scale * w - width)) > 1
+    ):  # 1 is the rounding of the content's shorter side
+        raise ImageError(
+            f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the same shape. "
+            "Draw the mask over the content picture."
+        )
+    return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:
@@ -60,13 +65,20 @@ def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:
     return [style] if isinstance(style, Brush) else list(style)
 
 
-def shares(brushes: Sequence[Brush]) -> list[float]:
+def brush_factors(brushes: Sequence[Brush]) -> list[float]:
     """p_i, the factor of each brush's loss; their sum is C, the share of the picture that they cover."""
     # Gatys et al. leave the factors to the user. E_l is a mean over its region, whatever the region's size, but the content
     # loss of the region grows with it: a small region would be painted with a far stronger style than a large one.
-    masks = [torch.ones(()) if brush.mask is None else brush.mask.detach().float().cpu() for brush in brushes]
-    heaviest = max(brush.weight for brush in brushes)  # only their ratios count, so no weight is too large or small to multiply
-    areas = [brush.weight / heaviest * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)]
+    masks = [
+        torch.ones(()) if brush.mask is None else brush.mask.detach().float().cpu()
+        for brush in brushes
+    ]
+    heaviest = max(
+        brush.weight for brush in brushes
+    )  # only their ratios count, so no weight is too large or small to multiply
+    areas = [
+        brush.weight / heaviest * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)
+    ]
     covered = float(sum(masks).clamp(max=1).mean())
     return [covered * area / sum(areas) for area in areas]
 
@@ -80,10 +92,10 @@ def mask_at(mask: Tensor | None, features: Tensor) -> Tensor | None:
         return None
     # no position of the mask is left out, so that a region of one pixel still has a position in the deepest layer
     T = mask.detach().to(features).view(1, 1, *mask.shape[-2:])
-    return F.interpolate(T, size=features.shape[2:], mode="area")
+    return nnf.interpolate(T, size=features.shape[2:], mode="area")
 
 
-def painted(brushes: Sequence[Brush], picture: Tensor) -> Tensor:
+def coverage(brushes: Sequence[Brush], picture: Tensor) -> Tensor:
     """min(1, Σ T) for each pixel of a picture [1, 3, H, W]: 1 where a brush paints, 0 where none does; [1, 1, H, W]."""
     masks = [mask_at(brush.mask, picture) for brush in brushes]
     return sum(torch.ones_like(picture[:, :1]) if T is None else T for T in masks).clamp(max=1)

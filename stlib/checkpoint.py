@@ -3,34 +3,40 @@
 The file holds tensors and numbers only, so that reading it cannot run code.
 """
 
-import hashlib
+import io
 import os
-import stat
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-EVERY = 25  # steps of the optimiser from one checkpoint to the next; after each, L-BFGS makes one evaluation more
+from stlib import _files
+from stlib.brushes import Brush
+from stlib.errors import CheckpointError, reason
+from stlib.record import Record
+from stlib.settings import Settings, digest
+from stlib.vgg import VGG
 
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be kept or used: which file, why, and what to do about it."""
+EVERY = 25  # evaluations from one checkpoint to the next, at least
 
 
 class Checkpoint:
     """The file of one run.
 
-    path: of the file, in a folder that exists; it need not exist itself. fingerprint: of the run that it belongs to.
+    path: of the file, in a folder that exists; the file need not exist.
+    fingerprint: of the run that it belongs to.
     Raises CheckpointError when no file can be written there.
     """
 
-    def __init__(self, path, fingerprint: str):
+    def __init__(self, path: str | os.PathLike, fingerprint: str):
         self.path, self.fingerprint = check_path(path), fingerprint
-        self.part = Path(f"{self.path}.part")
+        self.part = Path(f"{path}.part")
+        self.written_at = 0  # evaluations of the run when it was written last
 
-    def read(self) -> dict | None:
+    def read(self) -> dict[str, Any] | None:
         """The state that was written last, or None when there is no file yet.
 
         Raises CheckpointError when the file holds something else, or the state of another run.
@@ -43,26 +49,65 @@ class Checkpoint:
                 state = torch.load(self.path, map_location="cpu", weights_only=True)
             owner = state["fingerprint"]
         except Exception:  # what is no archive of tensors fails in many ways
-            raise CheckpointError(f"{self.path} is not a checkpoint, or a damaged one: delete it to begin anew, or give another "
-                                  "path.") from None
+            raise CheckpointError(
+                f"{self.path} is not a checkpoint, or a damaged one: "
+                "delete it to begin anew, or give another path."
+            ) from None
         if owner != self.fingerprint:
-            raise CheckpointError(f"{self.path} belongs to a run with other pictures, other settings or another network: "
-                                  "delete it to begin anew, or give another path.")
+            raise CheckpointError(
+                f"{self.path} belongs to a run with other pictures, other settings or another "
+                "network: delete it to begin anew, or give another path."
+            )
         return state
 
-    def write(self, state: dict) -> None:
-        """Put the state in the place of the last one, in a single step; a disk that is full is a warning and no more."""
+    def follow(
+        self,
+        optimizer: torch.optim.Optimizer,
+        record: Record,
+        z: Tensor,
+        x0: Tensor,
+        *,
+        stage: int,
+        evaluations: int,
+    ) -> None:
+        """Write the state after each step of the optimiser that completes EVERY evaluations.
+
+        record: of the run. z, x0: what the optimiser changes, and the picture at which it began.
+        stage: its number. evaluations: that the stage may still make.
+        """
+        last = record.evaluations + evaluations
+        self.written_at = record.evaluations
+
+        def after_step(*_: object) -> None:
+            if record.evaluations < self.written_at + EVERY:
+                return
+            self.written_at = record.evaluations
+            self.write(
+                {
+                    "stage": stage,
+                    "left": last - record.evaluations,
+                    "x0": x0.cpu(),
+                    "z": z.detach().cpu(),
+                    "optimizer": optimizer.state_dict(),
+                    "record": record.state(),
+                }
+            )
+
+        optimizer.register_step_post_hook(after_step)
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Put the state in the place of the last one; a full disk is a warning and no more."""
+        data = io.BytesIO()
         try:
-            with self.part.open("wb") as file:
-                torch.save({**state, "fingerprint": self.fingerprint}, file)
-                file.flush()
-                os.fsync(file.fileno())
-            self.part.replace(self.path)
-        except (OSError, RuntimeError) as error:  # PyTorch's writer has its own words for a full disk
-            reason = getattr(error, "strerror", None) or str(error).split("\n")[0]
-            warnings.warn(f"the checkpoint {self.path} could not be written ({reason}); the run goes on.", RuntimeWarning,
-                          stacklevel=2)
-            self.part.unlink(missing_ok=True)
+            torch.save({**state, "fingerprint": self.fingerprint}, data)
+            _files.replace(self.path, data.getbuffer(), self.part)
+        except OSError as error:
+            warnings.warn(
+                f"the checkpoint {self.path} could not be written ({reason(error)}); "
+                "the run goes on.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
@@ -70,37 +115,20 @@ class Checkpoint:
             path.unlink(missing_ok=True)
 
 
-def check_path(path) -> Path:
+def check_path(path: str | os.PathLike) -> Path:
     """The path of a checkpoint, or a CheckpointError if no file can be written there; writes nothing."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise CheckpointError(f"checkpoint is {path!r}: give the path of a file, or None.")
-    path = Path(path)
     try:
-        regular = stat.S_ISREG(path.stat().st_mode)
-    except FileNotFoundError:
-        regular = True
-    except (OSError, ValueError) as error:  # a name too long or with a null character
-        reason = getattr(error, "strerror", None) or error
-        raise CheckpointError(f"the checkpoint {str(path)[:100]!r} cannot be kept: {reason}. Give another path.") from None
-    if not regular:
-        raise CheckpointError(f"the checkpoint {path} is a folder or a device: give the path of a file.")
-    if not path.parent.is_dir():
-        raise CheckpointError(f"the checkpoint {path} cannot be kept: there is no folder {path.parent}. Create it first.")
-    if not os.access(path.parent, os.W_OK):
-        raise CheckpointError(f"the checkpoint {path} cannot be kept: the folder {path.parent} may not be written to. "
-                              "Choose another one.")
-    return path
+        _files.writable(path)
+    except ValueError as error:
+        shown = repr(str(path)[:100])
+        raise CheckpointError(f"the checkpoint {shown} cannot be kept: {error}") from None
+    return Path(path)
 
 
-def fingerprint(*parts) -> str:
-    """64 hexadecimal digits for all that a run depends on: tensors, numbers, texts, and lists of them; 1 is 1.0."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Tensor):
-            digest.update(repr(tuple(part.shape)).encode())
-            digest.update(part.detach().to("cpu", torch.float32).contiguous().numpy().tobytes())
-        elif isinstance(part, (list, tuple)):
-            digest.update(fingerprint(len(part), *part).encode())
-        else:
-            digest.update(repr(float(part) if isinstance(part, int) else part).encode() + b"\n")
-    return digest.hexdigest()
+def run_fingerprint(content: Tensor, brushes: Sequence[Brush], net: VGG, settings: Settings) -> str:
+    """64 hexadecimal digits for all that the picture of a run depends on."""
+    styles = [[brush.picture, brush.weight, brush.mask] for brush in brushes]
+    network = [[*net.parameters()], repr(net.preprocess), net.pooling]
+    return digest([content, styles, network, settings.fingerprint()])

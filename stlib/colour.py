@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue to the eye (ITU-R BT.601)
-SMALLEST_VARIANCE = 1e-5  # of a colour, so that a grey picture can be given colours; a 300th of the range, squared
+SMALLEST_VARIANCE = (
+    1e-5  # of a colour, so that a grey picture can be given colours; a 300th of the range, squared
+)
 
 
 def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
@@ -18,8 +20,10 @@ def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
     x ← A (x − μ) + μ_r with A = Σ_r^½ Σ^-½ (section 5.2 of the paper). picture, reference: [1, 3, H, W] in [0, 1], of any
     sizes. Returns the shape of `picture`, not clamped: a few values may leave the range.
     """
-    colours, wanted = (image[0].flatten(start_dim=1).double() for image in (picture, reference))  # [3, M]
-    A = _root(_covariance(wanted)) @ torch.linalg.inv(_root(_covariance(colours)))
+    colours, wanted = (
+        image[0].flatten(start_dim=1).double() for image in (picture, reference)
+    )  # [3, M]
+    A = square_root(_covariance(wanted)) @ torch.linalg.inv(square_root(_covariance(colours)))
     matched = A @ (colours - colours.mean(dim=1, keepdim=True)) + wanted.mean(dim=1, keepdim=True)
     return matched.view(picture.shape).to(picture.dtype)
 
@@ -35,8 +39,10 @@ def with_colours_of(picture: Tensor, colours: Tensor) -> Tensor:
     picture, colours: [1, 3, H, W] in [0, 1]. Returns the same, not clamped. Raises ValueError when the sizes differ.
     """
     if picture.shape != colours.shape:
-        raise ValueError(f"pictures of different shapes, {list(picture.shape)} and {list(colours.shape)}: "
-                         "give both the same size.")
+        raise ValueError(
+            f"pictures of different shapes, {list(picture.shape)} and {list(colours.shape)}: "
+            "give both the same size."
+        )
     return colours + (_brightness(picture) - _brightness(colours))
 
 
@@ -45,10 +51,12 @@ def _brightness(picture: Tensor) -> Tensor:
 
 
 def _covariance(colours: Tensor) -> Tensor:
-    return torch.cov(colours) + SMALLEST_VARIANCE * torch.eye(3, dtype=colours.dtype, device=colours.device)
+    return torch.cov(colours) + SMALLEST_VARIANCE * torch.eye(
+        3, dtype=colours.dtype, device=colours.device
+    )
 
 
-def _root(matrix: Tensor) -> Tensor:
+def square_root(matrix: Tensor) -> Tensor:
     """The symmetric square root of a symmetric positive definite matrix."""
     values, vectors = torch.linalg.eigh(matrix)
     return vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T

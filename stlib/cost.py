@@ -1,218 +1,306 @@
-"""What a run will cost, known before it begins: minutes, memory, and a refusal where the machine cannot.
+"""What a run will cost, known before it begins: minutes, memory, and a refusal where it must fail.
 
-Memory is counted layer by layer, from the layer table and a few constants that were measured; time is that of an evaluation
-of a small picture, scaled by the pixels and a little more.
+Memory is counted layer by layer, from the layer table and a few measured constants. Time is that of
+one evaluation of a small picture, scaled by the pixels and a little more.
 """
 
+import bisect
 import math
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import psutil
 import torch
 from torch import Tensor
 
-from stlib import heap
+from stlib._kernels import memory
+from stlib._kernels.winograd import FEWEST_PRODUCTS
 from stlib.brushes import Brush, as_brushes
-from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS, Objective
-from stlib.solver import Stage, stages
-from stlib.vgg import VGG, Layer, best_device, layer_table
-from stlib.winograd import FEWEST_PRODUCTS
+from stlib.descent import HISTORY_SIZE
+from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, pools_first
+from stlib.objective import Objective
+from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
+from stlib.vgg import VGG, best_device
 
-# measured as the peak resident memory of fresh processes, 64 … 2048 pixels (Linux on x86-64, glibc, PyTorch 2)
-NETWORK = 220e6  # bytes that building VGG-19 takes: 80 MB of weights, and what their decoding leaves behind
-RUNTIME = 150e6  # bytes that the first evaluation takes at any size: PyTorch's code and its kernels' own buffers
-HOLES = 0.2  # the share by which a small block of memory grows, since the gap that it leaves does not always fit the next one
-WORK = 2.25  # of a layer's output, for its gradients or the indices of a pooling (counted by PyTorch's profiler)
-PICTURES = 12  # of the content's size: the start, the best so far, and those of the optimiser and its line search
-WAVES = 10  # more of them for the fast solver: the waves of a picture, those times their gain, and their gradients
-HISTORY = {"plain": 10, "fast": 10}  # pairs of pictures that L-BFGS remembers: HISTORY_SIZE of `transfer` and `solver`
+# measured as the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2)
+NETWORK = (
+    220e6  # bytes that building VGG-19 takes: 80 MB of weights, and what decoding leaves behind
+)
+RUNTIME = (
+    150e6  # bytes that the first evaluation takes at any size: PyTorch's code, kernels' buffers
+)
+HOLES = 0.2  # share by which a small block grows, since its gap does not always fit the next one
+WORKSPACE = 2.25  # of a layer's output, for gradients or a pooling's indices (PyTorch's profiler)
+PICTURES = (
+    12  # of the content's size: start, best so far, those of the optimiser and its line search
+)
+WAVES = 10  # more of them for the fast solver: waves, those times their gain, and their gradients
 
-TIMED_SIDE = 192  # pixels; a pixel of a smaller picture takes longer, and one of a larger picture a little longer:
-SLOWER = 1 / 6000  # the share that each further pixel of the side adds (measured: 6.1 µs at 192, 6.9 at 1024, 8.0 at 2048)
-FORWARD = 0.4  # of an evaluation: the features of a picture, which need no gradient (2.4 of 6 µs a pixel at 384)
-SMALLEST = 32  # pixels of the shorter side; the layer table begins there
+TIMED_SIDE = 192  # pixels, of the picture whose evaluation is timed
+SLOWER = 1 / 6000  # share that each further pixel of the side adds to the time per pixel (measured:
+# 6.1 µs at 192, 6.9 at 1024, 8.0 at 2048)
+FORWARD = 0.4  # of an evaluation: features without a gradient (2.4 of 6 µs per pixel at 384)
 CONTROL_GROUPS = Path("/sys/fs/cgroup")  # where Linux tells a container what it may use
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a run will take: seconds, and the most bytes that the process will hold; as text, "about 9 minutes and 1.6 GB …"."""
+    """What a run will take; as text, for example "about 9 minutes and 1.6 GB of memory".
+
+    seconds: of the run. bytes: the most that the process will hold.
+    """
 
     seconds: float
     bytes: int
 
     def __str__(self) -> str:
-        unit, name = next((unit, name) for unit, name in ((3600, "hour"), (60, "minute"), (1, "second"))
-                          if self.seconds >= 1.5 * unit or unit == 1)
+        for unit, name in ((3600, "hour"), (60, "minute"), (1, "second")):
+            if self.seconds >= 1.5 * unit or unit == 1:
+                break
         count = max(1, round(self.seconds / unit))
-        return f"about {count} {name}{'s' if count > 1 else ''} and {_gigabytes(self.bytes)} of memory"
+        plural = "s" if count > 1 else ""
+        return f"about {count} {name}{plural} and {_gigabytes(self.bytes)} of memory"
 
 
-def estimate(content: Tensor, style: Tensor | Sequence[Brush], *, net: VGG | None = None,
-             content_layers: Sequence[str] = CONTENT_LAYERS, style_layers: Sequence[str] = STYLE_LAYERS,
-             optimizer: str = "lbfgs", solver: str | None = None, steps: int = 100, keep_every: int | None = None) -> Estimate:
-    """Tell how long `style_transfer` with the same arguments will take on this machine, and how much memory it needs.
+def estimate(
+    content: Tensor,
+    style: Tensor | Brush | Sequence[Brush],
+    *,
+    net: VGG | None = None,
+    **settings: Any,
+) -> Estimate:
+    """Tell how long `style_transfer` with the same arguments will take, and how much memory it needs.
 
-    It takes about a second, since it times a few evaluations of a small picture: what keeps the machine busy meanwhile makes
-    the run look longer. The memory is that of the whole process, with what it holds already, and of the processor only.
+    content, style, net: as for `style_transfer`. settings: of `Settings`.
+
+    It takes about a second, since it times a few evaluations of a small picture: what keeps the
+    machine busy meanwhile makes the run look longer. The memory is that of the whole process, with
+    what it holds already, and of the processor only.
+    Raises ValueError for settings that make no sense.
     """
-    held, brushes = psutil.Process().memory_info().rss, as_brushes(style)
-    bytes_needed = max(needed(*picture.shape[2:]) for _, picture, needed in
-                       _demands(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every))
+    return estimate_run(content, as_brushes(style), Settings(**settings), net)
+
+
+def estimate_run(
+    content: Tensor, brushes: Sequence[Brush], settings: Settings, net: VGG | None
+) -> Estimate:
+    """`estimate` for those who have brushes and settings."""
+    held = psutil.Process().memory_info().rss
+    demands = _demands(content, brushes, settings, net)
+    bytes_needed = max(demand.needed(*demand.picture.shape[2:]) for demand in demands)
     looked_at = [content, *(brush.picture for brush in brushes)]  # for their features, once
-    pixels = steps * _pixels(content) + FORWARD * sum(_pixels(picture) for picture in looked_at)
-    side = max(SMALLEST, round(_pixels(content)**0.5))
-    pace = seconds_per_pixel(VGG() if net is None else net, min(side, TIMED_SIDE), brushes, content_layers, style_layers)
-    return Estimate(pixels * pace * (1 + SLOWER * max(0, side - TIMED_SIDE)), held + bytes_needed)
+    pixels = settings.steps * _pixels(content) + FORWARD * sum(map(_pixels, looked_at))
+    side = max(SMALLEST_SIDE, round(_pixels(content) ** 0.5))
+    net = VGG() if net is None else net
+    pace = seconds_per_pixel(net, min(side, TIMED_SIDE), brushes, settings)
+    slower = 1 + SLOWER * max(0, side - TIMED_SIDE)
+    return Estimate(pixels * pace * slower, int(held + bytes_needed))
 
 
-def check_memory(content: Tensor, brushes: Sequence[Brush], net: VGG | None, content_layers: Sequence[str],
-                 style_layers: Sequence[str], optimizer: str, solver: str | None, steps: int, keep_every: int | None) -> None:
-    """Raise a MemoryError that names the largest size that fits, when the processor's free memory will not do.
+def check_memory(
+    content: Tensor, brushes: Sequence[Brush], settings: Settings, net: VGG | None
+) -> None:
+    """Raise a MemoryError that names the largest size that fits, when the free memory will not do.
 
-    The arguments are those of `style_transfer`. A graphics card has a memory of its own, and says itself when it is full.
+    Only the processor's memory is checked: a graphics card says itself when it is full.
     """
     if (best_device() if net is None else net.device).type != "cpu":
         return
     free = free_memory()
-    demands = _demands(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every)
-    for name, picture, needed in demands:
+    for name, picture, needed in _demands(content, brushes, settings, net):
         height, width = picture.shape[2:]
-        if needed(height, width) > free:
-            largest = largest_size(height, width, lambda height, width, needed=needed: needed(height, width) <= free)
-            advice = (f"the largest that fits is {largest} pixels on the longer side (load_image(…, size={largest}))" if largest
-                      else "no size fits, so close other programs")
-            raise MemoryError(f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} of memory, "
-                              f"{_gigabytes(free)} are free: {advice}.")
+        if needed(height, width) <= free:
+            continue
+
+        def fits(height: int, width: int, needed: Callable[[int, int], float] = needed) -> bool:
+            return needed(height, width) <= free
+
+        largest = largest_size(height, width, fits)
+        advice = "no size fits, so close other programs"
+        if largest:
+            advice = (
+                f"the largest that fits is {largest} pixels on the longer side "
+                f"(load_image(…, size={largest}))"
+            )
+        raise MemoryError(
+            f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} of "
+            f"memory, {_gigabytes(free)} are free: {advice}."
+        )
 
 
-def memory_needed(height: int, width: int, content_layers: Sequence[str] = CONTENT_LAYERS,
-                  style_layers: Sequence[str] = STYLE_LAYERS, *, depth: int = 19, pairs: int = HISTORY["plain"],
-                  pictures: int = PICTURES, frames: int = 0) -> int:
-    """Bytes that a run takes at most, without the network: for the activations that it keeps, and its optimiser.
+def memory_needed(
+    height: int,
+    width: int,
+    content_layers: Collection[str] = CONTENT_LAYERS,
+    style_layers: Collection[str] = STYLE_LAYERS,
+    *,
+    depth: int = 19,
+    pairs: int = HISTORY_SIZE,
+    pictures: int = PICTURES,
+    frames: int = 0,
+) -> int:
+    """Bytes that a run takes at most, without the network: activations, and the optimiser.
 
-    height, width: of the content, in pixels. pairs: of pictures, in the history of L-BFGS. pictures: others of that size.
+    height, width: of the content, in pixels. content_layers, style_layers: names. depth: 16 or 19.
+    pairs: of pictures, in the history of L-BFGS. pictures: others of that size. frames: kept.
     """
-    layers = {*content_layers, *style_layers}
-    rows = _rows(height, width, layers, depth)
-    pooled_first = {below.name for below, above in pairwise(rows) if above.name.startswith("pool")
-                    and not {below.name, above.name, below.name.replace("relu", "conv")} & layers}
+    asked = {*content_layers, *style_layers}
+    rows = _rows(height, width, asked, depth)
     kept = most = 0.0
     for row in rows:
-        output = row.activation_bytes
-        if row.name in pooled_first:
-            kept += _block(output / 4)
-        elif row.name.startswith("relu"):
-            kept += _block(output) * (1 + (row.name.replace("relu", "conv") in layers))
-        elif row.name.startswith("pool"):
+        layer, output = find_layer(row.name, depth), row.activation_bytes
+        if layer.kind == "relu":
+            pooling = layer.above
+            assert pooling is not None  # a ReLU is not the last layer
+            is_row = any(other.name == pooling.name for other in rows)
+            if pooling.kind == "pool" and is_row and pools_first(pooling, asked):
+                kept += _block(output / 4)
+            else:
+                kept += _block(output) * (1 + (layer.convolution.name in asked))
+        elif layer.kind == "pool":
             kept += output / 4  # one byte for a float32
         if row.name in content_layers:
             kept += 2 * _block(output)  # P and F − P
-        most = max(most, kept + WORK * output)
+        most = max(most, kept + WORKSPACE * output)
     picture = 4 * 3 * height * width
-    return int(_fixed(rows) + most + (2 * pairs + pictures) * _block(picture) + frames * picture)
+    optimiser = (2 * pairs + pictures) * _block(picture)
+    return int(_fixed(rows) + most + optimiser + frames * picture)
 
 
-def features_memory(height: int, width: int, layers: Sequence[str] = STYLE_LAYERS, *, depth: int = 19) -> int:
-    """Bytes that the features of a picture take at most, without the network and without any gradient."""
+def features_memory(
+    height: int, width: int, layers: Collection[str] = STYLE_LAYERS, *, depth: int = 19
+) -> int:
+    """Bytes that the features of a picture take at most, without the network and any gradient.
+
+    height, width: of the picture, in pixels. layers: names. depth: 16 or 19.
+    """
     rows = _rows(height, width, layers, depth)
-    held = most = 0
+    held = most = 0.0
     for row in rows:
-        most = max(most, held + (1 + WORK) * row.activation_bytes)
+        most = max(most, held + (1 + WORKSPACE) * row.activation_bytes)
         held += row.activation_bytes if row.name in layers else 0
     return int(_fixed(rows) + most)
 
 
 def largest_size(height: int, width: int, fits: Callable[[int, int], bool]) -> int:
-    """The longer side, in pixels, of the largest picture of this shape for which `fits(height, width)`; 0 if there is none.
+    """The longer side, in pixels, of the largest picture of this shape that fits; 0 if there is none.
 
-    It is not larger than the picture, and its shorter side has at least 32 pixels.
+    height, width: of the picture that is too large. fits: called as fits(height, width); what fits,
+    fits at all smaller sizes. The result is not larger than the picture, and its shorter side has at
+    least 32 pixels.
     """
     longer, shorter = max(height, width), min(height, width)
 
-    def fits_at(size: int) -> bool:
-        return fits(round(height * size / longer), round(width * size / longer))
+    def too_large(size: int) -> bool:
+        return not fits(round(height * size / longer), round(width * size / longer))
 
-    smallest = math.ceil(min(SMALLEST, shorter) * longer / shorter)
-    if not fits_at(smallest):
-        return 0
-    low, high = smallest, longer + 1  # fits, and does not count
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if fits_at(middle) else (low, middle)
-    return low
+    smallest = math.ceil(min(SMALLEST_SIDE, shorter) * longer / shorter)
+    sizes = range(smallest, longer + 1)
+    fitting = bisect.bisect_left(sizes, True, key=too_large)
+    return sizes[fitting - 1] if fitting else 0
 
 
 def free_memory() -> int:
-    """Bytes that this process may still take: what the machine has left, or its container if that is less."""
+    """Bytes that this process may still take: what the machine, or its container, has left."""
     left = [psutil.virtual_memory().available]
-    for folder, limit, used, cache in (("", "memory.max", "memory.current", "inactive_file"),
-                                       ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")):
+    for folder, limit, used, cache in (
+        ("", "memory.max", "memory.current", "inactive_file"),
+        ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    ):
         try:
             group = CONTROL_GROUPS / folder
-            numbers = [int((group / name).read_text()) for name in (limit, used)]
-            statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
-            left.append(numbers[0] - numbers[1] + int(statistics[cache]))  # the cache of files goes when it is in the way
+            most, taken = (int((group / name).read_text()) for name in (limit, used))
+            lines = (group / "memory.stat").read_text().splitlines()
+            counts = dict(line.split() for line in lines)
+            left.append(
+                most - taken + int(counts[cache])
+            )  # cached files go when they are in the way
         except (OSError, ValueError, KeyError):  # no container, or no limit: "max"
             continue
     return max(0, min(left))
 
 
-def seconds_per_pixel(net: VGG, side: int, brushes: Sequence[Brush], content_layers: Sequence[str] = CONTENT_LAYERS,
-                      style_layers: Sequence[str] = STYLE_LAYERS) -> float:
-    """Seconds that an evaluation takes for each pixel of a square picture of `side` pixels: the median of three."""
+def seconds_per_pixel(net: VGG, side: int, brushes: Sequence[Brush], settings: Settings) -> float:
+    """Seconds that an evaluation takes per pixel of a square picture: the median of three.
+
+    net: the network. side: of the picture, in pixels. brushes, settings: of the run.
+    """
     noise = torch.rand(1, 3, side, side, generator=torch.Generator().manual_seed(0))
-    small = [replace(brush, picture=noise, mask=None if brush.mask is None else noise[0, 0]) for brush in brushes]
-    objective = Objective(net, noise, small, content_layers=content_layers, style_layers=style_layers)
+    small = [
+        replace(brush, picture=noise, mask=None if brush.mask is None else noise[0, 0])
+        for brush in brushes
+    ]
+    objective = Objective(net, noise, small, settings)
     x, seconds = noise.to(net.device, copy=True).requires_grad_(), []
     for _ in range(4):  # the first one warms up
         started = time.perf_counter()
-        objective(x)[0].backward()
+        total, _terms = objective(x)
+        total.backward()
+        assert x.grad is not None
         float(x.grad.sum())  # a graphics card is waited for
         seconds.append(time.perf_counter() - started)
     return statistics.median(seconds[1:]) / _pixels(noise)
 
 
-def _demands(content, brushes, net, content_layers, style_layers, optimizer, solver, steps, keep_every
-             ) -> Iterator[tuple[str, Tensor, Callable[[int, int], int]]]:
-    """Yield the name of each picture, the picture, and the function from its height and width to the bytes that it needs."""
-    solver = ("fast" if optimizer == "lbfgs" else "plain") if solver is None else solver
+class _Demand(NamedTuple):
+    """The name of a picture, the picture, and the function from (height, width) to bytes needed."""
+
+    name: str
+    picture: Tensor
+    needed: Callable[[int, int], float]
+
+
+def _demands(
+    content: Tensor, brushes: Sequence[Brush], settings: Settings, net: VGG | None
+) -> Iterator[_Demand]:
+    """Yield what each picture of a run needs."""
     pictures = [content, *(brush.picture for brush in brushes)]
-    shorter_side = min(side for picture in pictures for side in picture.shape[2:])
-    plan = stages(steps, shorter_side) if solver == "fast" else [Stage(1.0, steps)]
-    frames = math.ceil(sum(stage.evaluations for stage in plan) / keep_every) if keep_every else 0
+    plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
+    evaluations = sum(stage.evaluations for stage in plan)
     depth, network = (19, NETWORK) if net is None else (net.depth, 0)
-    run = partial(memory_needed, content_layers=content_layers, style_layers=style_layers, depth=depth, frames=frames,
-                  pairs=min(HISTORY[solver], plan[-1].evaluations) if optimizer == "lbfgs" else 0,
-                  pictures=PICTURES + (WAVES if solver == "fast" else 0))
-    yield "a picture", content, lambda height, width: int(run(height, width) + network)
-    for brush in brushes if style_layers else ():
-        yield ("a style picture", brush.picture,
-               lambda height, width: int(features_memory(height, width, style_layers, depth=depth) + network))
+    is_lbfgs = settings.optimizer == "lbfgs"
+    run = partial(
+        memory_needed,
+        content_layers=settings.content_layers,
+        style_layers=settings.style_layers,
+        depth=depth,
+        frames=math.ceil(evaluations / settings.keep_every) if settings.keep_every else 0,
+        pairs=min(HISTORY_SIZE, plan[-1].evaluations) if is_lbfgs else 0,
+        pictures=PICTURES + (WAVES if settings.is_fast else 0),
+    )
+    yield _Demand("a picture", content, lambda height, width: run(height, width) + network)
+    looked_at = partial(features_memory, layers=settings.style_layers, depth=depth)
+    for brush in brushes if settings.style_layers else ():
+        yield _Demand(
+            "a style picture",
+            brush.picture,
+            lambda height, width: looked_at(height, width) + network,
+        )
 
 
-def _rows(height: int, width: int, layers: Collection[str], depth: int) -> list[Layer]:
+def _rows(height: int, width: int, layers: Collection[str], depth: int) -> list[LayerCost]:
     """The layer table as far as the deepest of the layers."""
-    rows = layer_table(depth, (max(height, SMALLEST), max(width, SMALLEST)))
-    names = [row.name for row in rows]
-    return rows[:max((names.index(layer) + 1 for layer in layers if layer in names), default=0)]
+    rows = layer_table(depth, (max(height, SMALLEST_SIDE), max(width, SMALLEST_SIDE)))
+    names = layer_names(depth)
+    deepest = max((names.index(layer) for layer in layers if layer in names), default=-1)
+    return rows[: deepest + 1]
 
 
-def _fixed(rows: Sequence[Layer]) -> float:
-    """Bytes that do not depend on the size: PyTorch's own, and filters transformed for Winograd's convolution."""
-    # 36 numbers for 9; small pictures keep them, for large ones the tiles of one layer take about as much
-    return RUNTIME + sum(16 * row.parameters for row in rows if row.parameters > 9 * FEWEST_PRODUCTS)
+def _fixed(rows: Sequence[LayerCost]) -> float:
+    """Bytes that do not depend on the size: PyTorch's own, and filters for Winograd's convolution."""
+    # 36 numbers for 9; small pictures keep them, for large ones the tiles of one layer take as much
+    deep = [row.parameters for row in rows if row.parameters > 9 * FEWEST_PRODUCTS]
+    return RUNTIME + sum(16 * parameters for parameters in deep)
 
 
 def _block(size: float) -> float:
     """Bytes that a block which lives for a while takes from the system, with its share of the holes."""
-    return size * (1 + HOLES * max(0.0, 1 - size / heap.LARGE))
+    return float(size * (1 + HOLES * max(0.0, 1 - size / memory.LARGE)))
 
 
 def _pixels(picture: Tensor) -> int:

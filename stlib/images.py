@@ -4,7 +4,6 @@ import codecs
 import io
 import os
 import stat
-import uuid
 import warnings
 from importlib.resources import files
 from pathlib import Path
@@ -15,45 +14,84 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from stlib.srgb import to_upright_srgb
+from stlib import _files
+from stlib._srgb import to_upright_srgb
+from stlib.errors import ImageError, one_line, reason
+from stlib.layers import SMALLEST_SIDE
 
-SMALLEST_SIDE = 32  # pixels; below it relu5_1 has at most two positions a side and a Gram matrix says nothing
 MOST_BYTES = 400_000_000  # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
-LARGE = 2**24  # pixels from which a picture is shrunk while it is converted, so that no second one of its size is made
+LARGE = (
+    2**24
+)  # pixels from which a picture is shrunk while it is converted, so that no second one of its size is made
 
 # bytes that Pillow holds for each pixel at most while it decodes (measured), for some formats and for all others
-_HELD = {None: 4, "PNG": 4, "JPEG": 4, "MPO": 4, "GIF": 4, "BMP": 4, "TIFF": 10, "WEBP": 16, "AVIF": 16}
+_HELD = {
+    None: 4,
+    "PNG": 4,
+    "JPEG": 4,
+    "MPO": 4,
+    "GIF": 4,
+    "BMP": 4,
+    "TIFF": 10,
+    "WEBP": 16,
+    "AVIF": 16,
+}
 _HELD_BY_OTHERS = 20  # as for JPEG 2000
 # programs that draw, containers that hold other files of any size, and what Pillow recognises but does not decode
 _NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
 _ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
-_NOT_RGB = {"BLP", "BUFR", "GRIB", "HDF5", "MSP", "PALM", "WMF", "XBM"}  # Pillow saves these only in other modes or with plug-ins
+_NOT_RGB = {
+    "BLP",
+    "BUFR",
+    "GRIB",
+    "HDF5",
+    "MSP",
+    "PALM",
+    "WMF",
+    "XBM",
+}  # Pillow saves these only in other modes or with plug-ins
 _EXPORT = "Open it in an image viewer and export it as PNG or JPEG."
 _SAMPLES = files("stlib") / "samples"
+Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image
 
 
-class ImageError(ValueError):
-    """A picture that cannot be read or written: which one, why, and what to do about it."""
-
-
-def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tensor:
+def load_image(source: Source, size: int | None = 256, *, enlarge: bool = False) -> Tensor:
     """Read a picture as a tensor [1, 3, H, W], RGB, float32 in [0, 1].
 
     source: a path, the bytes of a file, a binary file object, or a PIL image (left as it was).
-    size: the longer side in pixels; smaller pictures stay as they are unless `enlarge` is true. None keeps every pixel.
+    size: the longer side in pixels; smaller pictures stay as they are unless `enlarge` is true. None
+        keeps every pixel.
 
-    Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is transparent; of an
-    animation, the first frame.
-    Raises ImageError when there is no picture to be had, or one with a side under 32 pixels; ValueError for a bad size.
+    Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is transparent;
+    of an animation, the first frame.
+    Raises ImageError when there is no picture in it, or one with a side under 32 pixels; ValueError
+    for a bad size.
     """
-    if size is not None and (isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE):
-        raise ValueError(f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} or more.")
+    pixels = torch.from_numpy(np.array(load_pil(source, size, enlarge=enlarge)))  # [H, W, 3], uint8
+    return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
+
+
+def check_size(size: object) -> None:
+    """Raise a ValueError unless `size` is what `load_image` takes: 32 or more, or None."""
+    whole = isinstance(size, int) and not isinstance(size, bool)
+    if size is not None and (not whole or size < SMALLEST_SIDE):
+        raise ValueError(
+            f"size is {size!r}: give the longer side as a whole number of pixels, "
+            f"{SMALLEST_SIDE} or more."
+        )
+
+
+def load_pil(source: Source, size: int | None = 256, *, enlarge: bool = False) -> Image.Image:
+    """Read a picture as an 8-bit RGB PIL image; arguments and errors are those of `load_image`."""
+    check_size(size)
     if isinstance(source, Image.Image):
-        return _to_tensor(_decode(source, "the PIL image", size, enlarge), size, enlarge)
+        return _resize(_decode(source, "the PIL image", size, enlarge), size, enlarge)
     name, file = _open(source)
     with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Pillow's own warnings; what matters in them is checked and told here
+        warnings.simplefilter(
+            "ignore"
+        )  # Pillow's own warnings; what matters in them is checked and told here
         file_size = file.seek(0, os.SEEK_END)
         try:
             file.seek(0)
@@ -63,21 +101,29 @@ def load_image(source, size: int | None = 256, *, enlarge: bool = False) -> Tens
             image = Image.open(file)
             if image.format in _NOT_OPENED:
                 raise ImageError(_not_opened(name, image.format))
-            if image.info.get("progressive"):  # libjpeg holds every coefficient, however small the picture is decoded
+            if image.info.get(
+                "progressive"
+            ):  # libjpeg holds every coefficient, however small the picture is decoded
                 _check_pixels(name, image.size, MOST_BYTES // 8)
             if size is not None:
-                image.draft(None, (2 * size, 2 * size))  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
+                image.draft(
+                    None, (2 * size, 2 * size)
+                )  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
         except ImageError:
             raise
         except Image.DecompressionBombError:
-            raise ImageError(_too_many_pixels(name, "claims to have an enormous number of pixels")) from None
+            raise ImageError(
+                _too_many_pixels(name, "claims to have an enormous number of pixels")
+            ) from None
         except UnidentifiedImageError:
             if beginning.startswith(_BEGINNINGS):
                 raise ImageError(_damaged(name, "its header is incomplete or wrong")) from None
-            raise ImageError(f"{name} is not a picture in a format that Pillow knows. {_EXPORT}") from None
+            raise ImageError(
+                f"{name} is not a picture in a format that Pillow knows. {_EXPORT}"
+            ) from None
         except Exception as error:  # a hostile header can make a decoder raise anything
             raise ImageError(_undecodable(name, error, file_size)) from None
-        return _to_tensor(_decode(image, name, size, enlarge, file_size), size, enlarge)
+        return _resize(_decode(image, name, size, enlarge, file_size), size, enlarge)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -89,70 +135,71 @@ def to_pil(image: Tensor) -> Image.Image:
     if pixels.ndim == 4 and pixels.shape[0] == 1:
         pixels = pixels[0]
     if pixels.ndim != 3 or pixels.shape[0] != 3:
-        raise ValueError(f"a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has {list(image.shape)}.")
+        raise ValueError(
+            f"a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has {list(image.shape)}."
+        )
     if not torch.isfinite(pixels).all():
-        raise ValueError("the picture holds values that are not finite (nan or inf); there is nothing sensible to show.")
+        raise ValueError(
+            "the picture holds values that are not finite (nan or inf); there is nothing sensible to show."
+        )
     levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
 
 
-def check_output_path(path) -> Path:
-    """The path as `save_image` will use it, or an ImageError if it could not be written there; writes nothing.
+def check_output_path(path: str | os.PathLike) -> Path:
+    """The file that `save_image` will write for this path; writes nothing.
 
     Worth calling before a long run, so that a typing error costs a second and not the picture.
+    Raises ImageError when it could not be written there.
     """
     path = Path(path)
-    shown = _shown(path)
+    shown = one_line(path) if len(str(path)) <= 100 else repr(f"{str(path)[:100]}…")
     try:
-        is_folder, target = path.is_dir(), Path(os.path.realpath(path))  # a symbolic link stays one: its target is replaced
-    except (OSError, ValueError) as error:  # a name too long or with a null character
-        raise ImageError(f"{_shortened(path)} cannot be saved: {_reason(error)}. Choose another name.") from None
-    if is_folder:
-        raise ImageError(f"{shown} is a folder: add a file name, for example {_shown(path / 'picture.png')}.")
+        target = _files.writable(path)
+    except ValueError as error:
+        raise ImageError(f"{shown} cannot be saved: {error}") from None
     Image.init()
-    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE.keys() - _NOT_RGB:
-        reason = f"its suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
-        raise ImageError(f"{shown} cannot be saved: {reason} that Pillow writes. Use .png, .jpg or .webp.")
-    if target.exists() and not target.is_file():
-        raise ImageError(f"{shown} leads to a device or a pipe, not to a regular file: choose another path.")
-    if not target.parent.is_dir():
-        raise ImageError(f"{shown} cannot be saved: there is no folder {_shown(target.parent)}. Create it first.")
-    if not os.access(target.parent, os.W_OK):
-        raise ImageError(f"{shown} cannot be saved: the folder {_shown(target.parent)} may not be written to. "
-                         "Choose another one.")
+    writes = Image.SAVE.keys() - _NOT_RGB
+    if Image.registered_extensions().get(path.suffix.lower()) not in writes:
+        why = f"its suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
+        raise ImageError(
+            f"{shown} cannot be saved: {why} that Pillow writes. Use .png, .jpg or .webp."
+        )
     return target
 
 
-def save_image(image, path, quality: int = 95) -> Path:
-    """Write a tensor [1, 3, H, W] in [0, 1], or a PIL image, to `path`; the suffix names the format.
+def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: int = 95) -> Path:
+    """Write a picture to a file; the suffix names the format.
 
-    Atomic: the new file takes the place of an old one in a single step, once it is complete on the disk. Whatever
-    fails before that leaves the old file whole. `quality` (1 to 100) is for JPEG and WebP.
+    image: a tensor [1, 3, H, W] in [0, 1], or a PIL image. quality: 1 to 100, for JPEG and WebP.
+    Returns the path.
+
+    Atomic: the new file takes the place of an old one in a single step, once it is complete on the
+    disk. Whatever fails before that leaves the old file whole.
     Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
     """
     target = check_output_path(path)
     picture = image if isinstance(image, Image.Image) else to_pil(image)
     file_format = Image.registered_extensions()[Path(path).suffix.lower()]
-    options = {} if file_format == "TIFF" else {"quality": quality}  # a losslessly compressed TIFF refuses it
-    part = target.with_name(f".{uuid.uuid4().hex}.part")
-    encoded = io.BytesIO()  # Pillow's own writing does not notice when a disk that is nearly full takes only a part
+    # a losslessly compressed TIFF refuses a quality
+    options = {} if file_format == "TIFF" else {"quality": quality}
+    # Pillow's own writing does not notice when a disk that is nearly full takes only a part
+    encoded = io.BytesIO()
     try:
         picture.save(encoded, format=file_format, **options)
-        with open(part, "xb") as file:
-            file.write(encoded.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, target)
+        _files.replace(target, encoded.getbuffer())
     except (OSError, ValueError) as error:
-        raise ImageError(f"{_shown(path)} could not be saved: {_shown(error)}.") from error
-    finally:
-        part.unlink(missing_ok=True)
+        raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
     return Path(path)
 
 
 def sample_names() -> list[str]:
     """The names of the pictures that come with the course, in alphabetical order (authors: samples/CREDITS.md)."""
-    return sorted(entry.name.removesuffix(".jpg") for entry in _SAMPLES.iterdir() if entry.name.endswith(".jpg"))
+    return sorted(
+        entry.name.removesuffix(".jpg")
+        for entry in _SAMPLES.iterdir()
+        if entry.name.endswith(".jpg")
+    )
 
 
 def sample(name: str, size: int | None = 256) -> Tensor:
@@ -161,8 +208,10 @@ def sample(name: str, size: int | None = 256) -> Tensor:
     Raises ImageError for an unknown name.
     """
     if name not in sample_names():
-        raise ImageError(f"there is no sample called {name!r}. The samples are {', '.join(sample_names())}; "
-                         "use load_image for a picture of your own.")
+        raise ImageError(
+            f"there is no sample called {name!r}. The samples are {', '.join(sample_names())}; "
+            "use load_image for a picture of your own."
+        )
     return load_image((_SAMPLES / f"{name}.jpg").read_bytes(), size)
 
 
@@ -175,12 +224,16 @@ def _open(source) -> tuple[str, BinaryIO]:
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         if path.lower().startswith(("http:", "https:", "ftp:")):
-            raise ImageError(f"{_shown(path)} is a web address: download the picture and give the path of the file.")
+            raise ImageError(
+                f"{one_line(path)} is a web address: download the picture and give the path of the file."
+            )
         return _open_path(Path(path))
     if hasattr(source, "read"):
-        name = _shown(Path(str(getattr(source, "name", "the file object"))).name)
+        name = one_line(Path(str(getattr(source, "name", "the file object"))).name)
         return name, _read_stream(source, name)
-    raise ImageError(f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}.")
+    raise ImageError(
+        f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}."
+    )
 
 
 def _read_stream(file, name: str) -> io.BytesIO:
@@ -192,11 +245,15 @@ def _read_stream(file, name: str) -> io.BytesIO:
         while data.tell() <= MOST_BYTES and (block := file.read(2**20)):
             data.write(block)
     except Exception as error:  # the stream of an archive or of a network fails in ways of its own
-        raise ImageError(f"{name} cannot be read ({_reason(error)}): it may be closed, or open for writing. "
-                         "Open it with open(path, 'rb').") from None
+        raise ImageError(
+            f"{name} cannot be read ({reason(error)}): it may be closed, or open for writing. "
+            "Open it with open(path, 'rb')."
+        ) from None
     if not data.tell():
-        raise ImageError(f"{name} has nothing left to read: it is empty (0 bytes) or was read before. "
-                         "Call its seek(0) first, or copy or download it again.")
+        raise ImageError(
+            f"{name} has nothing left to read: it is empty (0 bytes) or was read before. "
+            "Call its seek(0) first, or copy or download it again."
+        )
     if data.tell() > MOST_BYTES:
         raise ImageError(_too_large(name))
     return data
@@ -204,30 +261,40 @@ def _read_stream(file, name: str) -> io.BytesIO:
 
 def _open_path(path: Path) -> tuple[str, BinaryIO]:
     """The name and the opened file; what is not a regular file of a picture's size is refused before it is opened."""
-    shown, name = _shown(path), _shown(path.name)
+    shown, name = one_line(path), one_line(path.name)
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(f"{shown} is a folder: give the path of one picture in it.")
         if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{shown} is not a regular file but a device or a pipe: give the path of a picture.")
+            raise ImageError(
+                f"{shown} is not a regular file but a device or a pipe: give the path of a picture."
+            )
         if not status.st_size:
             raise ImageError(_empty(name))
         if status.st_size > MOST_BYTES:
             raise ImageError(_too_large(name))
         return name, path.open("rb")
     except FileNotFoundError:
-        raise ImageError(f"there is no file {shown} (looked in {_working_folder()}). "
-                         "Check the spelling and the folder.") from None
+        raise ImageError(
+            f"there is no file {shown} (looked in {_working_folder()}). "
+            "Check the spelling and the folder."
+        ) from None
     except PermissionError:
-        raise ImageError(f"{shown} may not be read: change its permissions or copy it to a folder of yours.") from None
+        raise ImageError(
+            f"{shown} may not be read: change its permissions or copy it to a folder of yours."
+        ) from None
     except ImageError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        raise ImageError(f"{_shortened(path)} cannot be read: {_reason(error)}. Check the name and the folder.") from None
+        raise ImageError(
+            f"{_shortened(path)} cannot be read: {reason(error)}. Check the name and the folder."
+        ) from None
 
 
-def _decode(image: Image.Image, name: str, size: int | None, enlarge: bool, file_size: int | None = None) -> Image.Image:
+def _decode(
+    image: Image.Image, name: str, size: int | None, enlarge: bool, file_size: int | None = None
+) -> Image.Image:
     """Upright 8-bit sRGB, with transparency laid on white; a large picture comes at 2 to 4 times the size asked for."""
     _check_pixels(name, image.size, MOST_BYTES // _HELD.get(image.format, _HELD_BY_OTHERS))
     _check_sides(name, image.size, size, enlarge)
@@ -236,8 +303,12 @@ def _decode(image: Image.Image, name: str, size: int | None, enlarge: bool, file
         image.load()
         return to_upright_srgb(image, max(1, max(image.size) // (2 * size)) if large else 1)
     except MemoryError:
-        raise ImageError(f"there is not enough memory to open {name}: close other programs, or use a smaller picture.") from None
-    except Exception as error:  # decoders and EXIF parsers raise many types when the data are damaged
+        raise ImageError(
+            f"there is not enough memory to open {name}: close other programs, or use a smaller picture."
+        ) from None
+    except (
+        Exception
+    ) as error:  # decoders and EXIF parsers raise many types when the data are damaged
         raise ImageError(_undecodable(name, error, file_size)) from None
 
 
@@ -250,43 +321,55 @@ def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: b
     """Raise an ImageError for a picture that is too small, or would become so, or too large, at the size asked for."""
     longer, shorter = max(sides), min(sides)
     if shorter < SMALLEST_SIDE:
-        raise ImageError(f"{name} is {sides[0]} × {sides[1]} pixels: "
-                         f"each side must have at least {SMALLEST_SIDE}. Use a larger picture.")
+        raise ImageError(
+            f"{name} is {sides[0]} × {sides[1]} pixels: "
+            f"each side must have at least {SMALLEST_SIDE}. Use a larger picture."
+        )
     if size is None:
         return
     if longer > size and round(shorter * size / longer) < SMALLEST_SIDE:
-        raise ImageError(f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its shorter side: "
-                         f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it.")
+        raise ImageError(
+            f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its shorter side: "
+            f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it."
+        )
     most = MOST_BYTES // 4
     if enlarge and longer < size and size * size * shorter > most * longer:
-        raise ImageError(f"{name} enlarged to size={size} would have more than the {most // 10**6} million pixels that stlib "
-                         "opens: ask for a smaller size.")
+        raise ImageError(
+            f"{name} enlarged to size={size} would have more than the {most // 10**6} million pixels that stlib "
+            "opens: ask for a smaller size."
+        )
 
 
-def _to_tensor(image: Image.Image, size: int | None, enlarge: bool) -> Tensor:
+def _resize(image: Image.Image, size: int | None, enlarge: bool) -> Image.Image:
     longer = max(image.size)
-    if size is not None and (longer > size or (enlarge and longer < size)):
-        image = image.resize(tuple(round(side * size / longer) for side in image.size), Image.Resampling.LANCZOS)
-    pixels = torch.from_numpy(np.array(image))  # [H, W, 3], uint8
-    return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
+    if size is None or longer == size or (longer < size and not enlarge):
+        return image
+    width, height = (round(side * size / longer) for side in image.size)
+    return image.resize((width, height), Image.Resampling.LANCZOS)
 
 
 def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
-    reason = _reason(error) or type(error).__name__
-    ends_early = isinstance(error, EOFError) or any(word in reason.lower() for word in ("truncated", "not enough"))
+    why = reason(error)
+    ends_early = isinstance(error, EOFError) or any(
+        word in why.lower() for word in ("truncated", "not enough")
+    )
     if file_size is not None and ends_early:
-        return (f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
-                "the file is truncated. Copy or download it again.")
-    return _damaged(name, reason)
+        return (
+            f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
+            "the file is truncated. Copy or download it again."
+        )
+    return _damaged(name, why)
 
 
-def _damaged(name: str, reason: str) -> str:
-    return f"{name} is damaged and cannot be decoded ({reason}). Copy or download it again."
+def _damaged(name: str, why: str) -> str:
+    return f"{name} is damaged and cannot be decoded ({why}). Copy or download it again."
 
 
 def _too_many_pixels(name: str, what: str, most: int = MOST_BYTES // 4) -> str:
-    return (f"{name} {what}, more than the {most // 10**6} million that stlib opens: "
-            "it may be a decompression bomb. If you trust it, shrink it in an image editor first.")
+    return (
+        f"{name} {what}, more than the {most // 10**6} million that stlib opens: "
+        "it may be a decompression bomb. If you trust it, shrink it in an image editor first."
+    )
 
 
 def _not_opened(name: str, file_format: str) -> str:
@@ -294,8 +377,10 @@ def _not_opened(name: str, file_format: str) -> str:
 
 
 def _too_large(name: str) -> str:
-    return (f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib opens. "
-            "If it is a picture, shrink it in an image editor first.")
+    return (
+        f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib opens. "
+        "If it is a picture, shrink it in an image editor first."
+    )
 
 
 def _empty(name: str) -> str:
@@ -306,20 +391,11 @@ def _kilobytes(size: int) -> str:
     return f"{size} bytes" if size < 2000 else f"{size / 1000:.0f} kB"
 
 
-def _reason(error: Exception) -> str:
-    return _shown(getattr(error, "strerror", None) or error)
-
-
 def _working_folder() -> str:
     try:
-        return _shown(Path.cwd())
+        return one_line(Path.cwd())
     except OSError:
         return "a folder that was deleted"
-
-
-def _shown(text) -> str:
-    """A text on one line: what cannot be printed, as Python writes it in a string."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
 
 
 def _shortened(path: Path) -> str:

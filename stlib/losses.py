@@ -12,6 +12,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from stlib._kernels.gram import guided_product, self_product
+
 
 def flatten_positions(features: Tensor) -> Tensor:
     """F, the feature map as a matrix: one row a channel, one column a position.
@@ -20,10 +22,16 @@ def flatten_positions(features: Tensor) -> Tensor:
     Raises ValueError for a batch of more than one picture, whose positions must not be mixed.
     """
     if features.ndim == 4 and features.shape[0] != 1:
-        raise ValueError(f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at a time.")
+        raise ValueError(
+            f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at a time."
+        )
     if features.ndim not in (2, 3, 4):
-        raise ValueError(f"features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {list(features.shape)}.")
-    F = features.squeeze(0) if features.ndim == 4 else features  # features[0] would lose the memory layout in its gradient
+        raise ValueError(
+            f"features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {list(features.shape)}."
+        )
+    F = (
+        features.squeeze(0) if features.ndim == 4 else features
+    )  # features[0] would lose the memory layout in its gradient
     return F.flatten(start_dim=1)
 
 
@@ -38,39 +46,13 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """
     F = flatten_positions(features)  # [N, M]
     if mask is None:
-        return _SelfProduct.apply(F)
+        return self_product(F)  # F Fᵀ
     if mask.numel() != F.shape[1]:
-        raise ValueError(f"a mask of the shape {list(mask.shape)} for features {list(features.shape)}: "
-                         "give one number for each position.")
-    return _GuidedProduct.apply(F, mask.flatten().square())
-
-
-class _SelfProduct(torch.autograd.Function):
-    """F Fᵀ, whose gradient is (S + Sᵀ) F for an upstream gradient S: one product, where autograd alone makes two."""
-
-    @staticmethod
-    def forward(ctx, F: Tensor) -> Tensor:
-        ctx.save_for_backward(F)
-        return F @ F.T
-
-    @staticmethod
-    def backward(ctx, S: Tensor) -> Tensor:
-        (F,) = ctx.saved_tensors
-        return (F.T @ (S + S.T)).T  # (S + Sᵀ) F, in the memory layout that a channels-last F has
-
-
-class _GuidedProduct(torch.autograd.Function):
-    """(T∘F)(T∘F)ᵀ = (F∘T²) Fᵀ, which remembers F alone, where autograd would keep a masked copy of it for every mask."""
-
-    @staticmethod
-    def forward(ctx, F: Tensor, squared_mask: Tensor) -> Tensor:
-        ctx.save_for_backward(F, squared_mask)
-        return (F * squared_mask) @ F.T
-
-    @staticmethod
-    def backward(ctx, S: Tensor) -> tuple[Tensor, None]:
-        F, squared_mask = ctx.saved_tensors
-        return (F.T @ (S + S.T)).T * squared_mask, None
+        raise ValueError(
+            f"a mask of the shape {list(mask.shape)} for features {list(features.shape)}: "
+            "give one number for each position."
+        )
+    return guided_product(F, mask.flatten().square())  # (T∘F)(T∘F)ᵀ
 
 
 def style_target(features: Tensor) -> Tensor:
@@ -89,8 +71,10 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     Raises ValueError when the shapes differ, which broadcasting would hide.
     """
     if features.shape != target.shape:
-        raise ValueError(f"content features of different shapes, {list(features.shape)} and {list(target.shape)}: "
-                         "the generated picture must have the size of the content picture.")
+        raise ValueError(
+            f"content features of different shapes, {list(features.shape)} and {list(target.shape)}: "
+            "the generated picture must have the size of the content picture."
+        )
     F, P = features, target
     return (F - P).square().sum() / 2
 
@@ -105,28 +89,47 @@ def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = Non
     """
     N, M = flatten_positions(features).shape
     if target.shape != (N, N):
-        raise ValueError(f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
-                         "is it from another layer, or not yet a style_target?")
+        raise ValueError(
+            f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
+            "is it from another layer, or not yet a style_target?"
+        )
     if mask is not None:
-        M = mask.square().sum()  # Gatys et al. 2017 scale T so that this is 1, and G by nothing else: the same G/M
+        M = (
+            mask.square().sum()
+        )  # Gatys et al. 2017 scale T so that this is 1, and G by nothing else: the same G/M
     return (gram_matrix(features, mask) / M - target).square().sum() / (4 * N**2)
 
 
-def style_loss(features: Mapping[str, Tensor], targets: Mapping[str, Tensor],
-               weights: Mapping[str, float] | None = None) -> Tensor:
-    """L_style = Σ_l w_l E_l over the layers of `targets` (eq. 5).
+def style_layer_losses(
+    features: Mapping[str, Tensor], targets: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """E_l for each layer of `targets` (eq. 4).
 
-    features, targets: {layer: F} and {layer: A/M_a}. weights: {layer: w_l}; None is the paper's choice, w_l = 1/5 for
-    five layers: one over their number. Returns a scalar.
-    Raises ValueError when a layer lacks its features or weight, or when there are no targets.
+    features: {layer: F}; there may be others, too. targets: {layer: A/M_a}, from `style_target`.
+    Returns {layer: E_l}.
+    Raises ValueError when a layer lacks its features.
     """
-    if not targets:
-        raise ValueError("no style target: give at least one layer's.")
-    w = dict.fromkeys(targets, 1 / len(targets)) if weights is None else weights
     for layer in targets:
-        if layer not in features or layer not in w:
-            raise ValueError(f"the style target {layer!r} lacks its {'features' if layer not in features else 'weight'}.")
-    return sum(w[layer] * style_layer_loss(features[layer], targets[layer]) for layer in targets)
+        if layer not in features:
+            raise ValueError(f"the style target {layer!r} lacks its features.")
+    return {layer: style_layer_loss(features[layer], A) for layer, A in targets.items()}
+
+
+def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) -> Tensor:
+    """L_style = Σ_l w_l E_l (eq. 5).
+
+    E: {layer: E_l}, from `style_layer_loss`. w: {layer: w_l}; None is the paper's choice, one over
+    the number of layers. Returns a scalar.
+    Raises ValueError when there is no layer, or when E and w are not of the same layers.
+    """
+    if not E:
+        raise ValueError("no style layer: give the loss of at least one.")
+    w = dict.fromkeys(E, 1 / len(E)) if w is None else w
+    if set(w) != set(E):
+        raise ValueError(
+            f"the losses are of {list(E)}, the weights of {list(w)}: name the same layers."
+        )
+    return sum((w[layer] * E[layer] for layer in w), torch.zeros(()))
 
 
 def total_variation(image: Tensor) -> Tensor:
@@ -135,7 +138,9 @@ def total_variation(image: Tensor) -> Tensor:
     image: [..., H, W]. Returns a scalar: 0 for a constant picture.
     """
     x = image
-    return (x[..., 1:, :] - x[..., :-1, :]).abs().sum() + (x[..., :, 1:] - x[..., :, :-1]).abs().sum()
+    return (x[..., 1:, :] - x[..., :-1, :]).abs().sum() + (
+        x[..., :, 1:] - x[..., :, :-1]
+    ).abs().sum()
 
 
 def total_loss(content: Tensor, style: Tensor, alpha: float, beta: float) -> Tensor:

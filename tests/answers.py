@@ -1,8 +1,7 @@
 """What the tests of the checkers share: answers that every checker meets, and how an answer is examined."""
 
 
-def untouched():
-    ...
+def untouched(): ...
 
 
 def forgets(*arguments):

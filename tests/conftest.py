@@ -21,8 +21,14 @@ def pytest_configure():
 
 def pytest_terminal_summary(terminalreporter):
     """Print, for each kind of harm, how many tries there were and how many were survived."""
-    outcomes = {outcome: Counter(dict(report.user_properties)["survives"] for report in terminalreporter.stats.get(outcome, ())
-                                 if "survives" in dict(report.user_properties)) for outcome in ("passed", "failed", "skipped")}
+    outcomes = {
+        outcome: Counter(
+            dict(report.user_properties)["survives"]
+            for report in terminalreporter.stats.get(outcome, ())
+            if "survives" in dict(report.user_properties)
+        )
+        for outcome in ("passed", "failed", "skipped")
+    }
     tried = sum(outcomes.values(), Counter())
     if tried:
         terminalreporter.section("tried on purpose: survived of tried")
@@ -76,6 +82,7 @@ def one_thread():
 @pytest.fixture
 def losses_from(monkeypatch):
     """losses_from(k, spoil): from evaluation k on, the objective's losses go through `spoil`."""
+
     def losses_from(first, spoil):
         evaluations, evaluate = [], Objective.__call__
 
@@ -85,4 +92,5 @@ def losses_from(monkeypatch):
             return spoil(total, losses) if len(evaluations) > first else (total, losses)
 
         monkeypatch.setattr(Objective, "__call__", spoiled)
+
     return losses_from

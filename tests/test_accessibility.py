@@ -15,7 +15,7 @@ from matplotlib.font_manager import FontProperties
 from PIL import Image
 from skimage.color import deltaE_ciede2000, rgb2lab
 
-from stlib import show
+from stlib.course import show
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "benchmarks"))  # a folder of scripts, not a package
@@ -23,15 +23,38 @@ sys.path.insert(0, str(ROOT / "benchmarks"))  # a folder of scripts, not a packa
 import plots  # noqa: E402
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
-SCRIPTS = [path for folder in ("stlib", "figures", "benchmarks") for path in sorted((ROOT / folder).glob("*.py"))]
+SCRIPTS = [
+    path
+    for folder in ("stlib", "figures", "benchmarks")
+    for path in sorted((ROOT / folder).glob("*.py"))
+]
 
 # What somebody sees who lacks one kind of cones, in linear RGB. G. M. Machado, M. M. Oliveira, L. A. F. Fernandes: A
 # physiologically-based model for simulation of color vision deficiency, IEEE TVCG 15(6), 2009, for a severity of 1.
 VISIONS = {
     "all cones": np.eye(3),
-    "protanopia": np.array([[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]]),
-    "deuteranopia": np.array([[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]]),
-    "tritanopia": np.array([[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]])}
+    "protanopia": np.array(
+        [
+            [0.152286, 1.052583, -0.204868],
+            [0.114503, 0.786281, 0.099216],
+            [-0.003882, -0.048116, 1.051998],
+        ]
+    ),
+    "deuteranopia": np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    ),
+    "tritanopia": np.array(
+        [
+            [1.255528, -0.076749, -0.178779],
+            [-0.078411, 0.930809, 0.147602],
+            [0.004733, 0.691367, 0.303900],
+        ]
+    ),
+}
 
 LAYERS = [f"relu{block}_1" for block in range(1, 6)]
 DRAWN_TOGETHER = {  # colour and dashes of the lines that share axes
@@ -40,9 +63,15 @@ DRAWN_TOGETHER = {  # colour and dashes of the lines that share axes
     "five curves": [(look["color"], look["linestyle"]) for look in show._looks(list("abcde"))],
     "seven curves": [(look["color"], look["linestyle"]) for look in show._looks(list("abcdefg"))],
     "five curves of layers": [(look["color"], look["linestyle"]) for look in show._looks(LAYERS)],
-    "the benchmark's methods": list(plots.LINES.values())}
-PALETTE = {name: value for name, value in vars(show).items() if name.isupper() and isinstance(value, str)}
-PALE = {"ORANGE", "SKY"}  # nothing is said by these alone: lines differ in dashes, bars in hatches, words stand below each figure
+    "the benchmark's methods": list(plots.LINES.values()),
+}
+PALETTE = {
+    name: value for name, value in vars(show).items() if name.isupper() and isinstance(value, str)
+}
+PALE = {
+    "ORANGE",
+    "SKY",
+}  # nothing is said by these alone: lines differ in dashes, bars in hatches, words stand below each figure
 
 
 def to_linear(rgb: np.ndarray) -> np.ndarray:
@@ -73,13 +102,19 @@ def code(path: Path) -> str:
 
 def colour_maps() -> set[str]:
     """Every colour map that the course draws with."""
-    return {name for path in SCRIPTS + NOTEBOOKS for name in re.findall(r"cmap[\"']?\s*[=:]\s*[\"'](\w+)[\"']", code(path))}
+    return {
+        name
+        for path in SCRIPTS + NOTEBOOKS
+        for name in re.findall(r"cmap[\"']?\s*[=:]\s*[\"'](\w+)[\"']", code(path))
+    }
 
 
 def described(markdown: str) -> str:
     """What a cell says of the figure above it: up to the next heading, and without questions for the next figure."""
     paragraphs = re.split(r"^#+ ", markdown, maxsplit=1, flags=re.MULTILINE)[0].split("\n\n")
-    return "\n\n".join(paragraph for paragraph in paragraphs if not paragraph.startswith("**Predict.**")).strip()
+    return "\n\n".join(
+        paragraph for paragraph in paragraphs if not paragraph.startswith("**Predict.**")
+    ).strip()
 
 
 @pytest.fixture(params=VISIONS)
@@ -93,7 +128,12 @@ def test_every_figure_of_a_notebook_is_put_in_words_below_it(path):
     cells, waiting = json.loads(path.read_text("utf-8"))["cells"], []
     for number, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            waiting += [number for output in cell["outputs"] for kind in output.get("data", {}) if kind.startswith("image/")]
+            waiting += [
+                number
+                for output in cell["outputs"]
+                for kind in output.get("data", {})
+                if kind.startswith("image/")
+            ]
         elif waiting:
             words = described("".join(cell["source"]))
             assert len(words) >= 120 * len(waiting), f"{path.stem}, cells {waiting}: only {words!r}"
@@ -104,8 +144,12 @@ def test_every_figure_of_a_notebook_is_put_in_words_below_it(path):
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_every_drawing_is_put_in_words_below_it(path):
     for cell in json.loads(path.read_text("utf-8"))["cells"]:
-        for below in "".join(cell["source"]).split("![")[1:] if cell["cell_type"] == "markdown" else ():
-            words = re.match(r".*?\]\([^)]*\)\n\n\*The figure in words: (.*?)\*\n\n", below, re.DOTALL)
+        for below in (
+            "".join(cell["source"]).split("![")[1:] if cell["cell_type"] == "markdown" else ()
+        ):
+            words = re.match(
+                r".*?\]\([^)]*\)\n\n\*The figure in words: (.*?)\*\n\n", below, re.DOTALL
+            )
             assert words and len(words[1]) >= 300, f"{path.stem}: {below[:60]}"
 
 
@@ -114,8 +158,15 @@ def test_the_readme_describes_its_pictures():
     assert alternatives and min(map(len, alternatives)) >= 60
 
 
-@pytest.mark.parametrize("path", [path for folder in ("figures", "benchmarks") for path in sorted((ROOT / folder).glob("*.png"))],
-                         ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "path",
+    [
+        path
+        for folder in ("figures", "benchmarks")
+        for path in sorted((ROOT / folder).glob("*.png"))
+    ],
+    ids=lambda path: path.name,
+)
 def test_a_picture_file_carries_its_description(path):
     with Image.open(path) as image:
         assert len(image.text["Description"]) >= 60
@@ -133,10 +184,15 @@ def test_the_drawings_carry_the_descriptions_of_today():
 def test_the_simulation_leaves_grey_grey_and_confuses_what_it_should(vision):
     """The rows of a matrix add up to 1, so grey stays; red and green of equal lightness are told apart by three cones alone."""
     np.testing.assert_allclose(seen([0.5, 0.5, 0.5], vision)[1:], 0, atol=0.1)
-    red, green, blue, teal = (np.array(to_rgb(color)) for color in ("#C87137", "#8E8E2D", "#5B7FB0", "#4F8583"))
+    red, green, blue, teal = (
+        np.array(to_rgb(color)) for color in ("#C87137", "#8E8E2D", "#5B7FB0", "#4F8583")
+    )
     pairs = {"protanopia": (red, green), "deuteranopia": (red, green), "tritanopia": (blue, teal)}
     if vision in pairs:
-        apart = [deltaE_ciede2000(*(seen(color, eyes) for color in pairs[vision])) for eyes in ("all cones", vision)]
+        apart = [
+            deltaE_ciede2000(*(seen(color, eyes) for color in pairs[vision]))
+            for eyes in ("all cones", vision)
+        ]
         assert apart[1] < 0.6 * apart[0]
 
 
@@ -156,13 +212,17 @@ def test_bars_that_stand_side_by_side_can_be_told_apart(vision, monkeypatch):
     show.plt.close("all")
     assert len({bar.get_hatch() for bar in bars}) == len(bars) == 4
     for one, other in itertools.combinations(bars, 2):
-        assert deltaE_ciede2000(*(seen(bar.get_facecolor()[:3], vision) for bar in (one, other))) >= 10
+        assert (
+            deltaE_ciede2000(*(seen(bar.get_facecolor()[:3], vision) for bar in (one, other))) >= 10
+        )
 
 
 @pytest.mark.parametrize("name", PALETTE)
 def test_a_colour_stands_out_from_white(name):
     """3 : 1, as WCAG 2.1 (1.4.11) asks of what nothing else says; two colours of Okabe and Ito have 2.2 and 2.3 : 1."""
-    without_definition = (re.sub(r"^BLACK, .*", "", code(path), flags=re.MULTILINE) for path in SCRIPTS + NOTEBOOKS)
+    without_definition = (
+        re.sub(r"^BLACK, .*", "", code(path), flags=re.MULTILINE) for path in SCRIPTS + NOTEBOOKS
+    )
     used = any(re.search(rf"\b{name}\b", source) for source in without_definition)
     contrast = contrast_with_white(PALETTE[name])
     assert contrast >= (2 if name in PALE else 3) or not used, f"{name}: {contrast:.2f} : 1"
@@ -184,14 +244,30 @@ def test_the_diverging_map_is_lightest_in_the_middle_and_its_sides_differ(vision
     lightness = seen(colors, vision)[:, 0]
     assert np.diff(lightness[:33]).min() > 0 > np.diff(lightness[32:]).max()
     assert lightness[32] > 95 and max(lightness[0], lightness[-1]) < 40
-    below, above = seen(colors[:17], vision), seen(colors[:47:-1], vision)  # the outer halves, from both ends
+    below, above = (
+        seen(colors[:17], vision),
+        seen(colors[:47:-1], vision),
+    )  # the outer halves, from both ends
     assert deltaE_ciede2000(below, above).min() >= 10
 
 
 def test_letters_have_at_least_9_points():
-    words = ["font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize", "legend.fontsize"]
+    words = [
+        "font.size",
+        "axes.titlesize",
+        "axes.labelsize",
+        "xtick.labelsize",
+        "ytick.labelsize",
+        "legend.fontsize",
+    ]
     with matplotlib.rc_context(show.LOOK):
-        sizes = {word: FontProperties(size=matplotlib.rcParams[word]).get_size_in_points() for word in words}
+        sizes = {
+            word: FontProperties(size=matplotlib.rcParams[word]).get_size_in_points()
+            for word in words
+        }
     for path in SCRIPTS + NOTEBOOKS:
-        sizes |= {f"{path.name}: {size}": float(size) for size in re.findall(r"\bfontsize=(\d+(?:\.\d+)?)", code(path))}
+        sizes |= {
+            f"{path.name}: {size}": float(size)
+            for size in re.findall(r"\bfontsize=(\d+(?:\.\d+)?)", code(path))
+        }
     assert min(sizes.values()) >= 9, sizes

@@ -17,12 +17,23 @@ from PIL import Image
 
 from stlib import sample, save_image
 from stlib.__main__ import main
-from stlib.batch import LOST, Outcome, Report, run, shares
-from stlib.jobs import JobError, sweep
+from stlib.batch.cluster import LOST, Outcome, Report, run, shares
+from stlib.batch.jobs import sweep
+from stlib.errors import JobError
 
 # the network stops at relu2_1, so that an evaluation takes milliseconds
-CHEAP = {"size": 48, "steps": 4, "style_layers": ["relu1_1"], "content_layers": ["relu2_1"], "device": "cpu"}
-FOUR = {"content": ["castle", "cat"], "style": ["cafe-terrace", "langlois-bridge"], "output": "{content}-{style}.png"}
+CHEAP = {
+    "size": 48,
+    "steps": 4,
+    "style_layers": ["relu1_1"],
+    "content_layers": ["relu2_1"],
+    "device": "cpu",
+}
+FOUR = {
+    "content": ["castle", "cat"],
+    "style": ["cafe-terrace", "langlois-bridge"],
+    "output": "{content}-{style}.png",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -35,16 +46,27 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def address():
     """Of a scheduler with two workers, as another machine might have it; all are gone at the end."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50,
-                      scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}) as cluster:
+    with LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address=None,
+        silence_logs=50,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as cluster:
         yield cluster.scheduler_address
-        workers = [one for one in psutil.Process().children(recursive=True) if "--multiprocessing-fork" in one.cmdline()]
+        workers = [
+            one
+            for one in psutil.Process().children(recursive=True)
+            if "--multiprocessing-fork" in one.cmdline()
+        ]
     assert len(workers) == 2
     assert psutil.wait_procs(workers, timeout=10)[1] == []
 
 
 def forbid_clusters(monkeypatch):
-    monkeypatch.setattr("stlib.batch._cluster", lambda *_: pytest.fail("a cluster was used"))
+    monkeypatch.setattr(
+        "stlib.batch.cluster._cluster", lambda *_: pytest.fail("a cluster was used")
+    )
 
 
 @pytest.fixture
@@ -74,12 +96,22 @@ def test_each_picture_is_that_of_style_transfer(address, folder):
     jobs = sweep(**FOUR, **CHEAP)
     report = run(jobs, address=address, threads=1, progress=False)
     assert [(outcome.output, outcome.status, outcome.attempts) for outcome in report.outcomes] == [
-        (job.output, "done", 1) for job in jobs]
-    assert set(files(folder)) == {name for job in jobs for name in (job.output, f"{job.output}.json")}
-    code = ("import torch; torch.set_num_threads(1)\nfrom stlib import *\n"
-            "save_image(style_transfer(sample('cat', 48), sample('cafe-terrace', 48), net=VGG(device='cpu'), steps=4,"
-            "style_layers=['relu1_1'], content_layers=['relu2_1'], progress=False).image, 'alone.png')")
-    subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=120)
+        (job.output, "done", 1) for job in jobs
+    ]
+    assert set(files(folder)) == {
+        name for job in jobs for name in (job.output, f"{job.output}.json")
+    }
+    code = (
+        "import torch; torch.set_num_threads(1)\nfrom stlib import *\n"
+        "save_image(style_transfer(sample('cat', 48), sample('cafe-terrace', 48), net=VGG(device='cpu'), steps=4,"
+        "style_layers=['relu1_1'], content_layers=['relu2_1'], progress=False).image, 'alone.png')"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code],
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
     assert Path("alone.png").read_bytes() == Path("cat-cafe-terrace.png").read_bytes()
 
 
@@ -115,7 +147,12 @@ def test_what_is_changed_is_painted_anew(address, folder):
     save_image(sample("castle", 64), "mine.jpg")
     save_image(sample("cat", 64), "astronaut.png")
     Path("church-at-auvers.png.json").write_text("[1, 2")
-    assert statuses(run(jobs, address=address, progress=False)) == ["skipped", "done", "done", "done"]
+    assert statuses(run(jobs, address=address, progress=False)) == [
+        "skipped",
+        "done",
+        "done",
+        "done",
+    ]
     after = pictures(folder)
     assert [name for name in before if before[name] != after[name]] == ["mine.png"]
     more = sweep("castle", "cafe-terrace", "{content}.png", **{**CHEAP, "steps": 5})
@@ -143,7 +180,7 @@ def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monk
         written.append(path)
         return save_image(image, path)
 
-    monkeypatch.setattr("stlib.batch.save_image", noted)
+    monkeypatch.setattr("stlib.batch.cluster.save_image", noted)
     jobs = sweep(**FOUR, **{**CHEAP, "steps": 150})
     killer = threading.Thread(target=kill_a_painter, args=(address,))
     killer.start()
@@ -205,9 +242,11 @@ if __name__ == "__main__":
 
 def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
     """After a moment of patience; what is done is kept and told."""
-    monkeypatch.setattr("stlib.batch.PATIENCE", 5)
+    monkeypatch.setattr("stlib.batch.cluster.PATIENCE", 5)
     (folder / "scheduler.py").write_text(SCHEDULER)
-    scheduler = subprocess.Popen([sys.executable, "scheduler.py"], stdout=subprocess.PIPE, text=True, start_new_session=True)
+    scheduler = subprocess.Popen(
+        [sys.executable, "scheduler.py"], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
 
     def kill_it_later():
         while not list(folder.glob("*.png.json")):
@@ -217,8 +256,11 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
     killer = threading.Thread(target=kill_it_later, daemon=True)
     killer.start()
     try:
-        report = run(sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [4, 100_000, 99_999]}),
-                     address=scheduler.stdout.readline().strip(), progress=False)
+        report = run(
+            sweep("castle", "cat", "{steps}.png", **{**CHEAP, "steps": [4, 100_000, 99_999]}),
+            address=scheduler.stdout.readline().strip(),
+            progress=False,
+        )
         killer.join()
     finally:
         os.killpg(scheduler.pid, signal.SIGKILL)
@@ -236,18 +278,28 @@ def test_a_full_disk_fails_that_picture_alone(address, folder, monkeypatch):
     def full(image, path):
         with monkeypatch.context() as disk:
             if path == "cat-cafe-terrace.png":
-                disk.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))))
+                disk.setattr(
+                    "os.fsync",
+                    lambda _: (_ for _ in ()).throw(
+                        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                    ),
+                )
             return save_image(image, path)
 
     jobs = sweep(**FOUR, **CHEAP)
     with monkeypatch.context() as while_full:
-        while_full.setattr("stlib.batch.save_image", full)
+        while_full.setattr("stlib.batch.cluster.save_image", full)
         report = run(jobs, address=address, progress=False)
     assert statuses(report) == ["done", "done", "failed", "done"]
     assert "No space left on device" in report.outcomes[2].note
     assert Path("cat-cafe-terrace.png").read_bytes() == old
     assert not list(folder.glob(".*"))
-    assert statuses(run(jobs, address=address, progress=False)) == ["skipped", "skipped", "done", "skipped"]
+    assert statuses(run(jobs, address=address, progress=False)) == [
+        "skipped",
+        "skipped",
+        "done",
+        "skipped",
+    ]
 
 
 def test_one_bad_picture_fails_alone(address, folder):
@@ -278,50 +330,73 @@ def test_nothing_is_done_before_all_jobs_are_right(idle, folder):
 
 def test_no_scheduler_at_the_address(monkeypatch):
     """One sentence, after a moment."""
-    monkeypatch.setattr("stlib.batch.PATIENCE", 0.3)
-    with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"):
+    monkeypatch.setattr("stlib.batch.cluster.PATIENCE", 0.3)
+    with pytest.raises(
+        ConnectionError, match=r"no Dask scheduler answers at 'tcp://127\.0\.0\.1:9'"
+    ):
         run(sweep(**FOUR, **CHEAP), address="tcp://127.0.0.1:9", progress=False)
 
 
 def test_a_scheduler_without_workers(monkeypatch):
-    monkeypatch.setattr("stlib.batch.PATIENCE", 0.3)
-    with (LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50,
-                       scheduler_kwargs={"dashboard_address": "127.0.0.1:0"}) as cluster,
-          pytest.raises(ConnectionError, match="has no worker: start one")):
+    monkeypatch.setattr("stlib.batch.cluster.PATIENCE", 0.3)
+    with (
+        LocalCluster(
+            n_workers=0,
+            dashboard_address=None,
+            silence_logs=50,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        ) as cluster,
+        pytest.raises(ConnectionError, match="has no worker: start one"),
+    ):
         run(sweep(**FOUR, **CHEAP), address=cluster.scheduler_address, progress=False)
 
 
-@pytest.mark.parametrize(("given", "expected"), [
-    ({"cores": 8, "memory": 64e9}, (8, 1)),
-    ({"cores": 8, "memory": 8e9}, (4, 2)),
-    ({"cores": 8, "memory": 1e9}, (1, 8)),
-    ({"cores": 8, "memory": 64e9, "threads": 3}, (2, 3)),
-    ({"cores": 8, "memory": 64e9, "workers": 3}, (3, 2)),
-    ({"cores": 2, "memory": 64e9, "workers": 3}, (3, 1)),
-    ({"cores": 1, "memory": 64e9, "workers": 1, "threads": 2}, (1, 2)),
-])
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"cores": 8, "memory": 64e9}, (8, 1)),
+        ({"cores": 8, "memory": 8e9}, (4, 2)),
+        ({"cores": 8, "memory": 1e9}, (1, 8)),
+        ({"cores": 8, "memory": 64e9, "threads": 3}, (2, 3)),
+        ({"cores": 8, "memory": 64e9, "workers": 3}, (3, 2)),
+        ({"cores": 2, "memory": 64e9, "workers": 3}, (3, 1)),
+        ({"cores": 1, "memory": 64e9, "workers": 1, "threads": 2}, (1, 2)),
+    ],
+)
 def test_workers_share_the_cores(given, expected, monkeypatch):
     """And the memory."""
-    monkeypatch.setattr("stlib.batch.best_device", lambda: __import__("torch").device("cpu"))
+    monkeypatch.setattr(
+        "stlib.batch.cluster.best_device", lambda: __import__("torch").device("cpu")
+    )
     assert shares(**given) == expected
 
 
-@pytest.mark.parametrize("wrong", [{"workers": 0}, {"threads": -1}, {"workers": 1.5}, {"threads": True}])
+@pytest.mark.parametrize(
+    "wrong", [{"workers": 0}, {"threads": -1}, {"workers": 1.5}, {"threads": True}]
+)
 def test_less_than_one_worker_or_thread(wrong, idle):
     with pytest.raises(ValueError, match="give a whole number, 1 or more"):
         run(sweep(**FOUR, **CHEAP), progress=False, **wrong)
 
 
 def test_the_report_is_a_table():
-    report = Report([Outcome("a.png", "done", "", 3.25, 2), Outcome("long-name.png", "failed", "The disk is full.", 1.0, 1),
-                     Outcome("c.png", "skipped"), Outcome("d.png")], 12.3)
+    report = Report(
+        [
+            Outcome("a.png", "done", "", 3.25, 2),
+            Outcome("long-name.png", "failed", "The disk is full.", 1.0, 1),
+            Outcome("c.png", "skipped"),
+            Outcome("d.png"),
+        ],
+        12.3,
+    )
     assert str(report).splitlines() == [
         "output         status     seconds  attempts",
         "a.png          done           3.2         2",
         "long-name.png  failed         1.0         1  The disk is full.",
         "c.png          skipped",
         "d.png          cancelled",
-        "1 done, 1 skipped, 1 failed, 1 cancelled in 12 s"]
+        "1 done, 1 skipped, 1 failed, 1 cancelled in 12 s",
+    ]
 
 
 JOBS = """
@@ -338,8 +413,14 @@ output = "{{content}}-{{style}}.png"
 
 
 def command(*arguments, **options):
-    return subprocess.Popen([sys.executable, "-m", "stlib", "batch", "jobs.toml", *arguments], stdout=subprocess.PIPE,
-                            stderr=subprocess.PIPE, text=True, start_new_session=True, **options)
+    return subprocess.Popen(
+        [sys.executable, "-m", "stlib", "batch", "jobs.toml", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **options,
+    )
 
 
 def assert_nobody_is_left(session):
@@ -376,7 +457,9 @@ def test_the_command(folder):
 
 def test_ctrl_c_keeps_what_is_done(folder):
     """Exit code 130; what is written is whole, the rest is told, and nobody is left."""
-    (folder / "jobs.toml").write_text(JOBS.format(steps=200, contents='["castle", "cat", "astronaut", "church-at-auvers"]'))
+    (folder / "jobs.toml").write_text(
+        JOBS.format(steps=200, contents='["castle", "cat", "astronaut", "church-at-auvers"]')
+    )
     process = command("--workers", "1", "--threads", "1")
     for _ in range(600):
         if list(folder.glob("*.png.json")):
@@ -388,7 +471,9 @@ def test_ctrl_c_keeps_what_is_done(folder):
     done = out.count(" done  ")
     assert 1 <= done == len(pictures(folder)) < 8
     assert f"{done} done, {8 - done} cancelled in " in out
-    assert err.endswith("stlib: interrupted; what is done is saved, and the same command paints the rest\n")
+    assert err.endswith(
+        "stlib: interrupted; what is done is saved, and the same command paints the rest\n"
+    )
     assert "Traceback" not in err
     assert_nobody_is_left(process.pid)
     assert not list(folder.glob(".*"))
@@ -398,8 +483,10 @@ def test_the_command_tells_mistakes(folder, idle, capsys):
     """Exit code 1 and one line for a job file; 2 for an option."""
     (folder / "jobs.toml").write_text(JOBS.format(steps=0, contents='"castle"'))
     assert main(["batch", "jobs.toml"]) == 1
-    assert capsys.readouterr().err == ("stlib: error: the job for castle-cafe-terrace.png: steps is 0: give a whole number, 1 or "
-                                       "more.\n")
+    assert capsys.readouterr().err == (
+        "stlib: error: the job for castle-cafe-terrace.png: steps is 0: give a whole number, 1 or "
+        "more.\n"
+    )
     assert main(["batch", "nowhere.toml"]) == 1
     (folder / "jobs.toml").write_text(JOBS.format(steps=1, contents='"castle"'))
     with pytest.raises(SystemExit) as exit:
@@ -411,4 +498,9 @@ def test_the_note_is_a_record_of_all_settings(address):
     """For those who find the picture years later."""
     run(sweep("castle", "cat", "out.png", **CHEAP), address=address, progress=False)
     note = json.loads(Path("out.png.json").read_text("utf-8"))
-    assert (note["content"], note["style"], note["steps"], note["beta"]) == ("castle", "cat", 4, None)
+    assert (note["content"], note["style"], note["steps"], note["beta"]) == (
+        "castle",
+        "cat",
+        4,
+        None,
+    )

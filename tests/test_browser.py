@@ -26,9 +26,14 @@ sys.path.insert(0, str(ROOT / "scripts"))  # a folder of scripts, not a package
 from fresh_machine import FIRST_CHAPTER, STARTED_WITHIN, jupyterlab, newcomer  # noqa: E402
 
 SCREENSHOTS = ROOT / "build/browser"
-BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+BROWSER = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 DRIVER = shutil.which("chromedriver")
-CELLS = ["".join(cell["source"]) for cell in json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]]
+CELLS = [
+    "".join(cell["source"])
+    for cell in json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
+]
 NO_NEWS = "home/.jupyter/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
 FIT = """def fit(width, height, size):
 scale = min(1, size / max(width, height))
@@ -52,7 +57,9 @@ def newcomers(tmp_path_factory) -> dict[str, str]:
 def address(newcomers, tmp_path_factory):
     """The address, with its token, that `make lab` prints."""
     if not shutil.which("make") or not (ROOT / ".venv/complete").is_file():
-        pytest.skip("there is no environment made by `make setup`, so `make lab` would install one first")
+        pytest.skip(
+            "there is no environment made by `make setup`, so `make lab` would install one first"
+        )
     tree = tmp_path_factory.mktemp("a course with spaces in its path")
     shutil.copy(ROOT / "Makefile", tree)
     (tree / "notebooks").mkdir()
@@ -60,7 +67,9 @@ def address(newcomers, tmp_path_factory):
         shutil.copy(chapter, tree / "notebooks")
     (tree / ".venv").symlink_to(ROOT / ".venv")
     (tree / "pyproject.toml").touch()
-    os.utime(tree / "pyproject.toml", (0, 0))  # older than the environment, so that nothing is installed from here
+    os.utime(
+        tree / "pyproject.toml", (0, 0)
+    )  # older than the environment, so that nothing is installed from here
     with jupyterlab(tree, newcomers, tree / "lab.txt", STARTED_WITHIN) as address:
         yield address
 
@@ -69,13 +78,25 @@ def address(newcomers, tmp_path_factory):
 def driver(address, newcomers):
     """A browser in which the address has been opened."""
     if not BROWSER or not DRIVER:
-        pytest.skip("there is no Chromium with its driver; on Debian: sudo apt install chromium chromium-driver")
+        pytest.skip(
+            "there is no Chromium with its driver; on Debian: sudo apt install chromium chromium-driver"
+        )
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--window-size=1300,1000"):
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--disable-gpu",
+        "--window-size=1300,1000",
+    ):
         options.add_argument(argument)
-    with (tempfile.TemporaryDirectory() as temporary,  # Chromium leaves something there
-          webdriver.Chrome(options, webdriver.ChromeService(DRIVER, env={**newcomers, "TMPDIR": temporary})) as driver):
+    with (
+        tempfile.TemporaryDirectory() as temporary,  # Chromium leaves something there
+        webdriver.Chrome(
+            options, webdriver.ChromeService(DRIVER, env={**newcomers, "TMPDIR": temporary})
+        ) as driver,
+    ):
         driver.get(address)
         wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
         yield driver
@@ -116,17 +137,30 @@ def tab(driver, path):
 def choose(driver, menu, command):
     """Click on a command in the menu at the top."""
     for label, text in (("lm-MenuBar-itemLabel", menu), ("lm-Menu-itemLabel", command)):
-        wait(driver, 10, lambda label=label, text=text: driver.find_elements(
-            By.XPATH, f'//*[contains(@class, "{label}")][normalize-space() = "{text}"]'))[0].click()
+        wait(
+            driver,
+            10,
+            lambda label=label, text=text: driver.find_elements(
+                By.XPATH, f'//*[contains(@class, "{label}")][normalize-space() = "{text}"]'
+            ),
+        )[0].click()
 
 
 def seen(driver, selector):
     """What matches the selector in the notebook in front."""
-    return driver.find_elements(By.CSS_SELECTOR, f".jp-NotebookPanel:not(.lm-mod-hidden) {selector}")
+    return driver.find_elements(
+        By.CSS_SELECTOR, f".jp-NotebookPanel:not(.lm-mod-hidden) {selector}"
+    )
 
 
 def status(driver):
-    return next((indicator.get_attribute("data-status") for indicator in seen(driver, ".jp-Notebook-ExecutionIndicator")), None)
+    return next(
+        (
+            indicator.get_attribute("data-status")
+            for indicator in seen(driver, ".jp-Notebook-ExecutionIndicator")
+        ),
+        None,
+    )
 
 
 def cells(driver):
@@ -142,17 +176,26 @@ def cell(driver, words):
 
 
 def outputs(cell):
-    return "\n".join(output.get_property("textContent") for output in cell.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-child"))
+    return "\n".join(
+        output.get_property("textContent")
+        for output in cell.find_elements(By.CSS_SELECTOR, ".jp-OutputArea-child")
+    )
 
 
 def errors(driver):
-    return [error.get_property("textContent") for kind in ("error", "stderr")
-            for error in seen(driver, f'[data-mime-type="application/vnd.jupyter.{kind}"]')]
+    return [
+        error.get_property("textContent")
+        for kind in ("error", "stderr")
+        for error in seen(driver, f'[data-mime-type="application/vnd.jupyter.{kind}"]')
+    ]
 
 
 def widths(driver, where):
     """The pixels that the pictures in the outputs below an element are wide; 0 is a picture that cannot be shown."""
-    return [picture.get_property("naturalWidth") for picture in where.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")]
+    return [
+        picture.get_property("naturalWidth")
+        for picture in where.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")
+    ]
 
 
 def run(driver, cell, source=None):
@@ -174,8 +217,15 @@ def test_formulas_are_drawn(page):
     """All of them, so that no dollar is left."""
     formulas = [formula for source in CELLS for formula in re.findall(r"\$[^$\n]+\$", source)]
     wait(page, 30, lambda: len(seen(page, ".jp-RenderedMarkdown mjx-container")) == len(formulas))
-    assert all(formula.size["width"] > 10 for formula in cell(page, "## Index").find_elements(By.CSS_SELECTOR, "mjx-container"))
-    assert not [text for text in seen(page, ".jp-RenderedMarkdown") if "$" in text.get_property("textContent")]
+    assert all(
+        formula.size["width"] > 10
+        for formula in cell(page, "## Index").find_elements(By.CSS_SELECTOR, "mjx-container")
+    )
+    assert not [
+        text
+        for text in seen(page, ".jp-RenderedMarkdown")
+        if "$" in text.get_property("textContent")
+    ]
 
 
 def test_a_solution_is_folded_and_unfolds(page):
@@ -192,7 +242,11 @@ def test_all_cells_run_and_their_pictures_are_seen(executed, page):
     """From cleared outputs, without an error or a warning, to as many pictures as are stored."""
     assert not errors(page)
     stored = json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
-    pictures = sum("image/png" in output.get("data", {}) for cell in stored for output in cell.get("outputs", []))
+    pictures = sum(
+        "image/png" in output.get("data", {})
+        for cell in stored
+        for output in cell.get("outputs", [])
+    )
     found = [width for cell in cells(page) for width in widths(page, cell)]
     assert len(found) == pictures > 0
     assert min(found) > 100
@@ -214,7 +268,11 @@ def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
     """The cell goes on with what the run has, and no error is shown."""
     endless = cell(page, 'style_transfer(content, style, solver="plain")')
     run(page, endless, ENDLESS)
-    wait(page, 60, lambda: (bar := re.search(r"([\d.]+)/100k", outputs(endless))) and float(bar[1]) > 2)
+    wait(
+        page,
+        60,
+        lambda: (bar := re.search(r"([\d.]+)/100k", outputs(endless))) and float(bar[1]) > 2,
+    )
     screenshot(page, "a_run_before_the_stop_button")
     seen(page, '[data-command="notebook:interrupt-kernel"]')[0].click()
     wait(page, 30, lambda: errors(page) or (widths(page, endless) and status(page) == "idle"))
@@ -226,21 +284,35 @@ def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
 
 def test_the_link_leads_to_the_next_chapter(page):
     """In a new tab of JupyterLab, not of the browser."""
-    cell(page, "## Recap").find_element(By.CSS_SELECTOR, 'a[href*="01_what_a_cnn_sees.ipynb"]').click()
+    cell(page, "## Recap").find_element(
+        By.CSS_SELECTOR, 'a[href*="01_what_a_cnn_sees.ipynb"]'
+    ).click()
     wait(page, 60, lambda: [title.text for title in seen(page, "h1")] == ["01 · What a CNN sees"])
-    assert "lm-mod-current" in tab(page, "notebooks/01_what_a_cnn_sees.ipynb").get_attribute("class")
+    assert "lm-mod-current" in tab(page, "notebooks/01_what_a_cnn_sees.ipynb").get_attribute(
+        "class"
+    )
     assert len(page.window_handles) == 1
 
 
 @pytest.mark.survives("a request to the server without its token")
 @pytest.mark.parametrize("token", ["", "guessed"], ids=["no token", "a wrong one"])
-@pytest.mark.parametrize(("method", "path"), [
-    ("GET", f"lab/tree/{FIRST_CHAPTER}"),
-    ("GET", f"api/contents/{FIRST_CHAPTER}"),
-    ("GET", f"files/{FIRST_CHAPTER}"),
-    ("PUT", f"api/contents/{FIRST_CHAPTER}"),
-    ("POST", "api/kernels"),
-], ids=["the page", "reading a chapter", "downloading a chapter", "overwriting a chapter", "running code"])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", f"lab/tree/{FIRST_CHAPTER}"),
+        ("GET", f"api/contents/{FIRST_CHAPTER}"),
+        ("GET", f"files/{FIRST_CHAPTER}"),
+        ("PUT", f"api/contents/{FIRST_CHAPTER}"),
+        ("POST", "api/kernels"),
+    ],
+    ids=[
+        "the page",
+        "reading a chapter",
+        "downloading a chapter",
+        "overwriting a chapter",
+        "running code",
+    ],
+)
 def test_the_server_refuses_without_its_token(address, method, path, token):
     """What passes with the token, and with nothing else changed, does not pass without."""
     server, right = re.match(r"(http://[^/]+/).*token=(\w+)", address).groups()
@@ -252,7 +324,10 @@ def refused(server, method, path, token):
     """Whether the server forbids a request, or answers with the page that asks for the token."""
     headers = {"Authorization": f"token {token}", "Cookie": "_xsrf=ab", "X-XSRFToken": "ab"}
     try:
-        with urlopen(Request(server + path, b"{}" if method != "GET" else None, headers, method=method), timeout=30) as answer:
+        with urlopen(
+            Request(server + path, b"{}" if method != "GET" else None, headers, method=method),
+            timeout=30,
+        ) as answer:
             return answer.url.startswith(f"{server}login?")
     except HTTPError as answer:
         return answer.code == 403

@@ -7,11 +7,23 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stlib import Brush, ImageError, gram_matrix, sample, style_layer_loss, style_target, style_transfer, to_pil
-from stlib.brushes import as_brushes, load_mask, mask_at, painted, shares, shrink_pictures
+from stlib import (
+    Brush,
+    ImageError,
+    gram_matrix,
+    sample,
+    style_layer_loss,
+    style_target,
+    style_transfer,
+    to_pil,
+)
+from stlib.brushes import as_brushes, load_mask, mask_at, coverage, brush_factors, shrink_pictures
 from stlib.objective import Objective
 
-SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
+SHALLOW = {
+    "content_layers": ("relu2_1",),
+    "style_layers": ("relu1_1", "relu2_1"),
+}  # quick, where depth does not matter
 HEIGHT, WIDTH = 64, 96  # of the content picture
 
 
@@ -33,8 +45,12 @@ def x(content, generator):
 @pytest.fixture
 def paint(net, content, style):
     """style_transfer of the small pictures in four evaluations, unless asked otherwise."""
+
     def paint(style=style, content=content, **options):
-        return style_transfer(content, style, **{"net": net, "steps": 4, "progress": False, **options})
+        return style_transfer(
+            content, style, **{"net": net, "steps": 4, "progress": False, **options}
+        )
+
     return paint
 
 
@@ -53,6 +69,7 @@ def gradient(objective, x):
 
 # guided Gram matrices
 
+
 def test_the_guided_gram_matrix_is_that_of_the_masked_features():
     """(T∘F)(T∘F)ᵀ, for a mask in each of its forms."""
     F, T = features(1, 5, 4, 6), features(4, 6, seed=1)
@@ -62,7 +79,11 @@ def test_the_guided_gram_matrix_is_that_of_the_masked_features():
 
 def test_the_loss_of_a_region_is_that_of_its_positions_alone():
     """A sharp mask: E_l with Σ T² positions in place of M."""
-    F, A, T = features(1, 5, 4, 6), style_target(features(5, 33, seed=1)), features(4, 6, seed=2).round()
+    F, A, T = (
+        features(1, 5, 4, 6),
+        style_target(features(5, 33, seed=1)),
+        features(4, 6, seed=2).round(),
+    )
     assert 0 < T.sum() < T.numel()
     assert_close(style_layer_loss(F, A, T), style_layer_loss(F[0][:, T == 1], A))
 
@@ -71,7 +92,10 @@ def test_the_loss_of_a_region_is_that_of_its_positions_alone():
 def test_a_constant_mask_changes_no_loss(constant):
     """Its height cancels; 1 gives the very same bits."""
     F, A = features(1, 5, 4, 6), style_target(features(5, 33, seed=1))
-    guided, plain = style_layer_loss(F, A, torch.full((4, 6), constant, dtype=F.dtype)), style_layer_loss(F, A)
+    guided, plain = (
+        style_layer_loss(F, A, torch.full((4, 6), constant, dtype=F.dtype)),
+        style_layer_loss(F, A),
+    )
     assert_close(guided, plain)
     assert constant < 1 or torch.equal(guided, plain)
 
@@ -99,13 +123,14 @@ def test_a_mask_of_another_size_than_the_features_is_refused():
 
 # masks at a layer
 
+
 @pytest.mark.parametrize("size", [(4, 6), (64, 96), (1, 1)])
 def test_a_position_holds_the_mean_of_its_part_of_the_mask(size):
     mask = features(64, 96).float()
     T = mask_at(mask, torch.zeros(1, 7, *size))
     assert T.shape == (1, 1, *size)
     assert_close(T.mean(), mask.mean())
-    assert_close(T[0, 0, 0, 0], mask[:64 // size[0], :96 // size[1]].mean())
+    assert_close(T[0, 0, 0, 0], mask[: 64 // size[0], : 96 // size[1]].mean())
 
 
 def test_no_pixel_of_a_mask_is_lost():
@@ -117,7 +142,10 @@ def test_no_pixel_of_a_mask_is_lost():
 
 
 def test_a_mask_takes_the_type_of_the_features_and_none_stays_none():
-    assert mask_at(torch.ones(1, 1, 8, 8, dtype=torch.half), features(1, 2, 4, 4)).dtype == torch.float64
+    assert (
+        mask_at(torch.ones(1, 1, 8, 8, dtype=torch.half), features(1, 2, 4, 4)).dtype
+        == torch.float64
+    )
     assert mask_at(None, features(1, 2, 4, 4)) is None
 
 
@@ -147,7 +175,10 @@ SHARES = {
     "a blend": ([(1, None), (1, None)], [1 / 2, 1 / 2]),
     "an uneven blend": ([(1, None), (3, None)], [1 / 4, 3 / 4]),
     "two halves": ([(1, LEFT), (1, RIGHT)], [1 / 2, 1 / 2]),
-    "a quarter and the rest": ([(1, left_of(24, 4, 96)), (1, 1 - left_of(24, 4, 96))], [1 / 4, 3 / 4]),
+    "a quarter and the rest": (
+        [(1, left_of(24, 4, 96)), (1, 1 - left_of(24, 4, 96))],
+        [1 / 4, 3 / 4],
+    ),
     "two halves, one twice as strong as the other": ([(2, LEFT), (1, RIGHT)], [2 / 3, 1 / 3]),
     "one half only": ([(1, LEFT)], [1 / 2]),
     "one half only, of any weight": ([(7, LEFT)], [1 / 2]),
@@ -163,7 +194,9 @@ SHARES = {
 def test_shares(brushes, expected):
     """They sum to the share of the picture that is painted, and divide it by weight times area."""
     picture = torch.zeros(1, 3, 64, 64)
-    assert shares([Brush(picture, weight, mask) for weight, mask in brushes]) == pytest.approx(expected)
+    assert shares([Brush(picture, weight, mask) for weight, mask in brushes]) == pytest.approx(
+        expected
+    )
 
 
 def test_a_picture_is_one_brush(style):
@@ -179,11 +212,16 @@ def test_a_brush_cannot_be_changed(style):
 
 # the objective
 
+
 def test_one_brush_is_the_style_picture(net, content, style, x):
     """The same bits, with a weight or a mask of ones too."""
     total, losses = Objective(net, content, style)(x)
     expected = gradient(Objective(net, content, style), x)
-    for brushes in ([Brush(style)], Brush(style, 3.0), [Brush(style, mask=torch.ones(1, 1, HEIGHT, WIDTH))]):
+    for brushes in (
+        [Brush(style)],
+        Brush(style, 3.0),
+        [Brush(style, mask=torch.ones(1, 1, HEIGHT, WIDTH))],
+    ):
         objective = Objective(net, content, brushes)
         assert objective(x) == (total, losses)
         assert torch.equal(gradient(objective, x), expected)
@@ -195,7 +233,12 @@ def test_a_blend_aims_at_the_mean_of_the_targets(net, content, style, other, x):
     mean = Objective(net, content, style)
     A, B = blend.targets_of
     mean.targets_of = [{layer: 0.25 * A[layer] + 0.75 * B[layer] for layer in A}]
-    assert_close(gradient(blend, x), gradient(mean, x), rtol=1e-3, atol=1e-3 * float(gradient(mean, x).abs().max()))
+    assert_close(
+        gradient(blend, x),
+        gradient(mean, x),
+        rtol=1e-3,
+        atol=1e-3 * float(gradient(mean, x).abs().max()),
+    )
     blended, aimed = blend(x)[1], mean(x)[1]
     for layer in A:
         floor = 0.25 * 0.75 * float((A[layer] - B[layer]).square().sum()) / (4 * len(A[layer]) ** 2)
@@ -206,21 +249,33 @@ def test_the_losses_are_weighted_sums_over_the_brushes(net, content, style, othe
     """L_style = Σ_i p_i Σ_l w_l E_l(F, A_i, T_i), written out."""
     mask, w = left_of(32), {"relu1_1": 0.5, "relu2_1": 2.0}
     brushes = [Brush(style, 2.0, mask), Brush(other, 1.0, 1 - mask)]
-    total, losses = Objective(net, content, brushes, beta=7.0, style_weights=w, **SHALLOW)(x.detach())
+    total, losses = Objective(net, content, brushes, beta=7.0, style_weights=w, **SHALLOW)(
+        x.detach()
+    )
     of_x = net.features(x.detach(), SHALLOW["style_layers"])
     for layer, F in of_x.items():
-        E = [style_layer_loss(F, style_target(net.features(brush.picture, [layer])[layer]), mask_at(brush.mask, F))
-             for brush in brushes]
-        assert losses[layer] == pytest.approx(float(E[0] + E[1]) / 2, rel=1e-4)  # p_i: 2 · ⅓ and 1 · ⅔ are alike
+        E = [
+            style_layer_loss(
+                F, style_target(net.features(brush.picture, [layer])[layer]), mask_at(brush.mask, F)
+            )
+            for brush in brushes
+        ]
+        assert losses[layer] == pytest.approx(
+            float(E[0] + E[1]) / 2, rel=1e-4
+        )  # p_i: 2 · ⅓ and 1 · ⅔ are alike
     assert losses["style"] == pytest.approx(sum(w[layer] * losses[layer] for layer in w), rel=1e-4)
     assert float(total) == pytest.approx(losses["content"] + 7 * losses["style"], rel=1e-4)
 
 
-def test_each_half_is_pulled_as_hard_as_if_it_were_a_picture_of_its_own(net, content, style, other, x):
+def test_each_half_is_pulled_as_hard_as_if_it_were_a_picture_of_its_own(
+    net, content, style, other, x
+):
     """By style and content together, with the default β; away from the seam, where a picture of its own has a border."""
     layers = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
     mask = left_of(WIDTH // 2)
-    both = gradient(Objective(net, content, [Brush(style, mask=mask), Brush(other, mask=1 - mask)], **layers), x)
+    both = gradient(
+        Objective(net, content, [Brush(style, mask=mask), Brush(other, mask=1 - mask)], **layers), x
+    )
     for half, alone in ((slice(0, 48), style), (slice(48, 96), other)):
         part = x.detach()[..., half].clone().requires_grad_()
         expected = gradient(Objective(net, content[..., half], alone, **layers), part)
@@ -233,7 +288,7 @@ def test_outside_of_the_mask_no_style_pulls(net, content, style):
     objective = Objective(net, content, Brush(style, mask=left_of(48)), **SHALLOW)
     pull = gradient(objective, content.clone().requires_grad_())
     assert pull[..., :48].abs().max() > 0
-    assert not pull[..., 48 + 10:].any()  # relu2_1 sees 10 pixels
+    assert not pull[..., 48 + 10 :].any()  # relu2_1 sees 10 pixels
 
 
 def test_too_small_a_picture_of_any_brush_is_refused(net, content, style):
@@ -243,9 +298,13 @@ def test_too_small_a_picture_of_any_brush_is_refused(net, content, style):
 
 # style_transfer
 
+
 def test_a_list_of_one_paints_what_the_picture_paints(paint, style):
     """Bit for bit, with either solver."""
-    for options in ({"solver": "plain"}, {"solver": "fast", "content": sample("castle", 240), "steps": 2, **SHALLOW}):
+    for options in (
+        {"solver": "plain"},
+        {"solver": "fast", "content": sample("castle", 240), "steps": 2, **SHALLOW},
+    ):
         picture = paint(sample("cafe-terrace", 240), **options).image
         assert torch.equal(paint([Brush(sample("cafe-terrace", 240))], **options).image, picture)
 
@@ -253,10 +312,15 @@ def test_a_list_of_one_paints_what_the_picture_paints(paint, style):
 def test_each_region_takes_its_own_style(paint):
     """A texture of two halves is as warm on one side, and as cold on the other, as a whole texture of that style alone."""
     grey, mask = sample("cafe-terrace", 64).mean(dim=1, keepdim=True), left_of(48)
-    warm, cold = (grey * torch.tensor(colour).view(1, 3, 1, 1) for colour in ([1.0, 0.5, 0.2], [0.2, 0.5, 1.0]))
+    warm, cold = (
+        grey * torch.tensor(colour).view(1, 3, 1, 1)
+        for colour in ([1.0, 0.5, 0.2], [0.2, 0.5, 1.0])
+    )
 
     def warmth(style):
-        image = paint(style, init="noise", steps=40, content_layers=(), style_layers=["relu1_1"]).image
+        image = paint(
+            style, init="noise", steps=40, content_layers=(), style_layers=["relu1_1"]
+        ).image
         return torch.stack([(half[:, 0] - half[:, 2]).mean() for half in image.chunk(2, dim=3)])
 
     left, right = warmth([Brush(warm, mask=mask), Brush(cold, mask=1 - mask)])
@@ -275,30 +339,50 @@ def test_outside_of_every_mask_the_content_stays(paint, content, style):
 @pytest.fixture
 def paint_fast(net):
     """style_transfer of a picture large enough for a coarse stage, and the pictures that were evaluated."""
+
     def paint_fast(brushes, **options):
         seen = []
-        result = style_transfer(sample("castle", 240), brushes, net=net, solver="fast", steps=8, progress=False, **options,
-                                callback=lambda evaluation, x, losses: seen.append(x))
+        result = style_transfer(
+            sample("castle", 240),
+            brushes,
+            net=net,
+            solver="fast",
+            steps=8,
+            progress=False,
+            **options,
+            callback=lambda evaluation, x, losses: seen.append(x),
+        )
         assert result.coarse and seen[0].shape[2] < seen[-1].shape[2] == 160
         return result, seen
+
     return paint_fast
 
 
 def test_the_loss_of_brushes_falls_with_the_fast_solver(net, paint_fast):
     """Its coarse stages take smaller pictures of the brushes, and the same masks."""
     mask = torch.linspace(0, 1, 240).expand(160, 240)
-    brushes = [Brush(sample("cafe-terrace", 240), mask=mask), Brush(sample("harvest-at-la-crau", 250), mask=1 - mask)]
+    brushes = [
+        Brush(sample("cafe-terrace", 240), mask=mask),
+        Brush(sample("harvest-at-la-crau", 250), mask=1 - mask),
+    ]
     result, seen = paint_fast(brushes)
     assert min(losses["total"] for losses in result.history) < result.history[0]["total"]
     expected = Objective(net, sample("castle", 240), brushes)(seen[-1])[1]
-    assert result.history[-1] == pytest.approx({"seconds": result.history[-1]["seconds"], **expected}, rel=1e-4)
+    assert result.history[-1] == pytest.approx(
+        {"seconds": result.history[-1]["seconds"], **expected}, rel=1e-4
+    )
 
 
 def test_the_fast_solver_leaves_the_content_where_nobody_paints(paint_fast):
     """Neither its grain nor its smaller pictures leave a trace there: two grey levels of a file at most, on average."""
     brush = Brush(sample("cafe-terrace", 240), mask=left_of(80, 160, 240))
     change = paint_fast(brush, **SHALLOW)[0].image - sample("castle", 240)
-    assert change[..., 160:].square().mean().sqrt() < 2 / 255 < 0.02 < change[..., :80].square().mean().sqrt()
+    assert (
+        change[..., 160:].square().mean().sqrt()
+        < 2 / 255
+        < 0.02
+        < change[..., :80].square().mean().sqrt()
+    )
 
 
 def test_where_a_brush_paints(style):
@@ -321,7 +405,13 @@ def test_pictures_shrink_and_masks_stay(style):
 def test_it_can_start_with_the_first_style(paint, style, other):
     start = {}
     for name, brushes in {"picture": style, "brushes": [Brush(style), Brush(other)]}.items():
-        paint(brushes, init="style", steps=1, **SHALLOW, callback=lambda e, x, losses, name=name: start.update({name: x}))
+        paint(
+            brushes,
+            init="style",
+            steps=1,
+            **SHALLOW,
+            callback=lambda e, x, losses, name=name: start.update({name: x}),
+        )
     assert torch.equal(start["picture"], start["brushes"])
 
 
@@ -338,25 +428,85 @@ PICTURE, WHOLE = torch.full((1, 3, 64, 64), 0.5), torch.ones(HEIGHT, WIDTH)
 REFUSED = [
     pytest.param([], "style is an empty list", id="no brush"),
     pytest.param((), "style is an empty list", id="an empty tuple"),
-    pytest.param([PICTURE, PICTURE], r"list that holds a Tensor: make a brush of every picture", id="pictures"),
+    pytest.param(
+        [PICTURE, PICTURE],
+        r"list that holds a Tensor: make a brush of every picture",
+        id="pictures",
+    ),
     pytest.param([Brush(PICTURE), "castle"], "list that holds a str", id="a name among brushes"),
     pytest.param({"a": Brush(PICTURE)}, "style is a dict, not a tensor", id="a dict"),
-    pytest.param([Brush("castle.jpg")], r"style\[0\].picture is a str, not a tensor", id="the picture of a brush a name"),
-    pytest.param([Brush(PICTURE), Brush(PICTURE[0])], r"style\[1\].picture has the shape \[3, 64, 64\]", id="picture 3-d"),
-    pytest.param([Brush(PICTURE * 255)], r"style\[0\].picture has values .* Divide by 255", id="picture 0…255"),
-    *(pytest.param([Brush(PICTURE), Brush(PICTURE, wrong)], r"style\[1\].weight is .* a finite number", id=f"weight={wrong!r}")
-      for wrong in (-1, math.nan, math.inf, "1", None, True, torch.tensor(1.0))),
-    pytest.param([Brush(PICTURE), Brush(PICTURE, 0.0)], r"style\[1\].weight is 0: leave this brush out", id="weight=0"),
-    pytest.param([Brush(PICTURE, mask="left")], r"style\[0\].mask is a str, not a tensor", id="mask a name"),
-    pytest.param([Brush(PICTURE, mask=WHOLE.numpy())], r"style\[0\].mask is a ndarray, not a tensor", id="mask an array"),
-    *(pytest.param([Brush(PICTURE, mask=torch.ones(shape))], rf"mask has the shape .* height and width, \[{HEIGHT}, {WIDTH}\]",
-                   id=f"mask {list(shape)}")
-      for shape in ((WIDTH, HEIGHT), (HEIGHT, WIDTH + 1), (1, HEIGHT, WIDTH), (1, 3, HEIGHT, WIDTH), (), (HEIGHT * WIDTH,))),
-    pytest.param([Brush(PICTURE, mask=WHOLE.bool())], r"mask has the shape .* and type torch.bool: .* float", id="mask of bool"),
-    pytest.param([Brush(PICTURE, mask=WHOLE * 255)], r"mask has values from 255 to 255: .* Divide by 255", id="mask 0…255"),
-    pytest.param([Brush(PICTURE, mask=-WHOLE)], "mask has values from -1 to -1", id="mask negative"),
-    pytest.param([Brush(PICTURE, mask=WHOLE * math.nan)], "mask has values from nan to nan", id="mask nan"),
-    pytest.param([Brush(PICTURE), Brush(PICTURE, mask=WHOLE * 0)], r"style\[1\].mask is 0 everywhere", id="mask all 0"),
+    pytest.param(
+        [Brush("castle.jpg")],
+        r"style\[0\].picture is a str, not a tensor",
+        id="the picture of a brush a name",
+    ),
+    pytest.param(
+        [Brush(PICTURE), Brush(PICTURE[0])],
+        r"style\[1\].picture has the shape \[3, 64, 64\]",
+        id="picture 3-d",
+    ),
+    pytest.param(
+        [Brush(PICTURE * 255)],
+        r"style\[0\].picture has values .* Divide by 255",
+        id="picture 0…255",
+    ),
+    *(
+        pytest.param(
+            [Brush(PICTURE), Brush(PICTURE, wrong)],
+            r"style\[1\].weight is .* a finite number",
+            id=f"weight={wrong!r}",
+        )
+        for wrong in (-1, math.nan, math.inf, "1", None, True, torch.tensor(1.0))
+    ),
+    pytest.param(
+        [Brush(PICTURE), Brush(PICTURE, 0.0)],
+        r"style\[1\].weight is 0: leave this brush out",
+        id="weight=0",
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask="left")], r"style\[0\].mask is a str, not a tensor", id="mask a name"
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask=WHOLE.numpy())],
+        r"style\[0\].mask is a ndarray, not a tensor",
+        id="mask an array",
+    ),
+    *(
+        pytest.param(
+            [Brush(PICTURE, mask=torch.ones(shape))],
+            rf"mask has the shape .* height and width, \[{HEIGHT}, {WIDTH}\]",
+            id=f"mask {list(shape)}",
+        )
+        for shape in (
+            (WIDTH, HEIGHT),
+            (HEIGHT, WIDTH + 1),
+            (1, HEIGHT, WIDTH),
+            (1, 3, HEIGHT, WIDTH),
+            (),
+            (HEIGHT * WIDTH,),
+        )
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask=WHOLE.bool())],
+        r"mask has the shape .* and type torch.bool: .* float",
+        id="mask of bool",
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask=WHOLE * 255)],
+        r"mask has values from 255 to 255: .* Divide by 255",
+        id="mask 0…255",
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask=-WHOLE)], "mask has values from -1 to -1", id="mask negative"
+    ),
+    pytest.param(
+        [Brush(PICTURE, mask=WHOLE * math.nan)], "mask has values from nan to nan", id="mask nan"
+    ),
+    pytest.param(
+        [Brush(PICTURE), Brush(PICTURE, mask=WHOLE * 0)],
+        r"style\[1\].mask is 0 everywhere",
+        id="mask all 0",
+    ),
     pytest.param([Brush(PICTURE, mask=WHOLE * 1e-30)], "is 0 everywhere", id="mask almost 0"),
 ]
 
@@ -369,7 +519,10 @@ def test_brushes_that_make_no_sense_are_refused(content, style, message, monkeyp
         style_transfer(content, style)
 
 
-@pytest.mark.parametrize("mask", [left_of(1), left_of(1)[None, None], left_of(96) / 255, left_of(9).half(), left_of(9).double()])
+@pytest.mark.parametrize(
+    "mask",
+    [left_of(1), left_of(1)[None, None], left_of(96) / 255, left_of(9).half(), left_of(9).double()],
+)
 def test_masks_of_any_form_and_float_type_work(paint, style, mask):
     """One column, the faintest grey of a file, half and double precision: a finite loss that falls."""
     totals = [losses["total"] for losses in paint(Brush(style, mask=mask)).history]

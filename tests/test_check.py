@@ -6,10 +6,13 @@ import pytest
 import torch
 from answers import forgets, untouched
 
-from stlib import check, sample, style_transfer
+from stlib import sample, style_transfer
+from stlib.course import check
 
 EVERY = [getattr(check, name) for name in check.__all__]
-OF_FUNCTIONS = [checker for checker in EVERY if checker is not check.name_the_bug]  # its answer is a dict, or a function of none
+OF_FUNCTIONS = [
+    checker for checker in EVERY if checker is not check.name_the_bug
+]  # its answer is a dict, or a function of none
 
 
 @pytest.mark.parametrize("checker", EVERY, ids=lambda checker: checker.__name__)
@@ -51,14 +54,17 @@ def paint(content: str, style: str, steps: int = 40):
     return style_transfer(sample(content, 128), sample(style, 128), steps=steps, progress=False)
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (lambda: paint("cat", "harvest-at-la-crau"), "right."),
-    (lambda: paint("cat", "harvest-at-la-crau", 2).image, "this is a picture"),
-    (lambda: paint("harvest-at-la-crau", "cat", 4), "Which argument is the content?"),
-    (lambda: paint("castle", "harvest-at-la-crau", 4), "the scene in the result is castle"),
-    (lambda: paint("cat", "cafe-terrace", 30), "nearest to cafe-terrace"),
-    (lambda: "cat", "got a str"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda: paint("cat", "harvest-at-la-crau"), "right."),
+        (lambda: paint("cat", "harvest-at-la-crau", 2).image, "this is a picture"),
+        (lambda: paint("harvest-at-la-crau", "cat", 4), "Which argument is the content?"),
+        (lambda: paint("castle", "harvest-at-la-crau", 4), "the scene in the result is castle"),
+        (lambda: paint("cat", "cafe-terrace", 30), "nearest to cafe-terrace"),
+        (lambda: "cat", "got a str"),
+    ],
+)
 def test_first_transfer(answer, hint, capsys):
     assert hint in run(check.first_transfer, answer, capsys)
 
@@ -67,28 +73,59 @@ def first(history, condition):
     return next(i for i, losses in enumerate(history) if condition(losses))
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (lambda h: first(h, lambda losses: losses["total"] <= h[0]["total"] / 2), "right."),
-    (lambda h: first(h, lambda losses: losses["total"] <= h[0]["total"] / 2) + 1, "has the number 0"),
-    (lambda h: h[first(h, lambda losses: losses["total"] <= h[0]["total"] / 2)]["total"], "That is a loss"),
-    (lambda h: len(h) - 1, "The first one is asked for"),
-    (lambda h: len(h) // 2 - 1, "Compare each total"),
-    (lambda h: [i for i, losses in enumerate(h) if losses["total"] <= h[0]["total"] / 2][-1], "The first one is asked for"),
-    (lambda h: None if h[0]["total"] < 5 else first(h, lambda losses: losses["total"] <= h[0]["total"] / 2), "returns nothing"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda h: first(h, lambda losses: losses["total"] <= h[0]["total"] / 2), "right."),
+        (
+            lambda h: first(h, lambda losses: losses["total"] <= h[0]["total"] / 2) + 1,
+            "has the number 0",
+        ),
+        (
+            lambda h: h[first(h, lambda losses: losses["total"] <= h[0]["total"] / 2)]["total"],
+            "That is a loss",
+        ),
+        (lambda h: len(h) - 1, "The first one is asked for"),
+        (lambda h: len(h) // 2 - 1, "Compare each total"),
+        (
+            lambda h: [i for i, losses in enumerate(h) if losses["total"] <= h[0]["total"] / 2][-1],
+            "The first one is asked for",
+        ),
+        (
+            lambda h: (
+                None
+                if h[0]["total"] < 5
+                else first(h, lambda losses: losses["total"] <= h[0]["total"] / 2)
+            ),
+            "returns nothing",
+        ),
+    ],
+)
 def test_half_way(answer, hint, capsys):
     assert hint in run(check.half_way, answer, capsys)
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (lambda w, h, s: tuple(round(side * min(1, s / max(w, h))) for side in (w, h)), "right."),
-    (lambda w, h, s: tuple(round(side * min(1, s / max(w, h))) for side in (h, w)), "Width comes first"),
-    (lambda w, h, s: tuple(round(side * s / max(w, h)) for side in (w, h)), "stays as it is"),
-    (lambda w, h, s: tuple(int(side * min(1, s / max(w, h))) for side in (w, h)), "round to the nearest"),
-    (lambda w, h, s: (s, s), "Which side"),
-    (lambda w, h, s: tuple(round(side * min(1, s / min(w, h))) for side in (w, h)), "Which side"),
-    (lambda w, h, s: s, "expected a pair"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda w, h, s: tuple(round(side * min(1, s / max(w, h))) for side in (w, h)), "right."),
+        (
+            lambda w, h, s: tuple(round(side * min(1, s / max(w, h))) for side in (h, w)),
+            "Width comes first",
+        ),
+        (lambda w, h, s: tuple(round(side * s / max(w, h)) for side in (w, h)), "stays as it is"),
+        (
+            lambda w, h, s: tuple(int(side * min(1, s / max(w, h))) for side in (w, h)),
+            "round to the nearest",
+        ),
+        (lambda w, h, s: (s, s), "Which side"),
+        (
+            lambda w, h, s: tuple(round(side * min(1, s / min(w, h))) for side in (w, h)),
+            "Which side",
+        ),
+        (lambda w, h, s: s, "expected a pair"),
+    ],
+)
 def test_fit(answer, hint, capsys):
     assert hint in run(check.fit, answer, capsys)
 
@@ -102,17 +139,25 @@ def globally_seeded(content, seed):
     return torch.rand(content.shape).requires_grad_()
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (lambda content, seed: seeded(content, seed).requires_grad_(), "right."),
-    (lambda content, seed: torch.rand(content.shape).requires_grad_(), "two calls with seed 3"),
-    (lambda content, seed: seeded(content, 0).requires_grad_(), "same picture"),
-    (lambda content, seed: seeded(content, seed), "asks for no gradient"),
-    (lambda content, seed: seeded(content, seed).requires_grad_() * 1, "not a leaf"),
-    (lambda content, seed: torch.randn(content.shape, generator=torch.Generator().manual_seed(seed)), "even noise from 0 to 1"),
-    (lambda content, seed: (0.5 * content + 0.5 * seeded(content, seed)).requires_grad_(), ""),
-    (lambda content, seed: seeded(content, seed)[0].requires_grad_(), "What shape"),
-    (globally_seeded, "global random numbers"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda content, seed: seeded(content, seed).requires_grad_(), "right."),
+        (lambda content, seed: torch.rand(content.shape).requires_grad_(), "two calls with seed 3"),
+        (lambda content, seed: seeded(content, 0).requires_grad_(), "same picture"),
+        (lambda content, seed: seeded(content, seed), "asks for no gradient"),
+        (lambda content, seed: seeded(content, seed).requires_grad_() * 1, "not a leaf"),
+        (
+            lambda content, seed: torch.randn(
+                content.shape, generator=torch.Generator().manual_seed(seed)
+            ),
+            "even noise from 0 to 1",
+        ),
+        (lambda content, seed: (0.5 * content + 0.5 * seeded(content, seed)).requires_grad_(), ""),
+        (lambda content, seed: seeded(content, seed)[0].requires_grad_(), "What shape"),
+        (globally_seeded, "global random numbers"),
+    ],
+)
 def test_start_from_noise(answer, hint, capsys):
     out = run(check.start_from_noise, answer, capsys)
     assert hint in out
@@ -158,16 +203,19 @@ def doubles_the_loss(optimiser, x, loss_of):
     return right_closure(optimiser, x, lambda x: 2 * loss_of(x))
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (closure_maker(right_closure), "right."),
-    (closure_maker(never_clears), "adds its gradient"),
-    (closure_maker(never_goes_back), "x.grad is None"),
-    (closure_maker(returns_nothing), "closure returns nothing"),
-    (closure_maker(works_on_a_copy), "still attached"),
-    (closure_maker(clamps_inside), "Only the optimiser moves"),
-    (closure_maker(doubles_the_loss), "gradient of which loss"),
-    (right_closure, "calling? the inner function|Do you call the inner function"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (closure_maker(right_closure), "right."),
+        (closure_maker(never_clears), "adds its gradient"),
+        (closure_maker(never_goes_back), "x.grad is None"),
+        (closure_maker(returns_nothing), "closure returns nothing"),
+        (closure_maker(works_on_a_copy), "still attached"),
+        (closure_maker(clamps_inside), "Only the optimiser moves"),
+        (closure_maker(doubles_the_loss), "gradient of which loss"),
+        (right_closure, "calling? the inner function|Do you call the inner function"),
+    ],
+)
 def test_make_closure(answer, hint, capsys):
     assert re.search(hint, run(check.make_closure, answer, capsys))
 
@@ -190,16 +238,25 @@ def adam(clear=True, copy=True, lr_factor=1.0, step=True, first_step=False, last
     return answer
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (adam(), "right."),
-    (adam(clear=False), "cleared each time"),
-    (adam(copy=False), "changed what it was given"),
-    (adam(lr_factor=2.0), "is lr used"),
-    (adam(step=False), "does not fall"),
-    (adam(first_step=True), "Evaluate first"),
-    (adam(last_picture=False), "What do you return"),
-    (lambda loss_of, start, steps, lr: adam()(loss_of, start, steps + 1, lr), "one for each evaluation"),
-    (lambda loss_of, start, steps, lr: adam()(loss_of, start, steps, lr)[0], "expected the pair"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (adam(), "right."),
+        (adam(clear=False), "cleared each time"),
+        (adam(copy=False), "changed what it was given"),
+        (adam(lr_factor=2.0), "is lr used"),
+        (adam(step=False), "does not fall"),
+        (adam(first_step=True), "Evaluate first"),
+        (adam(last_picture=False), "What do you return"),
+        (
+            lambda loss_of, start, steps, lr: adam()(loss_of, start, steps + 1, lr),
+            "one for each evaluation",
+        ),
+        (
+            lambda loss_of, start, steps, lr: adam()(loss_of, start, steps, lr)[0],
+            "expected the pair",
+        ),
+    ],
+)
 def test_adam_loop(answer, hint, capsys):
     assert hint in run(check.adam_loop, answer, capsys)

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from stlib.check import chapter02
+from stlib.course.check import chapter02
 
 MEAN = torch.tensor([103.939, 116.779, 123.68]).view(1, 3, 1, 1)
 
@@ -23,7 +23,9 @@ def judged(checker, answer, hint, capsys) -> None:
 
 
 def counting(weights=9, bias=lambda below, above: above):
-    return lambda widths: sum(weights * below * above + bias(below, above) for below, above in pairwise(widths))
+    return lambda widths: sum(
+        weights * below * above + bias(below, above) for below, above in pairwise(widths)
+    )
 
 
 def empties_the_list(widths):
@@ -32,21 +34,24 @@ def empties_the_list(widths):
     return total
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (counting(), "right."),
-    (lambda widths: torch.tensor(counting()(widths)), "right."),
-    (counting(bias=lambda below, above: 0), "What else does each filter have?"),
-    (counting(weights=1), "How many places"),
-    (counting(weights=1, bias=lambda below, above: 0), "what else does a filter have"),
-    (counting(weights=3), "how high"),
-    (counting(bias=lambda below, above: below), "or each filter?"),
-    (counting(bias=lambda below, above: 1), "one in all"),
-    (lambda widths: sum(9 * width for width in widths[1:]), "look at"),
-    (lambda widths: counting()(widths) + widths[0], "picture itself has no bias"),
-    (lambda widths: counting()(widths) + 5, "one convolution by hand"),
-    (lambda widths: [counting()(widths)], "expected one number"),
-    (empties_the_list, "changed the list"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (counting(), "right."),
+        (lambda widths: torch.tensor(counting()(widths)), "right."),
+        (counting(bias=lambda below, above: 0), "What else does each filter have?"),
+        (counting(weights=1), "How many places"),
+        (counting(weights=1, bias=lambda below, above: 0), "what else does a filter have"),
+        (counting(weights=3), "how high"),
+        (counting(bias=lambda below, above: below), "or each filter?"),
+        (counting(bias=lambda below, above: 1), "one in all"),
+        (lambda widths: sum(9 * width for width in widths[1:]), "look at"),
+        (lambda widths: counting()(widths) + widths[0], "picture itself has no bias"),
+        (lambda widths: counting()(widths) + 5, "one convolution by hand"),
+        (lambda widths: [counting()(widths)], "expected one number"),
+        (empties_the_list, "changed the list"),
+    ],
+)
 def test_count_parameters(answer, hint, capsys):
     judged(chapter02.count_parameters, answer, hint, capsys)
 
@@ -67,18 +72,21 @@ def only_the_stride(layers):
     return torch.tensor([stride for _, stride in layers]).prod()
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (field(), "right."),
-    (field(start=0), "before the first layer"),
-    (field(grow=0), "By how much"),
-    (field(late=False), "the one below it"),
-    (field(step_of=lambda step, stride: 1), "is many pixels. Which"),
-    (field(step_of=lambda step, stride: step + stride - 1), "Two poolings"),
-    (field(step_of=lambda step, stride: stride), ""),
-    (only_the_stride, "stride of the last layer"),
-    (lambda layers: field()(layers) + 7, "with a pencil"),
-    (lambda layers: (field()(layers), 16), "expected one number"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (field(), "right."),
+        (field(start=0), "before the first layer"),
+        (field(grow=0), "By how much"),
+        (field(late=False), "the one below it"),
+        (field(step_of=lambda step, stride: 1), "is many pixels. Which"),
+        (field(step_of=lambda step, stride: step + stride - 1), "Two poolings"),
+        (field(step_of=lambda step, stride: stride), ""),
+        (only_the_stride, "stride of the last layer"),
+        (lambda layers: field()(layers) + 7, "with a pencil"),
+        (lambda layers: (field()(layers), 16), "expected one number"),
+    ],
+)
 def test_receptive_field(answer, hint, capsys):
     judged(chapter02.receptive_field, answer, hint, capsys)
 
@@ -88,24 +96,27 @@ def in_place(image):
     return image.flip(1) - MEAN
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (lambda image: 255 * image.flip(1) - MEAN, "right."),
-    (lambda image: 255 * image[:, [2, 1, 0]] - MEAN, "right."),
-    (lambda image: 255 * image - MEAN, "still in the order"),
-    (lambda image: (255 * image - MEAN).flip(1), "which colour loses it"),
-    (lambda image: 255 * (image.flip(1) - MEAN), "And the picture, when you"),
-    (lambda image: image.flip(1) - MEAN, "On which scale are the pixels"),
-    (lambda image: 255 * image.flip(2) - MEAN, "upside down"),
-    (lambda image: 255 * image.flip(3) - MEAN, "mirror image"),
-    (lambda image: ((image - MEAN) * 255).flip(2), "all three are still there"),
-    (lambda image: 255 * image.flip(1), "On average"),
-    (lambda image: 255 * image.flip(1) - MEAN.flip(1), "which colour loses it"),
-    (lambda image: 255 * image.flip(1) + MEAN, "add or subtract"),
-    (lambda image: 254 * image.flip(1) - MEAN, "one by one"),
-    (lambda image: (255 * image.flip(1) - MEAN)[0], "has the shape [3, 2, 2]"),
-    (lambda image: 255 * image.detach().flip(1) - MEAN, "Which call detaches it?"),
-    (in_place, "changed what it was given"),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda image: 255 * image.flip(1) - MEAN, "right."),
+        (lambda image: 255 * image[:, [2, 1, 0]] - MEAN, "right."),
+        (lambda image: 255 * image - MEAN, "still in the order"),
+        (lambda image: (255 * image - MEAN).flip(1), "which colour loses it"),
+        (lambda image: 255 * (image.flip(1) - MEAN), "And the picture, when you"),
+        (lambda image: image.flip(1) - MEAN, "On which scale are the pixels"),
+        (lambda image: 255 * image.flip(2) - MEAN, "upside down"),
+        (lambda image: 255 * image.flip(3) - MEAN, "mirror image"),
+        (lambda image: ((image - MEAN) * 255).flip(2), "all three are still there"),
+        (lambda image: 255 * image.flip(1), "On average"),
+        (lambda image: 255 * image.flip(1) - MEAN.flip(1), "which colour loses it"),
+        (lambda image: 255 * image.flip(1) + MEAN, "add or subtract"),
+        (lambda image: 254 * image.flip(1) - MEAN, "one by one"),
+        (lambda image: (255 * image.flip(1) - MEAN)[0], "has the shape [3, 2, 2]"),
+        (lambda image: 255 * image.detach().flip(1) - MEAN, "Which call detaches it?"),
+        (in_place, "changed what it was given"),
+    ],
+)
 def test_prepare(answer, hint, capsys):
     judged(chapter02.prepare, answer, hint, capsys)
 
@@ -137,17 +148,20 @@ def switches_off(modules, x):
     return keeping(copy_before=False)(modules, x)
 
 
-@pytest.mark.parametrize(("answer", "hint"), [
-    (keeping(), "right."),
-    (lambda modules, x: copies_after(modules, x.clone()), "right."),
-    (keeping(copy_before=False), "Who wrote into your tensor"),
-    (copies_after, "changed what it was given"),
-    (switches_off, "you changed the modules"),
-    (keeping(detach=True), "cut off from x"),
-    (keeping(with_x=True), "begins with x itself"),
-    (lambda modules, x: keeping()(modules, x)[-1], "is one tensor"),
-    (lambda modules, x: keeping()(modules, x)[:1] * 2, "entries, expected"),
-    (lambda modules, x: keeping()(modules, x)[::-1], ""),
-])
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (keeping(), "right."),
+        (lambda modules, x: copies_after(modules, x.clone()), "right."),
+        (keeping(copy_before=False), "Who wrote into your tensor"),
+        (copies_after, "changed what it was given"),
+        (switches_off, "you changed the modules"),
+        (keeping(detach=True), "cut off from x"),
+        (keeping(with_x=True), "begins with x itself"),
+        (lambda modules, x: keeping()(modules, x)[-1], "is one tensor"),
+        (lambda modules, x: keeping()(modules, x)[:1] * 2, "entries, expected"),
+        (lambda modules, x: keeping()(modules, x)[::-1], ""),
+    ],
+)
 def test_keep_all(answer, hint, capsys):
     judged(chapter02.keep_all, answer, hint, capsys)

@@ -13,10 +13,18 @@ import torch
 from stlib import VGG, Brush, CheckpointError, sample, style_transfer
 from stlib.objective import Objective
 
-SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
+SHALLOW = {
+    "content_layers": ("relu2_1",),
+    "style_layers": ("relu1_1", "relu2_1"),
+}  # quick, where depth does not matter
 STEPS = 14
-WAYS = {"plain": {"solver": "plain"}, "fast": {"solver": "fast"}, "adam": {"optimizer": "adam"},
-        "noise": {"solver": "fast", "init": "noise"}, "frames": {"solver": "fast", "keep_every": 4}}
+WAYS = {
+    "plain": {"solver": "plain"},
+    "fast": {"solver": "fast"},
+    "adam": {"optimizer": "adam"},
+    "noise": {"solver": "fast", "init": "noise"},
+    "frames": {"solver": "fast", "keep_every": 4},
+}
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -37,14 +45,19 @@ def file(tmp_path):
 @pytest.fixture
 def paint(net):
     def paint(**options):
-        return style_transfer(sample("castle", 64), sample("cafe-terrace", 64),
-                              **{"net": net, "steps": STEPS, "progress": False, **SHALLOW, **options})
+        return style_transfer(
+            sample("castle", 64),
+            sample("cafe-terrace", 64),
+            **{"net": net, "steps": STEPS, "progress": False, **SHALLOW, **options},
+        )
+
     return paint
 
 
 @pytest.fixture
 def killed_at(monkeypatch):
     """killed_at(k): the next run ends without a word in its evaluation k; the one after it is left alone."""
+
     def killed_at(evaluation):
         seen, evaluate = [], Objective.__call__
 
@@ -56,11 +69,15 @@ def killed_at(monkeypatch):
             return evaluate(self, x)
 
         monkeypatch.setattr(Objective, "__call__", dying)
+
     return killed_at
 
 
 def losses(result):
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in (*result.coarse, *result.history)]
+    return [
+        {name: value for name, value in entry.items() if name != "seconds"}
+        for entry in (*result.coarse, *result.history)
+    ]
 
 
 def assert_same(result, expected):
@@ -68,7 +85,10 @@ def assert_same(result, expected):
     assert losses(result) == losses(expected)
     assert torch.equal(result.image, expected.image)
     assert len(result.frames) == len(expected.frames)
-    assert all(torch.equal(frame, other) for frame, other in zip(result.frames, expected.frames, strict=True))
+    assert all(
+        torch.equal(frame, other)
+        for frame, other in zip(result.frames, expected.frames, strict=True)
+    )
     assert result.reason == expected.reason
 
 
@@ -114,14 +134,20 @@ def test_ctrl_c_keeps_the_checkpoint_and_returns_the_best(paint, file):
 
 
 def test_a_callback_that_ends_the_run_ends_the_checkpoint(paint, file):
-    assert paint(checkpoint=file, callback=lambda evaluation, *_: evaluation == 12).reason == "callback"
+    assert (
+        paint(checkpoint=file, callback=lambda evaluation, *_: evaluation == 12).reason
+        == "callback"
+    )
     assert not file.exists()
 
 
 def test_brushes_have_checkpoints_too(net, file, killed_at):
     content, mask = sample("castle", 64), torch.zeros(sample("castle", 64).shape[2:])
     mask[:, :32] = 1
-    brushes = [Brush(sample("cafe-terrace", 64), mask=mask), Brush(sample("harvest-at-la-crau", 64), mask=1 - mask)]
+    brushes = [
+        Brush(sample("cafe-terrace", 64), mask=mask),
+        Brush(sample("harvest-at-la-crau", 64), mask=1 - mask),
+    ]
     options = {"net": net, "steps": STEPS, "progress": False, **SHALLOW}
     expected = style_transfer(content, brushes, **options)
     killed_at(11)
@@ -156,15 +182,32 @@ def test_a_process_that_is_killed_outright_goes_on_to_the_same_picture(tmp_path,
                 process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=300) == (0 if wait is None else -signal.SIGKILL)
     assert firsts[0] == 0 and firsts[-1] > 40
-    expected = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), steps=60, progress=False, net=VGG(device="cpu"))
+    expected = style_transfer(
+        sample("castle", 64),
+        sample("cafe-terrace", 64),
+        steps=60,
+        progress=False,
+        net=VGG(device="cpu"),
+    )
     assert torch.equal(torch.load(tmp_path / "image.pt"), expected.image)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image.pt"]
 
 
-OTHERS = {"steps": {"steps": STEPS + 1}, "alpha": {"alpha": 2}, "beta": {"beta": 1.0}, "tv": {"tv": 1.0}, "seed": {"seed": 1},
-          "init": {"init": "noise"}, "init tensor": {"init": sample("castle", 64) * 0.5}, "solver": {"solver": "plain"},
-          "optimizer": {"optimizer": "adam"}, "layers": {"style_layers": ("relu1_1",)}, "keep_every": {"keep_every": 2},
-          "style_weights": {"style_weights": [0.5, 0.6]}, "network": {"net": VGG(weights="random", device="cpu")}}
+OTHERS = {
+    "steps": {"steps": STEPS + 1},
+    "alpha": {"alpha": 2},
+    "beta": {"beta": 1.0},
+    "tv": {"tv": 1.0},
+    "seed": {"seed": 1},
+    "init": {"init": "noise"},
+    "init tensor": {"init": sample("castle", 64) * 0.5},
+    "solver": {"solver": "plain"},
+    "optimizer": {"optimizer": "adam"},
+    "layers": {"style_layers": ("relu1_1",)},
+    "keep_every": {"keep_every": 2},
+    "style_weights": {"style_weights": [0.5, 0.6]},
+    "network": {"net": VGG(weights="random", device="cpu")},
+}
 
 
 @pytest.fixture
@@ -195,14 +238,21 @@ class Code:
         return os.mkdir, ("was-run",)
 
 
-SPOILT = {"empty": lambda data: b"", "half": lambda data: data[:len(data) // 2], "no end": lambda data: data[:-100],
-          "a picture": lambda data: b"\x89PNG\r\n\x1a\n", "text": lambda data: b"hello",
-          "code": lambda data: pickle.dumps(Code())}
+SPOILT = {
+    "empty": lambda data: b"",
+    "half": lambda data: data[: len(data) // 2],
+    "no end": lambda data: data[:-100],
+    "a picture": lambda data: b"\x89PNG\r\n\x1a\n",
+    "text": lambda data: b"hello",
+    "code": lambda data: pickle.dumps(Code()),
+}
 
 
 @pytest.mark.survives("a damaged checkpoint")
 @pytest.mark.parametrize("damage", SPOILT)
-def test_a_file_that_is_no_checkpoint_is_refused_and_kept(paint, broken_off, damage, tmp_path, monkeypatch):
+def test_a_file_that_is_no_checkpoint_is_refused_and_kept(
+    paint, broken_off, damage, tmp_path, monkeypatch
+):
     monkeypatch.chdir(tmp_path)
     spoilt = SPOILT[damage](broken_off.read_bytes())
     broken_off.write_bytes(spoilt)
@@ -212,11 +262,22 @@ def test_a_file_that_is_no_checkpoint_is_refused_and_kept(paint, broken_off, dam
     assert not Path("was-run").exists()
 
 
-@pytest.mark.parametrize(("path", "words"), [
-    ("", "give the path of a file"), (3, "give the path of a file"), (True, "give the path of a file"), (".", "is a folder"),
-    ("/dev/null", "a device"), ("nowhere/run.checkpoint", "no folder nowhere"), ("a" * 300, "cannot be kept"),
-    ("\0", "cannot be kept")])
-def test_a_place_where_no_checkpoint_can_be_is_refused_before_any_work(path, words, monkeypatch, tmp_path):
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("", "give the path of a file"),
+        (3, "give the path of a file"),
+        (True, "give the path of a file"),
+        (".", "is a folder"),
+        ("/dev/null", "a device"),
+        ("nowhere/run.checkpoint", "no folder nowhere"),
+        ("a" * 300, "cannot be kept"),
+        ("\0", "cannot be kept"),
+    ],
+)
+def test_a_place_where_no_checkpoint_can_be_is_refused_before_any_work(
+    path, words, monkeypatch, tmp_path
+):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("stlib.transfer.VGG", lambda: pytest.fail("the network was built"))
     with pytest.raises(CheckpointError, match=words):
@@ -234,6 +295,6 @@ def test_a_folder_that_may_not_be_written_to_is_refused(paint, file, monkeypatch
 def test_what_a_death_while_writing_leaves_does_not_count(paint, broken_off, share):
     """The new state is written beside the old one, and takes its place when it is whole."""
     data = broken_off.read_bytes()
-    Path(f"{broken_off}.part").write_bytes(data[:int(share * len(data))])
+    Path(f"{broken_off}.part").write_bytes(data[: int(share * len(data))])
     assert_same(paint(checkpoint=broken_off), paint())
     assert list(broken_off.parent.iterdir()) == []

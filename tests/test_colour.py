@@ -13,7 +13,10 @@ def statistics(picture):
     return colours.mean(dim=1), torch.cov(colours)
 
 
-@pytest.mark.parametrize(("picture", "reference"), [("castle", "cafe-terrace"), ("cafe-terrace", "castle"), ("cat", "astronaut")])
+@pytest.mark.parametrize(
+    ("picture", "reference"),
+    [("castle", "cafe-terrace"), ("cafe-terrace", "castle"), ("cat", "astronaut")],
+)
 def test_matched_colours_have_the_references_mean_and_covariance(picture, reference):
     matched = match_colours(sample(picture, 96), sample(reference, 128))
     assert matched.shape == sample(picture, 96).shape
@@ -29,16 +32,29 @@ def test_a_picture_matched_to_itself_stays():
 def test_matching_is_one_map_for_all_pixels():
     """Equal colours stay equal, wherever they are: shuffling and matching commute."""
     picture, reference = sample("castle", 48), sample("cat", 48)
-    order = torch.randperm(picture.shape[2] * picture.shape[3], generator=torch.Generator().manual_seed(0))
+    order = torch.randperm(
+        picture.shape[2] * picture.shape[3], generator=torch.Generator().manual_seed(0)
+    )
+
     def shuffle(image):
         return image.flatten(2)[..., order].view_as(image)
 
-    assert_close(match_colours(shuffle(picture), reference), shuffle(match_colours(picture, reference)), rtol=1e-4, atol=1e-5)
+    assert_close(
+        match_colours(shuffle(picture), reference),
+        shuffle(match_colours(picture, reference)),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_even_and_grey_pictures_do_not_break_it():
     even, grey = torch.full((1, 3, 20, 30), 0.4), luminance(sample("castle", 64))
-    for picture, reference in ((even, sample("cat", 64)), (sample("cat", 64), even), (grey, sample("cat", 64)), (even, grey)):
+    for picture, reference in (
+        (even, sample("cat", 64)),
+        (sample("cat", 64), even),
+        (grey, sample("cat", 64)),
+        (even, grey),
+    ):
         assert torch.isfinite(match_colours(picture, reference)).all()
 
 

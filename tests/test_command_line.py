@@ -10,9 +10,18 @@ import pytest
 import torch
 from PIL import Image
 
-from stlib import ImageError, Transfer, WeightsError, load_image, sample, save_image, style_transfer, to_pil
+from stlib import (
+    ImageError,
+    Result,
+    WeightsError,
+    load_image,
+    sample,
+    save_image,
+    style_transfer,
+    to_pil,
+)
 from stlib.__main__ import main
-from stlib.doctor import Finding
+from stlib.course.diagnosis import Finding
 from stlib.objective import Objective
 
 PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
@@ -47,7 +56,7 @@ def calls(monkeypatch):
 
     def transfer(*pictures, **options):
         calls.append((pictures, options))
-        return Transfer(pictures[0], [{"seconds": 1.0, "total": 2.0}])
+        return Result(pictures[0], [{"seconds": 1.0, "total": 2.0}])
 
     monkeypatch.setattr("stlib.__main__.style_transfer", transfer)
     return calls
@@ -63,6 +72,7 @@ def old_picture(folder):
 @pytest.fixture
 def interrupt_at(monkeypatch):
     """interrupt_at(k): Ctrl-C during evaluation k."""
+
     def interrupt_at(evaluation):
         seen, evaluate = [], Objective.__call__
 
@@ -73,13 +83,20 @@ def interrupt_at(monkeypatch):
             return evaluate(self, x)
 
         monkeypatch.setattr(Objective, "__call__", interrupted)
+
     return interrupt_at
 
 
 def run(*arguments):
     """`python -m stlib` as a program of its own, on a terminal that knows ASCII only."""
-    return subprocess.run([sys.executable, "-m", "stlib", *arguments], capture_output=True, text=True, timeout=300, check=False,
-                          env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"})
+    return subprocess.run(
+        [sys.executable, "-m", "stlib", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONIOENCODING": "ascii"},
+    )
 
 
 def assert_one_error_line(err):
@@ -89,17 +106,27 @@ def assert_one_error_line(err):
 def test_it_writes_the_picture_of_style_transfer(ready, net, capsys):
     """Pixel for pixel; one line on stdout says what was written, how long it took and what was gained."""
     assert main(PAINT) == 0
-    expected = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=3, progress=False)
+    expected = style_transfer(
+        sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=3, progress=False
+    )
     with Image.open("out.png") as written:
         assert written.tobytes() == to_pil(expected.image).tobytes()
-    assert re.fullmatch(r"out\.png: 64 × 43 pixels, 3 evaluations in \d+ s, loss [\d.e+]+ → [\d.e+]+\n", capsys.readouterr().out)
+    assert re.fullmatch(
+        r"out\.png: 64 × 43 pixels, 3 evaluations in \d+ s, loss [\d.e+]+ → [\d.e+]+\n",
+        capsys.readouterr().out,
+    )
 
 
 def test_as_a_program():
     """Exit code 0, a bar with the loss on stderr, and a ? where the terminal lacks a letter."""
-    done = run("transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3")
+    done = run(
+        "transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"
+    )
     assert done.returncode == 0
-    assert re.fullmatch(r"out\.png: 64 \? 43 pixels, 3 evaluations in \d+ s, loss [\d.e+]+ \? [\d.e+]+\n", done.stdout)
+    assert re.fullmatch(
+        r"out\.png: 64 \? 43 pixels, 3 evaluations in \d+ s, loss [\d.e+]+ \? [\d.e+]+\n",
+        done.stdout,
+    )
     assert load_image("out.png").shape == (1, 3, 43, 64)
     assert "loss" in done.stderr
     assert "Traceback" not in done.stderr
@@ -125,38 +152,93 @@ def test_pictures_are_files_or_samples(calls, folder):
     save_image(sample("cat", 64), "my.png")
     (folder / "my.png").rename("castle")
     assert main([*PAINT, "--size", "48"]) == 0
-    ((content, style), _), = calls
+    (((content, style), _),) = calls
     assert torch.equal(content, load_image("castle", 48))
     assert torch.equal(style, sample("cafe-terrace", 48))
 
 
 def test_all_options_reach_style_transfer(calls):
     """As numbers, under the same names."""
-    assert main([*PAINT, "--size", "48", "--steps", "7", "--alpha", "2", "--beta", "1e3", "--tv", "0.5", "--init", "noise",
-                 "--optimizer", "adam", "--seed", "5", "--resume"]) == 0
-    ((content, _), options), = calls
+    assert (
+        main(
+            [
+                *PAINT,
+                "--size",
+                "48",
+                "--steps",
+                "7",
+                "--alpha",
+                "2",
+                "--beta",
+                "1e3",
+                "--tv",
+                "0.5",
+                "--init",
+                "noise",
+                "--optimizer",
+                "adam",
+                "--seed",
+                "5",
+                "--resume",
+            ]
+        )
+        == 0
+    )
+    (((content, _), options),) = calls
     assert max(content.shape) == 48
-    assert options == {"steps": 7, "alpha": 2.0, "beta": 1000.0, "tv": 0.5, "init": "noise", "optimizer": "adam",
-                       "solver": None, "seed": 5, "checkpoint": "out.png.checkpoint"}
+    assert options == {
+        "steps": 7,
+        "alpha": 2.0,
+        "beta": 1000.0,
+        "tv": 0.5,
+        "init": "noise",
+        "optimizer": "adam",
+        "solver": None,
+        "seed": 5,
+        "checkpoint": "out.png.checkpoint",
+    }
 
 
 def test_defaults_are_those_of_style_transfer(calls):
     """Whoever changes one has to change the other."""
     main(["transfer", "castle", "cat", "-o", "out.png"])
-    ((content, _), options), = calls
+    (((content, _), options),) = calls
     parameters = inspect.signature(style_transfer).parameters
     assert options == {name: parameters[name].default for name in options}
     assert torch.equal(content, sample("castle"))
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    ([], ["transfer", "doctor"]),
-    (["transfer"], ["CONTENT", "STYLE", "--output", "--size", "--steps", "--alpha", "--beta", "--tv", "--init", "--optimizer",
-                    "--solver", "fast,plain", "--seed", "--resume", "default: 256", "default: 100", "content,noise,style",
-                    "lbfgs,adam"]),
-    (["doctor"], ["usage: python -m stlib doctor"]),
-    (["batch"], ["JOBS.toml", "--workers", "--threads", "--address"]),
-])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], ["transfer", "doctor"]),
+        (
+            ["transfer"],
+            [
+                "CONTENT",
+                "STYLE",
+                "--output",
+                "--size",
+                "--steps",
+                "--alpha",
+                "--beta",
+                "--tv",
+                "--init",
+                "--optimizer",
+                "--solver",
+                "fast,plain",
+                "--seed",
+                "--resume",
+                "default: 256",
+                "default: 100",
+                "content,noise,style",
+                "lbfgs,adam",
+            ],
+        ),
+        (["doctor"], ["usage: python -m stlib doctor"]),
+        (["batch"], ["JOBS.toml", "--workers", "--threads", "--address"]),
+    ],
+)
 def test_help(capsys, arguments, words):
     """Every command and option is named, with its default."""
     with pytest.raises(SystemExit) as exit:
@@ -188,13 +270,32 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(monkeypatch, capsys
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("wrong", [
-    [], ["paint"], ["transfer"], ["transfer", "castle", "-o", "out.png"], ["transfer", "castle", "cat"], [*PAINT, "cat"],
-    [*PAINT, "--colour", "red"], [*PAINT, "--steps", "0"], [*PAINT, "--steps", "many"], [*PAINT, "--steps", "1.5"],
-    [*PAINT, "--size", "0"], [*PAINT, "--size", "31"], [*PAINT, "--alpha", "nan"], [*PAINT, "--beta", "-1"],
-    [*PAINT, "--tv", "inf"], [*PAINT, "--alpha", "0", "--beta", "0"], [*PAINT, "--init", "castle"],
-    [*PAINT, "--optimizer", "sgd"], [*PAINT, "--seed", "-1"], ["doctor", "castle"],
-], ids=lambda arguments: " ".join(arguments).replace(" ".join(PAINT), "…"))
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        [],
+        ["paint"],
+        ["transfer"],
+        ["transfer", "castle", "-o", "out.png"],
+        ["transfer", "castle", "cat"],
+        [*PAINT, "cat"],
+        [*PAINT, "--colour", "red"],
+        [*PAINT, "--steps", "0"],
+        [*PAINT, "--steps", "many"],
+        [*PAINT, "--steps", "1.5"],
+        [*PAINT, "--size", "0"],
+        [*PAINT, "--size", "31"],
+        [*PAINT, "--alpha", "nan"],
+        [*PAINT, "--beta", "-1"],
+        [*PAINT, "--tv", "inf"],
+        [*PAINT, "--alpha", "0", "--beta", "0"],
+        [*PAINT, "--init", "castle"],
+        [*PAINT, "--optimizer", "sgd"],
+        [*PAINT, "--seed", "-1"],
+        ["doctor", "castle"],
+    ],
+    ids=lambda arguments: " ".join(arguments).replace(" ".join(PAINT), "…"),
+)
 def test_wrong_usage(idle, capsys, folder, wrong):
     """Exit code 2, the usage and the reason on stderr, and nothing written."""
     with pytest.raises(SystemExit) as exit:
@@ -206,12 +307,20 @@ def test_wrong_usage(idle, capsys, folder, wrong):
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [
-    RuntimeError("CUDA out of memory\nTried to allocate 2 GiB"), MemoryError(), OSError("disk on fire"),
-    WeightsError("no weights"), ImageError("no picture"),
-], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("CUDA out of memory\nTried to allocate 2 GiB"),
+        MemoryError(),
+        OSError("disk on fire"),
+        WeightsError("no weights"),
+        ImageError("no picture"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
 def test_a_failure_leaves_the_old_picture(old_picture, monkeypatch, capsys, folder, error):
     """Exit code 1 and one line; the output is as it was before."""
+
     def fail(*_, **__):
         raise error
 
@@ -223,6 +332,7 @@ def test_a_failure_leaves_the_old_picture(old_picture, monkeypatch, capsys, fold
 
 def test_a_failed_save_leaves_the_old_picture(old_picture, calls, monkeypatch, capsys, folder):
     """So does a disk that is full."""
+
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
@@ -244,17 +354,29 @@ def test_without_weights(monkeypatch, capsys, folder):
 
 def test_interrupted_midway_saves_the_best(ready, old_picture, interrupt_at, net, capsys):
     """Exit code 130; what two evaluations gave is written, and both streams say so."""
-    expected = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=2, progress=False)
+    expected = style_transfer(
+        sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=2, progress=False
+    )
     interrupt_at(2)
     assert main([*PAINT, "--steps", "9"]) == 130
     out, err = capsys.readouterr()
     assert "2 evaluations" in out
-    assert err.splitlines()[-1].endswith("stlib: interrupted after 2 of 9 evaluations; the best picture so far is saved")
+    assert err.splitlines()[-1].endswith(
+        "stlib: interrupted after 2 of 9 evaluations; the best picture so far is saved"
+    )
     with Image.open("out.png") as written:
         assert written.tobytes() == to_pil(expected.image).tobytes()
 
 
-IN_STAGES = ["transfer", "astronaut", "cafe-terrace", "-o", "out.png", "--size", "200"]  # large enough for one coarse stage
+IN_STAGES = [
+    "transfer",
+    "astronaut",
+    "cafe-terrace",
+    "-o",
+    "out.png",
+    "--size",
+    "200",
+]  # large enough for one coarse stage
 
 
 def test_the_fast_solver_counts_all_its_evaluations(ready, folder, capsys):
@@ -262,13 +384,17 @@ def test_the_fast_solver_counts_all_its_evaluations(ready, folder, capsys):
     assert "200 × 200 pixels, 4 evaluations in" in capsys.readouterr().out
 
 
-def test_the_fast_solver_interrupted_early_saves_a_whole_picture(ready, interrupt_at, folder, capsys):
+def test_the_fast_solver_interrupted_early_saves_a_whole_picture(
+    ready, interrupt_at, folder, capsys
+):
     """Before the first evaluation at full size."""
     interrupt_at(3)
     assert main([*IN_STAGES, "--steps", "9"]) == 130
     out, err = capsys.readouterr()
     assert "200 × 200 pixels, 3 evaluations in" in out
-    assert err.splitlines()[-1].endswith("stlib: interrupted after 3 evaluations; the best picture so far is saved")
+    assert err.splitlines()[-1].endswith(
+        "stlib: interrupted after 3 evaluations; the best picture so far is saved"
+    )
     assert load_image("out.png").shape == (1, 3, 200, 200)
 
 
@@ -293,7 +419,10 @@ def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, mo
 def test_resume_with_other_settings_is_refused(ready, folder, monkeypatch, capsys):
     (folder / "out.png.checkpoint").write_bytes(b"of something else")
     assert main([*PAINT, "--resume"]) == 1
-    assert "out.png.checkpoint is not a checkpoint, or a damaged one: delete it" in capsys.readouterr().err
+    assert (
+        "out.png.checkpoint is not a checkpoint, or a damaged one: delete it"
+        in capsys.readouterr().err
+    )
     assert (folder / "out.png.checkpoint").read_bytes() == b"of something else"
 
 
@@ -324,7 +453,7 @@ def test_doctor_without_weights(monkeypatch, capsys):
 def test_a_second_style_is_blended_in_equal_parts(calls):
     """--also makes two brushes of weight 1, both everywhere."""
     assert main([*PAINT, "--also", "cat"]) == 0
-    ((_, brushes), _), = calls
+    (((_, brushes), _),) = calls
     assert [(brush.weight, brush.mask) for brush in brushes] == [(1.0, None)] * 2
     assert torch.equal(brushes[0].picture, sample("cafe-terrace", 64))
     assert torch.equal(brushes[1].picture, sample("cat", 64))
@@ -341,7 +470,7 @@ def mask(folder):
 def test_a_mask_says_where_the_style_applies(calls, mask):
     """White is 1, black is 0, at the content's size."""
     assert main([*PAINT, "--mask", "mask.png"]) == 0
-    ((content, (brush,)), _), = calls
+    (((content, (brush,)), _),) = calls
     assert brush.mask.shape == (1, 1, *content.shape[2:])
     assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
 
@@ -349,7 +478,7 @@ def test_a_mask_says_where_the_style_applies(calls, mask):
 def test_with_a_mask_the_second_style_is_where_it_is_black(calls, mask):
     """The two masks sum to 1 everywhere."""
     assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
-    ((_, (first, second)), _), = calls
+    (((_, (first, second)), _),) = calls
     assert torch.equal(second.mask, 1 - first.mask)
 
 
@@ -361,10 +490,17 @@ def test_two_styles_in_two_regions_are_painted(ready, mask, capsys):
     assert float(after) < float(before)
 
 
-@pytest.mark.parametrize(("option", "words"), [
-    (["--also", "nowhere.jpg"], "no file nowhere.jpg"), (["--mask", "nowhere.png"], "no file nowhere.png"),
-    (["--mask", "tall.png"], r"mask is 64 × 96 pixels, the content picture 64 × 43: both need the same shape"),
-])
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--also", "nowhere.jpg"], "no file nowhere.jpg"),
+        (["--mask", "nowhere.png"], "no file nowhere.png"),
+        (
+            ["--mask", "tall.png"],
+            r"mask is 64 × 96 pixels, the content picture 64 × 43: both need the same shape",
+        ),
+    ],
+)
 def test_a_second_style_or_mask_that_cannot_be(idle, capsys, folder, option, words):
     """Exit code 1, one line, and nothing written."""
     save_image(torch.ones(1, 3, 96, 64), "tall.png")

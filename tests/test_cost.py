@@ -11,12 +11,20 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from stlib import Brush, Transfer, cost, estimate, sample, solver, style_transfer, transfer
+from stlib import Brush, Result, cost, estimate, sample, solver, style_transfer, transfer
 from stlib.__main__ import main
 from stlib.brushes import as_brushes
-from stlib.cost import Estimate, check_memory, features_memory, free_memory, largest_size, memory_needed, seconds_per_pixel
-from stlib.objective import CONTENT_LAYERS, STYLE_LAYERS
-from stlib.vgg import layer_names
+from stlib.cost import (
+    Estimate,
+    check_memory,
+    features_memory,
+    free_memory,
+    largest_size,
+    memory_needed,
+    seconds_per_pixel,
+)
+from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
+from stlib.layers import layer_names
 
 SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}
 FRESH_RUN = """
@@ -33,10 +41,12 @@ with open("/proc/self/status") as status:
 @pytest.fixture
 def free(monkeypatch):
     """free(bytes): what the machine has left, and a network that may not be built."""
+
     def free(size):
         monkeypatch.setattr(cost, "free_memory", lambda: size)
         monkeypatch.setattr(cost, "best_device", lambda: torch.device("cpu"))
         monkeypatch.setattr(transfer, "VGG", lambda: pytest.fail("the network was built"))
+
     return free
 
 
@@ -56,7 +66,12 @@ def check(content, style, net=None, **options):
     """check_memory with the defaults of style_transfer."""
     parameters = inspect.signature(style_transfer).parameters
     names = ("content_layers", "style_layers", "optimizer", "solver", "steps", "keep_every")
-    check_memory(content, as_brushes(style), net, *({name: parameters[name].default for name in names} | options).values())
+    check_memory(
+        content,
+        as_brushes(style),
+        net,
+        *({name: parameters[name].default for name in names} | options).values(),
+    )
 
 
 def test_memory_grows_with_the_picture():
@@ -77,7 +92,9 @@ def test_memory_grows_with_the_layers(depth):
     """A deeper block needs what lies below it; one more layer never needs less."""
     names = layer_names(depth)
     # the first layer of each block: the last one, when asked for, is kept whole and not pooled before its ReLU
-    needed = [memory_needed(256, 256, (), (f"relu{block}_1",), depth=depth) for block in range(1, 6)]
+    needed = [
+        memory_needed(256, 256, (), (f"relu{block}_1",), depth=depth) for block in range(1, 6)
+    ]
     assert all(deeper >= shallower for shallower, deeper in pairwise(needed))
     assert needed[0] < needed[-1] / 1.3
     one = memory_needed(256, 256, (), ("relu3_1",), depth=depth)
@@ -112,33 +129,51 @@ def test_histories_are_those_of_the_solvers():
 def test_estimate_has_the_defaults_of_style_transfer():
     """So that the same arguments can be given to both."""
     defaults = inspect.signature(style_transfer).parameters
-    assert {name: parameter.default for name, parameter in inspect.signature(estimate).parameters.items()}.items() <= {
-        name: parameter.default for name, parameter in defaults.items()}.items()
+    assert {
+        name: parameter.default
+        for name, parameter in inspect.signature(estimate).parameters.items()
+    }.items() <= {name: parameter.default for name, parameter in defaults.items()}.items()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the peak of a process from /proc")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="reads the peak of a process from /proc"
+)
 @pytest.mark.parametrize(("size", "name", "steps"), [(256, "plain", 10), (448, "fast", 5)])
 def test_the_memory_of_a_fresh_process_is_within_a_quarter(size, name, steps):
     """Of all that the process has held, whichever solver."""
     code = FRESH_RUN.format(size=size, solver=name, steps=steps)
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300).stdout
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=300
+    ).stdout
     estimated, peak = (int(line) for line in out.split())
     assert estimated == pytest.approx(peak, rel=0.25)
 
 
 def test_the_memory_counts_what_the_process_holds_already(one_second, monkeypatch):
     """The second of two runs in a notebook begins with the first one's pictures."""
-    monkeypatch.setattr(cost.psutil, "Process", lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5e9)))
+    monkeypatch.setattr(
+        cost.psutil,
+        "Process",
+        lambda: SimpleNamespace(memory_info=lambda: SimpleNamespace(rss=5e9)),
+    )
     net = SimpleNamespace(depth=19)
     needed = memory_needed(256, 256, pairs=10)
     assert estimate(blank(256, 256), blank(256, 256), net=net, solver="plain").bytes == 5e9 + needed
-    assert estimate(blank(256, 256), blank(256, 256), solver="plain").bytes == pytest.approx(5e9 + needed + cost.NETWORK, abs=1)
+    assert estimate(blank(256, 256), blank(256, 256), solver="plain").bytes == pytest.approx(
+        5e9 + needed + cost.NETWORK, abs=1
+    )
 
 
-@pytest.mark.parametrize(("options", "pairs"), [
-    ({"optimizer": "adam"}, 0), ({"steps": 4, "solver": "plain"}, 4), ({"solver": "plain"}, cost.HISTORY["plain"]),
-    ({"solver": "fast"}, cost.HISTORY["fast"]), ({}, cost.HISTORY["fast"]),
-])
+@pytest.mark.parametrize(
+    ("options", "pairs"),
+    [
+        ({"optimizer": "adam"}, 0),
+        ({"steps": 4, "solver": "plain"}, 4),
+        ({"solver": "plain"}, cost.HISTORY["plain"]),
+        ({"solver": "fast"}, cost.HISTORY["fast"]),
+        ({}, cost.HISTORY["fast"]),
+    ],
+)
 def test_the_history_is_as_long_as_the_run(one_second, monkeypatch, options, pairs):
     """Adam has none; L-BFGS fills its own in as many evaluations."""
     seen = []
@@ -150,15 +185,26 @@ def test_the_history_is_as_long_as_the_run(one_second, monkeypatch, options, pai
 def test_frames_count(one_second):
     """One for every `keep_every` evaluations, those of the coarse stages included."""
     picture = 4 * 3 * 400 * 400
-    for name, evaluations in (("plain", 60), ("fast", sum(stage.evaluations for stage in solver.stages(60, 400)))):
-        without, with_them = (estimate(blank(400, 400), blank(400, 400), solver=name, steps=60, keep_every=every).bytes
-                              for every in (None, 2))
-        assert with_them - without == pytest.approx((evaluations + 1) // 2 * picture, rel=0.01, abs=2e6)
+    for name, evaluations in (
+        ("plain", 60),
+        ("fast", sum(stage.evaluations for stage in solver.stages(60, 400))),
+    ):
+        without, with_them = (
+            estimate(
+                blank(400, 400), blank(400, 400), solver=name, steps=60, keep_every=every
+            ).bytes
+            for every in (None, 2)
+        )
+        assert with_them - without == pytest.approx(
+            (evaluations + 1) // 2 * picture, rel=0.01, abs=2e6
+        )
 
 
 def test_a_large_style_picture_counts(one_second):
     """Its features are computed once, without a gradient."""
-    small, large = (estimate(blank(64, 64), blank(side, side), solver="plain") for side in (64, 2000))
+    small, large = (
+        estimate(blank(64, 64), blank(side, side), solver="plain") for side in (64, 2000)
+    )
     assert large.bytes - small.bytes > 4 * 64 * 2000**2
     assert large.seconds - small.seconds == pytest.approx(cost.FORWARD * 4, rel=0.01)
 
@@ -186,8 +232,10 @@ def test_seconds_are_those_of_a_run(net):
 def test_fewer_layers_take_less_time(net):
     """What is timed are the layers that are asked for."""
     brushes = as_brushes(sample("cat", 64))
-    deep, shallow = (min(seconds_per_pixel(net, 64, brushes, *layers) for _ in range(2))
-                     for layers in ((CONTENT_LAYERS, STYLE_LAYERS), ((), ("relu1_1",))))
+    deep, shallow = (
+        min(seconds_per_pixel(net, 64, brushes, *layers) for _ in range(2))
+        for layers in ((CONTENT_LAYERS, STYLE_LAYERS), ((), ("relu1_1",)))
+    )
     assert shallow < deep
 
 
@@ -199,11 +247,17 @@ def test_brushes_are_timed_with_their_masks(net):
     assert torch.equal(mask, torch.ones(43, 64))
 
 
-@pytest.mark.parametrize(("seconds", "size", "text"), [
-    (0.2, 9e8, "about 1 second and 0.9 GB of memory"), (42.4, 1.64e9, "about 42 seconds and 1.6 GB of memory"),
-    (89, 1e9, "about 89 seconds and 1.0 GB of memory"), (91, 1e9, "about 2 minutes and 1.0 GB of memory"),
-    (540, 9.96e9, "about 9 minutes and 10 GB of memory"), (5400, 31.4e9, "about 2 hours and 31 GB of memory"),
-])
+@pytest.mark.parametrize(
+    ("seconds", "size", "text"),
+    [
+        (0.2, 9e8, "about 1 second and 0.9 GB of memory"),
+        (42.4, 1.64e9, "about 42 seconds and 1.6 GB of memory"),
+        (89, 1e9, "about 89 seconds and 1.0 GB of memory"),
+        (91, 1e9, "about 2 minutes and 1.0 GB of memory"),
+        (540, 9.96e9, "about 9 minutes and 10 GB of memory"),
+        (5400, 31.4e9, "about 2 hours and 31 GB of memory"),
+    ],
+)
 def test_an_estimate_in_words(seconds, size, text):
     """As precise as it is."""
     assert str(Estimate(seconds, int(size))) == text
@@ -213,8 +267,11 @@ def test_the_refusal_names_the_largest_size(free):
     """Before any work; that size fits, and one pixel more does not."""
     free(2e9)
     picture = blank(1000, 1500)
-    with pytest.raises(MemoryError, match=r"a picture of 1500 × 1000 pixels needs about [\d.]+ GB of memory, 2\.0 GB are free: "
-                                          r"the largest that fits is \d+ pixels .*load_image\(…, size=\d+\)") as refused:
+    with pytest.raises(
+        MemoryError,
+        match=r"a picture of 1500 × 1000 pixels needs about [\d.]+ GB of memory, 2\.0 GB are free: "
+        r"the largest that fits is \d+ pixels .*load_image\(…, size=\d+\)",
+    ) as refused:
         style_transfer(picture, sample("cat", 64))
     size = int(re.search(r"size=(\d+)", str(refused.value))[1])
     check(blank(round(size * 2 / 3), size), sample("cat", 64))
@@ -233,7 +290,9 @@ def test_a_style_picture_that_is_too_large(free):
 def test_when_no_size_fits(free):
     """There is nothing to shrink to."""
     free(1e8)
-    with pytest.raises(MemoryError, match=r"0\.1 GB are free: no size fits, so close other programs"):
+    with pytest.raises(
+        MemoryError, match=r"0\.1 GB are free: no size fits, so close other programs"
+    ):
         style_transfer(sample("cat", 64), sample("cat", 64))
 
 
@@ -259,7 +318,11 @@ def test_nonsense_is_refused_first(free):
 def test_a_graphics_card_is_not_asked(free):
     """It has its own memory."""
     free(0)
-    check(blank(1000, 1500), sample("cat", 64), net=SimpleNamespace(device=torch.device("cuda"), depth=19))
+    check(
+        blank(1000, 1500),
+        sample("cat", 64),
+        net=SimpleNamespace(device=torch.device("cuda"), depth=19),
+    )
 
 
 def test_the_check_takes_no_time():
@@ -273,7 +336,9 @@ def test_the_check_takes_no_time():
     assert min(seconds) < 2e-3
 
 
-@pytest.mark.parametrize(("most", "expected"), [(10_000, 1500), (1000, 1000), (737, 737), (48, 48), (47, 0)])
+@pytest.mark.parametrize(
+    ("most", "expected"), [(10_000, 1500), (1000, 1000), (737, 737), (48, 48), (47, 0)]
+)
 def test_largest_size(most, expected):
     """Of a picture of 1500 × 1000 pixels, of which the longer side may be `most`: not enlarged, not under 32."""
     assert largest_size(1000, 1500, lambda height, width: width <= most) == expected
@@ -282,21 +347,60 @@ def test_largest_size(most, expected):
 
 def test_largest_size_keeps_the_shape():
     """As load_image does."""
-    largest_size(1000, 1500, lambda height, width: height == round(width * 2 / 3) or pytest.fail(f"{width} × {height}"))
+    largest_size(
+        1000,
+        1500,
+        lambda height, width: height == round(width * 2 / 3) or pytest.fail(f"{width} × {height}"),
+    )
 
 
-@pytest.mark.parametrize(("files", "left"), [
-    ({}, 8e9),
-    ({"memory.max": "max", "memory.current": "1", "memory.stat": "inactive_file 0"}, 8e9),
-    ({"memory.max": "3000000000", "memory.current": "1500000000", "memory.stat": "anon 1\ninactive_file 500000000\n"}, 2e9),
-    ({"memory.max": "3000000000", "memory.current": "3100000000", "memory.stat": "inactive_file 0"}, 0),
-    ({"memory.max": "30000000000", "memory.current": "1", "memory.stat": "inactive_file 0"}, 8e9),
-    ({"memory.max": "3000000000", "memory.current": "1500000000", "memory.stat": "anon 1"}, 8e9),
-    ({"memory/memory.limit_in_bytes": "4000000000", "memory/memory.usage_in_bytes": "1000000000",
-      "memory/memory.stat": "total_inactive_file 0"}, 3e9),
-    ({"memory/memory.limit_in_bytes": "9223372036854771712", "memory/memory.usage_in_bytes": "1000000000",
-      "memory/memory.stat": "total_inactive_file 0"}, 8e9),
-])
+@pytest.mark.parametrize(
+    ("files", "left"),
+    [
+        ({}, 8e9),
+        ({"memory.max": "max", "memory.current": "1", "memory.stat": "inactive_file 0"}, 8e9),
+        (
+            {
+                "memory.max": "3000000000",
+                "memory.current": "1500000000",
+                "memory.stat": "anon 1\ninactive_file 500000000\n",
+            },
+            2e9,
+        ),
+        (
+            {
+                "memory.max": "3000000000",
+                "memory.current": "3100000000",
+                "memory.stat": "inactive_file 0",
+            },
+            0,
+        ),
+        (
+            {"memory.max": "30000000000", "memory.current": "1", "memory.stat": "inactive_file 0"},
+            8e9,
+        ),
+        (
+            {"memory.max": "3000000000", "memory.current": "1500000000", "memory.stat": "anon 1"},
+            8e9,
+        ),
+        (
+            {
+                "memory/memory.limit_in_bytes": "4000000000",
+                "memory/memory.usage_in_bytes": "1000000000",
+                "memory/memory.stat": "total_inactive_file 0",
+            },
+            3e9,
+        ),
+        (
+            {
+                "memory/memory.limit_in_bytes": "9223372036854771712",
+                "memory/memory.usage_in_bytes": "1000000000",
+                "memory/memory.stat": "total_inactive_file 0",
+            },
+            8e9,
+        ),
+    ],
+)
 def test_the_limit_of_a_container(tmp_path, monkeypatch, files, left):
     """Whichever of the two kinds of control groups; what is not there, or not understood, limits nothing."""
     monkeypatch.setattr(cost, "CONTROL_GROUPS", tmp_path)
@@ -317,14 +421,36 @@ def painted(monkeypatch, tmp_path):
     """The command line paints nothing, in an empty folder; a list of the estimates that it asks for."""
     asked, history = [], [{"seconds": 1.0, "total": 2.0}]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stlib.__main__.style_transfer", lambda content, *_, **__: Transfer(content, history))
-    monkeypatch.setattr("stlib.__main__.estimate", lambda *_, **options: asked.append(options) or Estimate(541, 1_640_000_000))
+    monkeypatch.setattr(
+        "stlib.__main__.style_transfer", lambda content, *_, **__: Result(content, history)
+    )
+    monkeypatch.setattr(
+        "stlib.__main__.estimate",
+        lambda *_, **options: asked.append(options) or Estimate(541, 1_640_000_000),
+    )
     return asked
 
 
 def test_a_long_run_is_announced(painted, capsys):
     """In one line on stderr, with the arguments of the run."""
-    assert main(["transfer", "castle", "cat", "-o", "out.png", "--size", "96", "--steps", "1000", "--solver", "plain"]) == 0
+    assert (
+        main(
+            [
+                "transfer",
+                "castle",
+                "cat",
+                "-o",
+                "out.png",
+                "--size",
+                "96",
+                "--steps",
+                "1000",
+                "--solver",
+                "plain",
+            ]
+        )
+        == 0
+    )
     out, err = capsys.readouterr()
     assert err == "stlib: 96 × 64 pixels, 1000 evaluations: about 9 minutes and 1.6 GB of memory\n"
     assert out.startswith("out.png: ")
@@ -341,7 +467,9 @@ def test_a_short_run_is_not(painted, capsys):
 def test_nor_is_one_that_turns_out_short(painted, monkeypatch, capsys):
     """On a fast machine."""
     monkeypatch.setattr("stlib.__main__.estimate", lambda *_, **__: Estimate(59, 10**9))
-    assert main(["transfer", "castle", "cat", "-o", "out.png", "--size", "96", "--steps", "1000"]) == 0
+    assert (
+        main(["transfer", "castle", "cat", "-o", "out.png", "--size", "96", "--steps", "1000"]) == 0
+    )
     assert capsys.readouterr().err == ""
 
 

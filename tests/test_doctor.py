@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from stlib import ImageError, WeightsError
-from stlib.doctor import Finding, doctor, examine, report
+from stlib.course.diagnosis import Finding, doctor, examine, report
 
-MODULE = sys.modules["stlib.doctor"]  # `stlib.doctor` is the function
+MODULE = sys.modules["stlib.course.diagnosis"]  # `stlib.course.diagnosis` is the function
 LOOKS = ("_python", "_torch", "_processor", "_memory", "_disk", "_weights", "_samples", "_speed")
 
 
@@ -22,11 +22,19 @@ def quick(net, monkeypatch, one_thread):
 @pytest.fixture
 def machine(monkeypatch):
     """machine(memory, disk, cores, threads): what is looked at, in GB and numbers; by default a good one."""
+
     def machine(memory=16.0, disk=100.0, cores=4, threads=4):
-        monkeypatch.setattr(MODULE, "psutil", SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=memory * 1e9)))
-        monkeypatch.setattr(MODULE, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=disk * 1e9)))
+        monkeypatch.setattr(
+            MODULE,
+            "psutil",
+            SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=memory * 1e9)),
+        )
+        monkeypatch.setattr(
+            MODULE, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=disk * 1e9))
+        )
         monkeypatch.setattr(MODULE.os, "cpu_count", lambda: cores)
         monkeypatch.setattr(MODULE.torch, "get_num_threads", lambda: threads)
+
     machine()
     return machine
 
@@ -34,6 +42,7 @@ def machine(monkeypatch):
 def raising(error):
     def fail(*_, **__):
         raise error
+
     return fail
 
 
@@ -49,7 +58,15 @@ def test_a_good_machine_is_ready(machine, capsys):
 def test_the_table_tells_what_was_found(machine):
     """Versions, cores, memory, the size of the network, the samples, and how long a picture takes."""
     table = report(examine())
-    for words in (torch.__version__, "4 cores", "16.0 GB", "100 GB", "20.0 million", "cafe-terrace", "100 evaluations"):
+    for words in (
+        torch.__version__,
+        "4 cores",
+        "16.0 GB",
+        "100 GB",
+        "20.0 million",
+        "cafe-terrace",
+        "100 evaluations",
+    ):
         assert words in table
 
 
@@ -75,10 +92,13 @@ def test_it_never_raises(monkeypatch, capsys):
     assert capsys.readouterr().out.count("LOOK") == len(LOOKS)
 
 
-@pytest.mark.parametrize(("state", "what", "remedy"), [
-    ({"memory": 2.4}, "Memory", "Close other programs"),
-    ({"disk": 0.4}, "Disk", "Free some disk space"),
-])
+@pytest.mark.parametrize(
+    ("state", "what", "remedy"),
+    [
+        ({"memory": 2.4}, "Memory", "Close other programs"),
+        ({"disk": 0.4}, "Disk", "Free some disk space"),
+    ],
+)
 def test_too_little_room(machine, state, what, remedy):
     """Just under what the course needs."""
     machine(**state)
@@ -87,13 +107,18 @@ def test_too_little_room(machine, state, what, remedy):
     assert remedy in failed.remedy
 
 
-@pytest.mark.parametrize(("cores", "threads", "variable", "ready"), [
-    (4, 1, "1", False),
-    (4, 4, None, True),
-    (2, 1, None, True),  # two threads of one real core: PyTorch takes one by itself
-    (1, 1, "1", True),
-])
-def test_one_thread_is_a_fault_where_it_was_asked_for(machine, monkeypatch, cores, threads, variable, ready):
+@pytest.mark.parametrize(
+    ("cores", "threads", "variable", "ready"),
+    [
+        (4, 1, "1", False),
+        (4, 4, None, True),
+        (2, 1, None, True),  # two threads of one real core: PyTorch takes one by itself
+        (1, 1, "1", True),
+    ],
+)
+def test_one_thread_is_a_fault_where_it_was_asked_for(
+    machine, monkeypatch, cores, threads, variable, ready
+):
     """OMP_NUM_THREADS=1 on a machine with more cores; there is nothing to do about a machine with one."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if variable:
@@ -119,7 +144,9 @@ def test_weights_that_cannot_be_used(machine, monkeypatch):
 
 def test_samples_that_cannot_be_read(machine, monkeypatch):
     """So does theirs; the timing, which paints one of them, fails too."""
-    monkeypatch.setattr(MODULE, "sample", raising(ImageError("castle.jpg is empty. Copy it again.")))
+    monkeypatch.setattr(
+        MODULE, "sample", raising(ImageError("castle.jpg is empty. Copy it again."))
+    )
     failed = [finding for finding in examine() if finding.remedy]
     assert [finding.what.lower() for finding in failed] == ["sample pictures", "speed"]
     assert failed[0].remedy == "castle.jpg is empty. Copy it again."
@@ -127,9 +154,18 @@ def test_samples_that_cannot_be_read(machine, monkeypatch):
 
 def test_report_ends_in_what_to_do():
     """All remedies, in the order of the table, and never the word that says go."""
-    table = report([Finding("A", "fine"), Finding("Bee", "gone", "Find it."), Finding("C", "late", "Wait.")])
-    assert table.splitlines() == ["A    ok    fine", "Bee  LOOK  gone", "C    LOOK  late", "",
-                                  "Before you start:", "- Find it.", "- Wait."]
+    table = report(
+        [Finding("A", "fine"), Finding("Bee", "gone", "Find it."), Finding("C", "late", "Wait.")]
+    )
+    assert table.splitlines() == [
+        "A    ok    fine",
+        "Bee  LOOK  gone",
+        "C    LOOK  late",
+        "",
+        "Before you start:",
+        "- Find it.",
+        "- Wait.",
+    ]
 
 
 def test_report_ends_in_ready():

@@ -13,7 +13,12 @@ CONDA_NAMES = {"torch": "pytorch"}
 def requirements() -> set[str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"]
-    return {*project["dependencies"], *extras["course"], *extras["test"], f"python{project['requires-python']}"}
+    return {
+        *project["dependencies"],
+        *extras["course"],
+        *extras["test"],
+        f"python{project['requires-python']}",
+    }
 
 
 def test_environment_yml_has_the_packages_of_pyproject():
@@ -21,12 +26,17 @@ def test_environment_yml_has_the_packages_of_pyproject():
     (from_pip,) = [entry["pip"] for entry in packages if isinstance(entry, dict)]
     named = {entry for entry in packages if isinstance(entry, str)} - {"pip"}
     named |= {entry for entry in from_pip if not entry.startswith("-")}
-    ours = {re.sub(r"^\w+", lambda name: CONDA_NAMES.get(name[0], name[0]), requirement) for requirement in requirements()}
+    ours = {
+        re.sub(r"^\w+", lambda name: CONDA_NAMES.get(name[0], name[0]), requirement)
+        for requirement in requirements()
+    }
     assert named == ours
 
 
 def test_environment_yml_gives_a_reason_beside_each_package():
-    lines = (ROOT / "environment.yml").read_text("utf-8").split("dependencies:")[1].strip().splitlines()
+    lines = (
+        (ROOT / "environment.yml").read_text("utf-8").split("dependencies:")[1].strip().splitlines()
+    )
     for line in lines:
         assert re.search(r"# \w|- pip:$", line), line
 
@@ -46,6 +56,9 @@ def test_no_file_names_this_machine_or_a_registry():
     """The project holds no absolute path of a workplace and no host name of a package index."""
     hosts = ("py" + "pi.org", "pythonhosted" + ".org", "download." + "pytorch", "/work" + "/")
     for path in ROOT.rglob("*"):
-        if path.suffix in {".py", ".md", ".toml", ".yml", ".cfg", ".ipynb", ".cff"} and ".venv" not in path.parts:
+        if (
+            path.suffix in {".py", ".md", ".toml", ".yml", ".cfg", ".ipynb", ".cff"}
+            and ".venv" not in path.parts
+        ):
             content = path.read_text("utf-8")
             assert not [host for host in hosts if host in content], path

@@ -4,9 +4,10 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stlib import VGG, explain, sample
-from stlib.explain import invert, maximize, psnr, receptive_field, top_patches
-from stlib.vgg import layer_table
+from stlib import VGG, sample
+from stlib.course import explain
+from stlib.course.explain import invert, maximize, psnr, receptive_field, top_patches
+from stlib.layers import layer_table
 
 
 def activation(net, picture, layer, channel):
@@ -22,6 +23,7 @@ def random_net():
 
 # receptive fields
 
+
 def test_receptive_field_is_that_of_the_table():
     for row in layer_table():
         assert receptive_field(row.name) == row.receptive_field
@@ -31,13 +33,17 @@ def test_receptive_field_is_that_of_the_table():
 def test_unknown_layer_is_refused(net):
     with pytest.raises(ValueError, match="no layer 'relu4_5' in VGG-19"):
         receptive_field("relu4_5")
-    for look in (lambda: maximize(net, "relu9_1", [0]), lambda: top_patches(net, {}, "relu9_1", 0),
-                 lambda: invert(net, sample("cat", 64), "relu9_1")):
+    for look in (
+        lambda: maximize(net, "relu9_1", [0]),
+        lambda: top_patches(net, {}, "relu9_1", 0),
+        lambda: invert(net, sample("cat", 64), "relu9_1"),
+    ):
         with pytest.raises(ValueError, match="no layer"):
             look()
 
 
 # maximised channels
+
 
 def test_maximised_picture_excites_its_own_channel_most(net):
     """Each of three pictures excites the channel it was made for more than the other two do, and more than a photo."""
@@ -45,8 +51,12 @@ def test_maximised_picture_excites_its_own_channel_most(net):
     pictures = maximize(net, "relu2_1", channels, size=48, steps=24, progress=False)
     assert pictures.shape == (3, 3, 48, 48)
     assert pictures.min() >= 0 and pictures.max() <= 1 and not pictures.requires_grad
-    answers = torch.stack([net.features(picture[None], ["conv2_1"])["conv2_1"][0, channels].mean(dim=(1, 2))
-                           for picture in pictures])
+    answers = torch.stack(
+        [
+            net.features(picture[None], ["conv2_1"])["conv2_1"][0, channels].mean(dim=(1, 2))
+            for picture in pictures
+        ]
+    )
     assert answers.argmax(dim=0).tolist() == [0, 1, 2]
     photo = net.features(sample("cat", 96), ["conv2_1"])["conv2_1"][0, channels].mean(dim=(1, 2))
     assert (answers.diag() > photo).all()
@@ -54,7 +64,11 @@ def test_maximised_picture_excites_its_own_channel_most(net):
 
 def test_a_channel_that_starts_silent_is_maximised_too(net):
     """The convolution below the ReLU is what is followed: a silent ReLU has no gradient."""
-    channel = int(net.features(torch.full((1, 3, 48, 48), 0.5), ["conv2_1"])["conv2_1"][0].mean(dim=(1, 2)).argmin())
+    channel = int(
+        net.features(torch.full((1, 3, 48, 48), 0.5), ["conv2_1"])["conv2_1"][0]
+        .mean(dim=(1, 2))
+        .argmin()
+    )
     picture = maximize(net, "relu2_1", [channel], size=48, steps=24, progress=False)
     assert activation(net, picture, "relu2_1", channel).mean() > 0
 
@@ -62,16 +76,25 @@ def test_a_channel_that_starts_silent_is_maximised_too(net):
 def test_maximising_depends_on_the_seed_alone(net):
     torch.manual_seed(1)
     before = torch.random.get_rng_state()
-    one, again, other = (maximize(net, "relu1_2", [0], size=32, steps=3, seed=seed, progress=False) for seed in (5, 5, 6))
+    one, again, other = (
+        maximize(net, "relu1_2", [0], size=32, steps=3, seed=seed, progress=False)
+        for seed in (5, 5, 6)
+    )
     assert torch.equal(one, again) and not torch.equal(one, other)
-    assert torch.equal(before, torch.random.get_rng_state()), "the caller's random numbers are left alone"
+    assert torch.equal(before, torch.random.get_rng_state()), (
+        "the caller's random numbers are left alone"
+    )
 
 
 def test_jitter_takes_away_the_dependence_on_one_place(net):
     """With jitter, the activation changes less when the picture is moved by a pixel."""
+
     def change(jitter):
         picture = maximize(net, "relu3_1", [2], size=48, steps=24, jitter=jitter, progress=False)
-        here, there = (activation(net, picture[..., i:40 + i, i:40 + i], "conv3_1", 2).mean() for i in (0, 1))
+        here, there = (
+            activation(net, picture[..., i : 40 + i, i : 40 + i], "conv3_1", 2).mean()
+            for i in (0, 1)
+        )
         return abs(float(here - there)) / abs(float(here))
 
     assert change(4) < change(0)
@@ -84,18 +107,26 @@ def test_channels_that_do_not_exist_are_refused(net, channels):
 
 
 def test_a_picture_for_a_random_network_is_made_too(random_net):
-    assert torch.isfinite(maximize(random_net, "relu1_2", [0, 1], size=32, steps=3, progress=False)).all()
+    assert torch.isfinite(
+        maximize(random_net, "relu1_2", [0, 1], size=32, steps=3, progress=False)
+    ).all()
 
 
 # top patches
+
 
 @pytest.mark.parametrize("layer", ["relu1_1", "conv2_2", "relu3_1"])
 def test_a_patch_holds_all_that_its_channel_saw(net, layer):
     """With everything outside of the patch replaced by noise, the channel answers in the middle as before."""
     image, channel, r = sample("castle", 160), 9, receptive_field(layer)
     stride = next(row.stride for row in layer_table() if row.name == layer)
-    patches = [patch for patch in top_patches(net, {"castle": image}, layer, channel, count=12)
-               if min(patch.row, patch.column) >= 0 and patch.row + r <= image.shape[2] and patch.column + r <= image.shape[3]]
+    patches = [
+        patch
+        for patch in top_patches(net, {"castle": image}, layer, channel, count=12)
+        if min(patch.row, patch.column) >= 0
+        and patch.row + r <= image.shape[2]
+        and patch.column + r <= image.shape[3]
+    ]
     assert patches, "some lie wholly inside"
     for patch in patches:
         here = (..., slice(patch.row, patch.row + r), slice(patch.column, patch.column + r))
@@ -103,7 +134,9 @@ def test_a_patch_holds_all_that_its_channel_saw(net, layer):
         noise = torch.rand(image.shape, generator=torch.Generator().manual_seed(0))
         noise[here] = patch.image
         y, x = ((corner - (stride - r) // 2) // stride for corner in (patch.row, patch.column))
-        assert float(activation(net, noise, layer, channel)[y, x]) == pytest.approx(patch.activation, rel=1e-3, abs=1e-4)
+        assert float(activation(net, noise, layer, channel)[y, x]) == pytest.approx(
+            patch.activation, rel=1e-3, abs=1e-4
+        )
 
 
 def test_the_strongest_patch_comes_first_and_is_the_maximum(net):
@@ -111,7 +144,9 @@ def test_the_strongest_patch_comes_first_and_is_the_maximum(net):
     patches = top_patches(net, images, "relu2_1", 7, count=5)
     values = [patch.activation for patch in patches]
     assert values == sorted(values, reverse=True) and len(patches) == 5
-    assert values[0] == max(float(activation(net, image, "relu2_1", 7).max()) for image in images.values())
+    assert values[0] == max(
+        float(activation(net, image, "relu2_1", 7).max()) for image in images.values()
+    )
 
 
 def test_patches_of_one_picture_keep_apart(net):
@@ -126,7 +161,9 @@ def test_what_lies_beyond_the_picture_is_white(net):
     image = torch.zeros(1, 3, 64, 64)
     patches = top_patches(net, {"black": image}, "relu5_1", 0, count=1)
     assert patches[0].image.shape == (1, 3, 156, 156)
-    assert float(patches[0].image.sum()) == 3 * (156**2 - 64**2), "the black picture lies in a white frame"
+    assert float(patches[0].image.sum()) == 3 * (156**2 - 64**2), (
+        "the black picture lies in a white frame"
+    )
     assert patches[0].source == "black"
 
 
@@ -135,6 +172,7 @@ def test_few_places_give_few_patches(net):
 
 
 # inversion
+
 
 def test_inverting_a_shallow_layer_gives_the_picture_back(net):
     image = sample("cat", 64)
@@ -146,22 +184,32 @@ def test_inverting_a_shallow_layer_gives_the_picture_back(net):
 def test_deeper_layers_give_less_back(net):
     """The same noise, the same budget: each deeper layer knows fewer of the pixels."""
     image = sample("castle", 96)
-    quality = [psnr(invert(net, image, layer, steps=40, progress=False), image) for layer in ("relu1_1", "relu3_1", "relu5_1")]
+    quality = [
+        psnr(invert(net, image, layer, steps=40, progress=False), image)
+        for layer in ("relu1_1", "relu3_1", "relu5_1")
+    ]
     assert quality[0] > quality[1] + 5 > quality[2] + 10
 
 
 def test_inverting_brings_the_features_near(net):
     image = sample("castle", 64)
+
     def far(picture):
         found = [net.features(p, ["relu4_1"])["relu4_1"] for p in (picture, image)]
         return float((found[0] - found[1]).square().sum())
 
     with torch.no_grad():
-        assert far(invert(net, image, "relu4_1", steps=40, progress=False)) < far(torch.full_like(image, 0.5)) / 10
+        assert (
+            far(invert(net, image, "relu4_1", steps=40, progress=False))
+            < far(torch.full_like(image, 0.5)) / 10
+        )
 
 
 def test_inverting_depends_on_the_seed_alone(net):
-    one, again, other = (invert(net, sample("cat", 48), "relu2_1", steps=4, seed=seed, progress=False) for seed in (1, 1, 2))
+    one, again, other = (
+        invert(net, sample("cat", 48), "relu2_1", steps=4, seed=seed, progress=False)
+        for seed in (1, 1, 2)
+    )
     assert torch.equal(one, again) and not torch.equal(one, other)
 
 
@@ -172,9 +220,14 @@ def test_too_small_a_picture_is_refused(net):
 
 # psnr
 
+
 def test_psnr_by_hand():
-    assert psnr(torch.full((1, 3, 4, 4), 0.6), torch.full((1, 3, 4, 4), 0.5)) == pytest.approx(20.0, abs=1e-3)
-    assert psnr(torch.full((1, 3, 4, 4), 0.51), torch.full((1, 3, 4, 4), 0.5)) == pytest.approx(40.0, abs=1e-2)
+    assert psnr(torch.full((1, 3, 4, 4), 0.6), torch.full((1, 3, 4, 4), 0.5)) == pytest.approx(
+        20.0, abs=1e-3
+    )
+    assert psnr(torch.full((1, 3, 4, 4), 0.51), torch.full((1, 3, 4, 4), 0.5)) == pytest.approx(
+        40.0, abs=1e-2
+    )
 
 
 def test_the_colour_mix_is_the_samples(net):
@@ -182,4 +235,6 @@ def test_the_colour_mix_is_the_samples(net):
     mix = explain._colour_mix()
     colours = torch.cat([sample(name, 64)[0].flatten(1) for name in explain.sample_names()], dim=1)
     covariance = torch.cov(colours)
-    assert_close(mix @ mix.T, covariance / torch.linalg.eigvalsh(covariance).max(), rtol=1e-3, atol=1e-4)
+    assert_close(
+        mix @ mix.T, covariance / torch.linalg.eigvalsh(covariance).max(), rtol=1e-3, atol=1e-4
+    )

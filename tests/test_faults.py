@@ -14,11 +14,19 @@ from stlib.objective import Objective
 
 resource = pytest.importorskip("resource", reason="Windows has no limits of this kind")
 
-SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
+SHALLOW = {
+    "content_layers": ("relu2_1",),
+    "style_layers": ("relu1_1", "relu2_1"),
+}  # quick, where depth does not matter
 STEPS = 12
 MOMENTS = (1, 2, 5, 11)  # evaluations, counted from 0
-NO_MEMORY = {"PyTorch's": RuntimeError("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 4 GB"),
-             "Python's": MemoryError(), "a graphics card's": torch.OutOfMemoryError("CUDA out of memory.")}
+NO_MEMORY = {
+    "PyTorch's": RuntimeError(
+        "[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory: 4 GB"
+    ),
+    "Python's": MemoryError(),
+    "a graphics card's": torch.OutOfMemoryError("CUDA out of memory."),
+}
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -27,8 +35,12 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def paint(net):
     def paint(**options):
-        return style_transfer(sample("castle", 64), sample("cafe-terrace", 64),
-                              **{"net": net, "steps": STEPS, "progress": False, **SHALLOW, **options})
+        return style_transfer(
+            sample("castle", 64),
+            sample("cafe-terrace", 64),
+            **{"net": net, "steps": STEPS, "progress": False, **SHALLOW, **options},
+        )
+
     return paint
 
 
@@ -49,13 +61,16 @@ def full_disk():
 def raising(error):
     def harm(*_):
         raise error
+
     return harm
 
 
 def best_of(result, evaluations):
     """The result is the best of what was evaluated before the harm."""
     assert len(result.history) == evaluations
-    assert torch.isfinite(result.image).all() and result.image.min() >= 0 and result.image.max() <= 1
+    assert (
+        torch.isfinite(result.image).all() and result.image.min() >= 0 and result.image.max() <= 1
+    )
     return result
 
 
@@ -82,7 +97,9 @@ def test_a_gradient_that_is_not_finite(paint, losses_from, moment, optimizer):
     losses_from(moment, lambda total, losses: (total + 0 * (0 * total).sqrt(), losses))
     result = paint(optimizer=optimizer)
     assert torch.isfinite(result.image).all()
-    assert min(losses["total"] for losses in result.history) <= min(losses["total"] for losses in unharmed.history)
+    assert min(losses["total"] for losses in result.history) <= min(
+        losses["total"] for losses in unharmed.history
+    )
 
 
 @pytest.mark.survives("Ctrl-C, or the stop button, in the middle of a run")
@@ -102,7 +119,10 @@ def test_ctrl_c(paint, losses_from, moment, optimizer):
 def test_a_full_memory(paint, losses_from, moment, whose):
     unharmed = paint(steps=moment)
     losses_from(moment, raising(NO_MEMORY[whose]))
-    with pytest.warns(RuntimeWarning, match=rf"memory was full at evaluation {moment} of {STEPS}; this is the best picture"):
+    with pytest.warns(
+        RuntimeWarning,
+        match=rf"memory was full at evaluation {moment} of {STEPS}; this is the best picture",
+    ):
         result = paint()
     assert result.reason == "out of memory"
     assert torch.equal(best_of(result, moment).image, unharmed.image)
@@ -122,7 +142,9 @@ def test_other_errors_are_not_taken_for_a_full_memory(paint, losses_from):
 
 
 @pytest.mark.survives("a full memory in the middle of a run")
-def test_a_run_with_a_checkpoint_goes_on_when_there_is_memory_again(paint, losses_from, tmp_path, monkeypatch):
+def test_a_run_with_a_checkpoint_goes_on_when_there_is_memory_again(
+    paint, losses_from, tmp_path, monkeypatch
+):
     monkeypatch.setattr("stlib.transfer.EVERY", 3)
     expected = paint()
     with monkeypatch.context() as patch:
@@ -147,14 +169,19 @@ def test_a_full_disk_while_a_picture_is_saved(tmp_path, suffix):
 def test_a_full_disk_while_a_checkpoint_is_written(paint, tmp_path, monkeypatch):
     monkeypatch.setattr("stlib.transfer.EVERY", 3)
     expected = paint()
-    with pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"), full_disk():
+    with (
+        pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"),
+        full_disk(),
+    ):
         result = paint(checkpoint=tmp_path / "run.checkpoint")
     assert torch.equal(result.image, expected.image)
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.survives("a full disk")
-def test_the_command_line_saves_elsewhere_what_took_long_to_paint(net, tmp_path, monkeypatch, capsys):
+def test_the_command_line_saves_elsewhere_what_took_long_to_paint(
+    net, tmp_path, monkeypatch, capsys
+):
     """The folder of the output is full when the picture is ready; the folder for temporary files is not."""
     (tmp_path / "spare").mkdir()
     (tmp_path / "out.png").write_bytes(b"the old picture")
@@ -168,7 +195,17 @@ def test_the_command_line_saves_elsewhere_what_took_long_to_paint(net, tmp_path,
         sync(file)
 
     monkeypatch.setattr(os, "fsync", full)
-    arguments = ["transfer", "castle", "cafe-terrace", "-o", str(tmp_path / "out.png"), "--size", "64", "--steps", "2"]
+    arguments = [
+        "transfer",
+        "castle",
+        "cafe-terrace",
+        "-o",
+        str(tmp_path / "out.png"),
+        "--size",
+        "64",
+        "--steps",
+        "2",
+    ]
     assert main(arguments) == 1
     told = capsys.readouterr().err
     (spare,) = (tmp_path / "spare").rglob("*.png")

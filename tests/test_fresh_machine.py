@@ -38,7 +38,9 @@ lab:
 test:
 \t@mkdir -p "$$HOME/.cache/pip"; echo > "$$HOME/.cache/pip/wheel"; exit {{exit}}
 """
-pytestmark = pytest.mark.skipif(not (shutil.which("git") and shutil.which("make")), reason="needs git and make")
+pytestmark = pytest.mark.skipif(
+    not (shutil.which("git") and shutil.which("make")), reason="needs git and make"
+)
 
 
 @pytest.fixture
@@ -51,38 +53,49 @@ def repository(tmp_path, monkeypatch):
         (folder / "README.md").write_text(README)
         (folder / "Makefile").write_text(MAKEFILE.format(file=file, exit=exit))
         git = ("git", "-C", folder, "-c", "user.name=A", "-c", "user.email=a@b.example")
-        for arguments in (("init", "--quiet"), ("add", "."), ("commit", "--quiet", "-m", "A course")):
+        for arguments in (
+            ("init", "--quiet"),
+            ("add", "."),
+            ("commit", "--quiet", "-m", "A course"),
+        ):
             subprocess.run([*git, *arguments], check=True)
         monkeypatch.setattr(fresh_machine, "ROOT", folder)
         monkeypatch.setattr(fresh_machine, "elsewhere", list)
         monkeypatch.setattr(fresh_machine, "answers", lambda address: address == ADDRESS)
+
     return commit
 
 
-@pytest.mark.parametrize("readme", [README, (ROOT / "README.md").read_text("utf-8")], ids=["a short one", "ours"])
+@pytest.mark.parametrize(
+    "readme", [README, (ROOT / "README.md").read_text("utf-8")], ids=["a short one", "ours"]
+)
 def test_the_commands_are_the_readmes(readme):
     """Those that everybody is told, without what is said about them."""
     assert fresh_machine.commands(readme) == ["make lab", "make test"]
 
 
-@pytest.mark.parametrize(("place", "owner"), [
-    ("home/.cache/pip/http-v2/0/1", "pip"),
-    ("home/.jupyter/lab/workspaces/default.jupyterlab-workspace", "Jupyter"),
-    ("home/.local/share/jupyter/runtime/jpserver-1.json", "Jupyter"),
-    ("home/.local/share/jupyter/notebook_secret", "Jupyter"),
-    ("home/.ipython/profile_default/history.sqlite", "IPython"),
-    ("home/.cache/matplotlib/fontlist-v390.json", "matplotlib"),
-    ("home/.cache/fontconfig/CACHEDIR.TAG", "fontconfig, which matplotlib asks for fonts"),
-    ("tmp/pytest-of-somebody/pytest-0/a/b", "pytest"),
-    ("home/.local/share/jupyter/kernels/course/kernel.json", None),
-    ("home/.cache/torch/hub/vgg19.pth", None),
-    ("home/.cache/pipeline", None),
-    ("home/.keras/keras.json", None),
-    ("home/.npm/_logs/debug.log", None),
-    ("home/.bashrc", None),
-    ("tmp/left-behind", None),
-    ("tmp/home/.cache/pip/wheel", None),
-], ids=lambda value: value or "none")
+@pytest.mark.parametrize(
+    ("place", "owner"),
+    [
+        ("home/.cache/pip/http-v2/0/1", "pip"),
+        ("home/.jupyter/lab/workspaces/default.jupyterlab-workspace", "Jupyter"),
+        ("home/.local/share/jupyter/runtime/jpserver-1.json", "Jupyter"),
+        ("home/.local/share/jupyter/notebook_secret", "Jupyter"),
+        ("home/.ipython/profile_default/history.sqlite", "IPython"),
+        ("home/.cache/matplotlib/fontlist-v390.json", "matplotlib"),
+        ("home/.cache/fontconfig/CACHEDIR.TAG", "fontconfig, which matplotlib asks for fonts"),
+        ("tmp/pytest-of-somebody/pytest-0/a/b", "pytest"),
+        ("home/.local/share/jupyter/kernels/course/kernel.json", None),
+        ("home/.cache/torch/hub/vgg19.pth", None),
+        ("home/.cache/pipeline", None),
+        ("home/.keras/keras.json", None),
+        ("home/.npm/_logs/debug.log", None),
+        ("home/.bashrc", None),
+        ("tmp/left-behind", None),
+        ("tmp/home/.cache/pip/wheel", None),
+    ],
+    ids=lambda value: value or "none",
+)
 def test_usual_caches(tmp_path, place, owner):
     """Those of four programs, of the fonts and of pytest; a kernel that is registered in the home is none."""
     assert fresh_machine.usual(tmp_path / place, tmp_path) == owner
@@ -99,8 +112,10 @@ def test_written_finds_what_is_new(tmp_path):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
     (tmp_path / "link").symlink_to("nowhere")
-    assert {path.relative_to(tmp_path).as_posix() for path in fresh_machine.written(tmp_path, 0, {tmp_path / "left out"})} == {
-        "old/a", "deep/er/.c", "link"}
+    assert {
+        path.relative_to(tmp_path).as_posix()
+        for path in fresh_machine.written(tmp_path, 0, {tmp_path / "left out"})
+    } == {"old/a", "deep/er/.c", "link"}
     assert not list(fresh_machine.written(tmp_path, time.time() + 60))
 
 
@@ -134,7 +149,10 @@ def test_a_newcomer_has_set_nothing_but_reaches_pips_index(tmp_path, monkeypatch
     monkeypatch.delenv("PIP_CONFIG_FILE", raising=False)
     monkeypatch.delenv("RUSTUP_HOME", raising=False)
     environment = fresh_machine.newcomer(tmp_path / "home", tmp_path / "tmp")
-    assert (environment["HOME"], environment["TMPDIR"]) == (str(tmp_path / "home"), str(tmp_path / "tmp"))
+    assert (environment["HOME"], environment["TMPDIR"]) == (
+        str(tmp_path / "home"),
+        str(tmp_path / "tmp"),
+    )
     assert (environment["PIP_RETRIES"], environment["PIP_CONFIG_FILE"]) == ("7", str(configuration))
     assert not {"mine", str(tmp_path / ".rustup")} & set(environment.values())
 
@@ -149,7 +167,10 @@ def test_folders_elsewhere_are_walked_once():
 def test_a_shared_folder_is_everybodys(tmp_path, monkeypatch):
     """What lies in it is named by the entry that leads there."""
     monkeypatch.setattr(fresh_machine, "SHARED", (tmp_path / "shared",))
-    assert fresh_machine.entry_in_shared(tmp_path / "shared/pytest-of-somebody/a/b") == tmp_path / "shared/pytest-of-somebody"
+    assert (
+        fresh_machine.entry_in_shared(tmp_path / "shared/pytest-of-somebody/a/b")
+        == tmp_path / "shared/pytest-of-somebody"
+    )
     assert fresh_machine.entry_in_shared(tmp_path / "shared/a") == tmp_path / "shared/a"
     assert fresh_machine.entry_in_shared(tmp_path / "home/.bashrc") is None
 
@@ -166,9 +187,18 @@ def test_a_folder_in_which_others_write_is_busy(tmp_path, monkeypatch):
 def test_jupyterlab_is_stopped_at_the_end(tmp_path):
     """Whatever happened while it ran."""
     command = f"""'{sys.executable}' -c 'import time; print("at {ADDRESS} ", flush=True); time.sleep(60)'"""
-    with pytest.raises(KeyError), fresh_machine.jupyterlab(tmp_path, dict(os.environ), tmp_path / "log", 30, command) as address:
+    with (
+        pytest.raises(KeyError),
+        fresh_machine.jupyterlab(
+            tmp_path, dict(os.environ), tmp_path / "log", 30, command
+        ) as address,
+    ):
         assert address == ADDRESS
-        (process,) = (child for child in psutil.Process().children() if "time.sleep(60)" in " ".join(child.cmdline()))
+        (process,) = (
+            child
+            for child in psutil.Process().children()
+            if "time.sleep(60)" in " ".join(child.cmdline())
+        )
         raise KeyError
     assert not process.is_running()
 
@@ -176,17 +206,23 @@ def test_jupyterlab_is_stopped_at_the_end(tmp_path):
 def test_jupyterlab_that_does_not_start_is_told(tmp_path):
     """With what it printed."""
     command = f"""'{sys.executable}' -c 'print("Python lacks its venv module.")'"""
-    with pytest.raises(RuntimeError, match=r"no address.*\nPython lacks its venv module"), \
-            fresh_machine.jupyterlab(tmp_path, dict(os.environ), tmp_path / "log", 30, command):
+    with (
+        pytest.raises(RuntimeError, match=r"no address.*\nPython lacks its venv module"),
+        fresh_machine.jupyterlab(tmp_path, dict(os.environ), tmp_path / "log", 30, command),
+    ):
         pass
 
 
-@pytest.mark.parametrize(("file", "exit", "with_tests", "passes"), [
-    (".ipython", 0, True, True),
-    (".courserc", 0, True, False),
-    (".ipython", 1, True, False),
-    (".ipython", 1, False, True),
-], ids=["all is well", "a stray file", "tests that fail", "without the tests"])
+@pytest.mark.parametrize(
+    ("file", "exit", "with_tests", "passes"),
+    [
+        (".ipython", 0, True, True),
+        (".courserc", 0, True, False),
+        (".ipython", 1, True, False),
+        (".ipython", 1, False, True),
+    ],
+    ids=["all is well", "a stray file", "tests that fail", "without the tests"],
+)
 def test_both_commands_run_in_a_clone(repository, tmp_path, capfd, file, exit, with_tests, passes):
     """They must end well, and leave nothing in the home."""
     repository(file, exit)

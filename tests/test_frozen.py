@@ -5,7 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch.testing import assert_close
 
-from stlib import frozen, sample
+from stlib import sample
+from stlib._kernels import frozen
 from stlib.objective import Objective
 
 SIZES = [(2, 2), (3, 2), (8, 8), (7, 9), (17, 12), (32, 31)]
@@ -23,23 +24,37 @@ def value_and_gradient(function, x, s):
 def test_max_pool_is_pytorchs(size, layout, generator):
     x = torch.randn(2, 5, *size, generator=generator).contiguous(memory_format=layout)
     s = torch.randn(2, 5, size[0] // 2, size[1] // 2, generator=generator)
-    for ours, theirs in zip(value_and_gradient(frozen.max_pool, x, s), value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s),
-                            strict=True):
+    for ours, theirs in zip(
+        value_and_gradient(frozen.max_pool, x, s),
+        value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s),
+        strict=True,
+    ):
         assert torch.equal(ours, theirs)
 
 
 def test_of_equal_ones_max_pool_takes_the_same_as_pytorch():
     """Where a ReLU made all four 0, the gradient goes to one of them, as it always did."""
     x, s = torch.zeros(1, 1, 4, 6), torch.ones(1, 1, 2, 3)
-    assert torch.equal(value_and_gradient(frozen.max_pool, x, s)[1], value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s)[1])
+    assert torch.equal(
+        value_and_gradient(frozen.max_pool, x, s)[1],
+        value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s)[1],
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
 def test_convolve_is_pytorchs(size, generator):
-    x, s = (torch.randn(1, width, *size, generator=generator, dtype=torch.float64) for width in (3, 6))
-    filters, bias = (torch.randn(*shape, generator=generator, dtype=torch.float64) for shape in ((6, 3, 3, 3), (6,)))
-    for ours, theirs in zip(value_and_gradient(lambda x: frozen.convolve(x, filters, bias), x, s),
-                            value_and_gradient(lambda x: F.conv2d(x, filters, bias, padding=1), x, s), strict=True):
+    x, s = (
+        torch.randn(1, width, *size, generator=generator, dtype=torch.float64) for width in (3, 6)
+    )
+    filters, bias = (
+        torch.randn(*shape, generator=generator, dtype=torch.float64)
+        for shape in ((6, 3, 3, 3), (6,))
+    )
+    for ours, theirs in zip(
+        value_and_gradient(lambda x: frozen.convolve(x, filters, bias), x, s),
+        value_and_gradient(lambda x: F.conv2d(x, filters, bias, padding=1), x, s),
+        strict=True,
+    ):
         assert_close(ours, theirs)
 
 
@@ -58,7 +73,7 @@ def test_convolve_keeps_no_picture():
 def test_the_gradient_of_the_whole_objective_is_that_of_plain_layers(net):
     """The network with PyTorch's own layers, by asking for a gradient of a bias, which frozen layers do not give."""
     content, style = sample("castle", 64), sample("cafe-terrace", 64)
-    x = sample("cat", 64)[:, :, :content.shape[2], :].clone()
+    x = sample("cat", 64)[:, :, : content.shape[2], :].clone()
     x = F.interpolate(x, size=content.shape[2:]).requires_grad_()
     objective = Objective(net, content, style)
     (ours,) = torch.autograd.grad(objective(x)[0], x)

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from stlib import gram_matrix, sample
-from stlib.vgg import layer_table
+from stlib.layers import layer_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,15 +34,22 @@ def texts(figure_script, net):
 
 @pytest.fixture(scope="module")
 def features(net, figure_script):
-    return net.features(sample(figure_script.PICTURE, figure_script.SIZE), [figure_script.LAYER])[figure_script.LAYER]
+    return net.features(sample(figure_script.PICTURE, figure_script.SIZE), [figure_script.LAYER])[
+        figure_script.LAYER
+    ]
 
 
 def test_the_shapes_are_those_of_the_layer(texts, features, figure_script):
     _, N, H, W = features.shape
-    (row,) = (row for row in layer_table(19, tuple(features.shape[2:])) if row.name == figure_script.LAYER)
+    (row,) = (
+        row for row in layer_table(19, tuple(features.shape[2:])) if row.name == figure_script.LAYER
+    )
     assert row.shape == (N, H, W)  # the layer does not change the size of the picture
-    written = [shape.replace(",", " ").split() for text, _ in texts
-               for shape in re.findall(r"\[([\d, ]+)\]", re.sub(r"(?<=\d),(?=\d)", "", text))]
+    written = [
+        shape.replace(",", " ").split()
+        for text, _ in texts
+        for shape in re.findall(r"\[([\d, ]+)\]", re.sub(r"(?<=\d),(?=\d)", "", text))
+    ]
     assert written == [[str(N), str(H), str(W)], [str(N), str(H * W)], [str(N), str(N)]]
 
 

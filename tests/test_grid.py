@@ -4,7 +4,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stlib import grid, style_transfer
+from stlib import style_transfer
+from stlib.course import grid
 from stlib.losses import content_loss, style_layer_loss, style_target
 
 LAYERS = ["relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1"]
@@ -18,23 +19,37 @@ def small(content, style):
 def test_a_grid_is_one_call_for_each_setting(net, small):
     """What a setting does not name is the same for all."""
     content, style = small
-    results = grid.run({"as usual": {}, "noise": {"init": "noise"}}, content, style, net, steps=3, seed=5)
+    results = grid.run(
+        {"as usual": {}, "noise": {"init": "noise"}}, content, style, net, steps=3, seed=5
+    )
     assert list(results) == ["as usual", "noise"]
     for result, init in zip(results.values(), ("content", "noise"), strict=True):
-        alone = style_transfer(content, style, net=net, solver="plain", init=init, steps=3, seed=5, progress=False)
+        alone = style_transfer(
+            content, style, net=net, solver="plain", init=init, steps=3, seed=5, progress=False
+        )
         assert torch.equal(result.image, alone.image)
         assert len(result.history) == 3
 
 
 def test_a_setting_may_replace_the_pictures(net, small):
     content, style = small
-    results = grid.run({"smaller": {"content": content[..., :32, :32]}}, content, style, net, steps=1)
+    results = grid.run(
+        {"smaller": {"content": content[..., :32, :32]}}, content, style, net, steps=1
+    )
     assert results["smaller"].image.shape == (1, 3, 32, 32)
 
 
 def test_what_is_given_twice_is_refused_before_any_work(net, small):
-    with pytest.raises(ValueError, match="setting 'b' changes init and steps, which is also given for all"):
-        grid.run({"a": {"beta": "no number"}, "b": {"steps": 2, "init": "noise"}}, *small, net, steps=1, init="style")
+    with pytest.raises(
+        ValueError, match="setting 'b' changes init and steps, which is also given for all"
+    ):
+        grid.run(
+            {"a": {"beta": "no number"}, "b": {"steps": 2, "init": "noise"}},
+            *small,
+            net,
+            steps=1,
+            init="style",
+        )
 
 
 def test_all_are_judged_by_the_same_losses(net, small):
@@ -58,8 +73,14 @@ def test_the_style_itself_has_no_style_loss(net, small):
 
 
 def test_a_table_is_aligned():
-    lines = grid.table({"as usual": {"content": 3.14159, "relu1_1": 0.05}, "a": {"content": 12.3, "relu1_1": 0.0}}).splitlines()
-    assert lines == ["          content  relu1_1", "as usual      3.1     0.05", "a              12        0"]
+    lines = grid.table(
+        {"as usual": {"content": 3.14159, "relu1_1": 0.05}, "a": {"content": 12.3, "relu1_1": 0.0}}
+    ).splitlines()
+    assert lines == [
+        "          content  relu1_1",
+        "as usual      3.1     0.05",
+        "a              12        0",
+    ]
 
 
 @pytest.mark.parametrize("sigma", [1.5, 3.0])
@@ -71,7 +92,9 @@ def test_the_correlation_length_of_blurred_noise_is_twice_the_blur(sigma, genera
     kernel = kernel / kernel.sum()
     padded = F.pad(noise, (12, 12, 12, 12), mode="circular")
     blurred = F.conv2d(F.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])
-    assert grid.correlation_length(blurred.expand(1, 3, -1, -1)) == pytest.approx(2 * sigma, rel=0.1)
+    assert grid.correlation_length(blurred.expand(1, 3, -1, -1)) == pytest.approx(
+        2 * sigma, rel=0.1
+    )
 
 
 def test_the_correlation_length_of_noise_is_below_a_pixel(generator):

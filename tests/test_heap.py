@@ -8,17 +8,18 @@ import sys
 import pytest
 import torch
 
-from stlib import VGG, heap
+from stlib import VGG
+from stlib._kernels import memory
 
 HOLD_AND_FREE = """
 import psutil, torch
-from stlib import heap
+from stlib._kernels import memory
 held = lambda: psutil.Process().memory_info().rss / 2**20
 blocks = [torch.ones(2**20) for _ in range(100)]  # of 4 MB
 last = torch.ones(2**20)  # behind them, so that they are a gap when they are gone
 blocks.clear()
 before = held()
-heap.give_back()
+memory.give_back()
 print(before - held())
 """
 TOUCH = """
@@ -29,9 +30,13 @@ torch.ones(2**24)  # 64 MB
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - began)
 """
 needs_large_pages = pytest.mark.skipif(
-    not heap.LARGE_PAGES.exists() or "[never]" in (heap.LARGE_PAGES / "enabled").read_text(), reason="needs large pages")
+    not memory.LARGE_PAGES.exists() or "[never]" in (memory.LARGE_PAGES / "enabled").read_text(),
+    reason="needs large pages",
+)
 needs_malloc_trim = pytest.mark.skipif(
-    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="needs glibc's malloc_trim")
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"),
+    reason="needs glibc's malloc_trim",
+)
 
 
 @pytest.fixture
@@ -45,9 +50,9 @@ def calls(monkeypatch):
 @pytest.fixture
 def another_system():
     """Looks for the C library anew, in a test and after it, whether the test passes or not."""
-    heap._malloc_trim.cache_clear()
+    memory._malloc_trim.cache_clear()
     yield
-    heap._malloc_trim.cache_clear()
+    memory._malloc_trim.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -57,8 +62,18 @@ def nets():
 
 def pages_taken(**variables):
     """How many pages of memory a tensor of 64 MB takes in a process of its own."""
-    environment = {name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"} | variables
-    return int(subprocess.run([sys.executable, "-c", TOUCH], env=environment, capture_output=True, text=True, check=True).stdout)
+    environment = {
+        name: value for name, value in os.environ.items() if name != "THP_MEM_ALLOC_ENABLE"
+    } | variables
+    return int(
+        subprocess.run(
+            [sys.executable, "-c", TOUCH],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+    )
 
 
 @needs_large_pages
@@ -70,7 +85,7 @@ def test_a_large_tensor_takes_large_pages():
 @needs_large_pages
 def test_who_asks_for_small_pages_gets_them():
     """The user's own setting stays."""
-    if "[always]" in (heap.LARGE_PAGES / "enabled").read_text():
+    if "[always]" in (memory.LARGE_PAGES / "enabled").read_text():
         pytest.skip("this system gives large pages to all")
     assert pages_taken(THP_MEM_ALLOC_ENABLE="0") > 8192
 
@@ -79,34 +94,40 @@ def test_a_system_without_large_pages_is_not_asked(monkeypatch, tmp_path):
     """There PyTorch would warn of each."""
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
     monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path / "none")
-    heap.ask_for_large_pages()
+    memory.ask_for_large_pages()
     assert "THP_MEM_ALLOC_ENABLE" not in os.environ
     monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path)
-    heap.ask_for_large_pages()
+    memory.ask_for_large_pages()
     assert os.environ.pop("THP_MEM_ALLOC_ENABLE") == "1"
 
 
 @needs_malloc_trim
 def test_what_is_free_goes_back_to_the_system():
     """400 MB of blocks that glibc keeps, when it is told that they are small."""
-    keeps = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(2**25), "MALLOC_TRIM_THRESHOLD_": str(2**40), "MALLOC_TOP_PAD_": "0"}
-    out = subprocess.run([sys.executable, "-c", HOLD_AND_FREE], env=keeps, capture_output=True, text=True, check=True).stdout
+    keeps = os.environ | {
+        "MALLOC_MMAP_THRESHOLD_": str(2**25),
+        "MALLOC_TRIM_THRESHOLD_": str(2**40),
+        "MALLOC_TOP_PAD_": "0",
+    }
+    out = subprocess.run(
+        [sys.executable, "-c", HOLD_AND_FREE], env=keeps, capture_output=True, text=True, check=True
+    ).stdout
     assert float(out) > 350
 
 
 @pytest.mark.parametrize("platform", ["win32", "darwin"])
 def test_other_systems_are_left_alone(another_system, monkeypatch, platform):
     """Windows has no C library under the name that is no name."""
-    monkeypatch.setattr(heap.sys, "platform", platform)
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: pytest.fail("looked for a C library"))
-    heap.give_back()
+    monkeypatch.setattr(memory.sys, "platform", platform)
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: pytest.fail("looked for a C library"))
+    memory.give_back()
 
 
 def test_a_c_library_without_the_function_is_left_alone(another_system, monkeypatch):
     """For example musl, that of Alpine Linux."""
-    monkeypatch.setattr(heap.sys, "platform", "linux")
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda name: object())
-    heap.give_back()
+    monkeypatch.setattr(memory.sys, "platform", "linux")
+    monkeypatch.setattr(memory.ctypes, "CDLL", lambda name: object())
+    memory.give_back()
 
 
 @pytest.mark.parametrize("pooling", ["max", "average"])

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 
 from stlib import Brush, style_transfer
-from stlib.brushes import shares
-from stlib.objective import STYLE_LAYERS
+from stlib.brushes import brush_factors
+from stlib.settings import STYLE_LAYERS
 
 PICTURE = torch.full((1, 3, 40, 48), 0.5)
 MASK = torch.ones(40, 48)
@@ -125,10 +125,31 @@ NO_PICTURES = {  # tensors that are none
     "0…255 with a gradient": (PICTURE * 255).requires_grad_() * 1,
     "0…255 in half precision": (PICTURE * 255).half(),
 }
-ARGUMENTS = ["content", "style", "alpha", "beta", "tv", "content_layers", "style_layers", "style_weights", "init", "optimizer",
-             "solver", "steps", "seed", "keep_every", "callback"]
-MEANT = {("callback", "a type"), ("callback", "none"), ("beta", "none"), ("style_weights", "none"), ("solver", "none"),
-         ("keep_every", "none")}
+ARGUMENTS = [
+    "content",
+    "style",
+    "alpha",
+    "beta",
+    "tv",
+    "content_layers",
+    "style_layers",
+    "style_weights",
+    "init",
+    "optimizer",
+    "solver",
+    "steps",
+    "seed",
+    "keep_every",
+    "callback",
+]
+MEANT = {
+    ("callback", "a type"),
+    ("callback", "none"),
+    ("beta", "none"),
+    ("style_weights", "none"),
+    ("solver", "none"),
+    ("keep_every", "none"),
+}
 
 
 def wrong(argument, value, name=None, **more):
@@ -136,16 +157,40 @@ def wrong(argument, value, name=None, **more):
 
 
 REFUSED = [
-    *(wrong(argument, value, name) for argument in ARGUMENTS for name, value in ANYTHING.items()
-      if (argument, name) not in MEANT),
-    *(wrong(argument, value, name) for argument in ("content", "style", "init") for name, value in NO_PICTURES.items()),
-    *(wrong("style", [Brush(value)], f"a brush of {name}") for name, value in (ANYTHING | NO_PICTURES).items()),
-    *(wrong("style", [Brush(PICTURE, value)], f"a brush that weighs {name}") for name, value in ANYTHING.items()),
-    *(wrong("style", [Brush(PICTURE, mask=value)], f"a mask of {name}")
-      for name, value in (ANYTHING | NO_PICTURES).items() if name not in ("none", "grey")),
-    *(wrong("style_weights", [1, 1, value, 1, 1], f"a weight of {name}") for name, value in ANYTHING.items()),
-    *(wrong(argument, ["relu1_1", value], f"a layer of {name}") for argument in ("content_layers", "style_layers")
-      for name, value in ANYTHING.items() if not isinstance(value, str)),
+    *(
+        wrong(argument, value, name)
+        for argument in ARGUMENTS
+        for name, value in ANYTHING.items()
+        if (argument, name) not in MEANT
+    ),
+    *(
+        wrong(argument, value, name)
+        for argument in ("content", "style", "init")
+        for name, value in NO_PICTURES.items()
+    ),
+    *(
+        wrong("style", [Brush(value)], f"a brush of {name}")
+        for name, value in (ANYTHING | NO_PICTURES).items()
+    ),
+    *(
+        wrong("style", [Brush(PICTURE, value)], f"a brush that weighs {name}")
+        for name, value in ANYTHING.items()
+    ),
+    *(
+        wrong("style", [Brush(PICTURE, mask=value)], f"a mask of {name}")
+        for name, value in (ANYTHING | NO_PICTURES).items()
+        if name not in ("none", "grey")
+    ),
+    *(
+        wrong("style_weights", [1, 1, value, 1, 1], f"a weight of {name}")
+        for name, value in ANYTHING.items()
+    ),
+    *(
+        wrong(argument, ["relu1_1", value], f"a layer of {name}")
+        for argument in ("content_layers", "style_layers")
+        for name, value in ANYTHING.items()
+        if not isinstance(value, str)
+    ),
     wrong("style", [], "no brush"),
     wrong("style", [Brush(PICTURE, 0)], "a brush of no weight"),
     wrong("style", Brush(PICTURE, mask=MASK.T), "a mask on its side"),
@@ -172,9 +217,17 @@ REFUSED = [
     wrong("optimizer", "adam "),
     wrong("solver", "Fast"),
     wrong("solver", "fast", optimizer="adam"),
-    *(wrong(argument, value) for argument in ("steps", "keep_every", "seed") for value in (1.0, 2**63, "1", [1], np.int64(1))),
+    *(
+        wrong(argument, value)
+        for argument in ("steps", "keep_every", "seed")
+        for value in (1.0, 2**63, "1", [1], np.int64(1))
+    ),
     *(wrong(argument, 0) for argument in ("steps", "keep_every")),
-    *(wrong(argument, value) for argument in ("alpha", "beta", "tv") for value in (-1e-300, 10**309, "0", [1], 1j)),
+    *(
+        wrong(argument, value)
+        for argument in ("alpha", "beta", "tv")
+        for value in (-1e-300, 10**309, "0", [1], 1j)
+    ),
     wrong("alpha", 0, beta=0),
     wrong("alpha", 0, style_weights=[0] * 5),
     wrong("beta", 0, content_layers=()),
@@ -186,7 +239,9 @@ REFUSED = [
 def no_work(monkeypatch):
     """Whoever begins to work fails."""
     for name in ("VGG", "Objective", "check_memory", "shrink", "tqdm"):
-        monkeypatch.setattr(f"stlib.transfer.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} was reached"))
+        monkeypatch.setattr(
+            f"stlib.transfer.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} was reached")
+        )
 
 
 @pytest.mark.survives("an argument that makes no sense")
@@ -198,7 +253,10 @@ def test_refused_in_one_sentence_before_any_work(arguments):
     assert type(caught.value) is ValueError
     assert words.isprintable()
     assert len(words) < 500
-    assert any(re.search(rf"\b{argument}\b|\b{argument.replace('_weights', ' weight')}\b", words) for argument in arguments)
+    assert any(
+        re.search(rf"\b{argument}\b|\b{argument.replace('_weights', ' weight')}\b", words)
+        for argument in arguments
+    )
     assert Path(caught.traceback[-1].path).name == "arguments.py"
 
 
@@ -208,6 +266,8 @@ def test_weights_of_brushes_that_only_just_make_sense(weights):
     """The shares of a quarter of the picture for each, whose weights would vanish or overflow when they are multiplied."""
     masks = torch.zeros(2, 40, 48)
     masks[0, :20, :24] = masks[1, 20:, 24:] = 1
-    found = shares([Brush(PICTURE, weight, mask) for weight, mask in zip(weights, masks, strict=True)])
+    found = shares(
+        [Brush(PICTURE, weight, mask) for weight, mask in zip(weights, masks, strict=True)]
+    )
     expected = [0.25, 0.25] if weights[0] == weights[1] else [0, 0.5]
     assert found == pytest.approx(expected)

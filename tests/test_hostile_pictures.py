@@ -21,12 +21,18 @@ import torch
 from PIL import Image, ImageCms
 from torch.testing import assert_close
 
-from stlib.images import MOST_BYTES, ImageError, load_image
+from stlib.errors import ImageError
+from stlib.images import MOST_BYTES, load_image
 
-posix = pytest.mark.skipif(os.name != "posix", reason="needs the devices, links and file names of Unix")
+posix = pytest.mark.skipif(
+    os.name != "posix", reason="needs the devices, links and file names of Unix"
+)
 DEADLINE = 20  # seconds for one picture, on a busy machine; most take a few milliseconds
 MEMORY = 500_000_000  # bytes above what the process held before
-ADVICE = re.compile(r"\b(ask|call|change|check|choose|close|copy|download|export|give|open|shrink|use)\b", re.IGNORECASE)
+ADVICE = re.compile(
+    r"\b(ask|call|change|check|choose|close|copy|download|export|give|open|shrink|use)\b",
+    re.IGNORECASE,
+)
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
@@ -121,7 +127,13 @@ WRITES = {  # the modes that Pillow writes in a format, kept or converted
     "WEBP": "1 L LA I I;16 I;16B F P PA RGB RGBA RGBX RGBa CMYK YCbCr LAB HSV",
     "XBM": "1",
 }
-NO_PICTURES = {"EPS", "ICNS", "ICO", "PALM", "PDF"}  # programs, containers, and what Pillow writes but does not read
+NO_PICTURES = {
+    "EPS",
+    "ICNS",
+    "ICO",
+    "PALM",
+    "PDF",
+}  # programs, containers, and what Pillow writes but does not read
 
 
 def halves(mode):
@@ -137,7 +149,10 @@ def halves(mode):
 
 @pytest.mark.survives("a picture of any mode in any format that Pillow writes")
 @pytest.mark.filterwarnings("ignore")  # Pillow's, about what it writes
-@pytest.mark.parametrize(("mode", "file_format"), [(mode, name) for name, modes in WRITES.items() for mode in modes.split()])
+@pytest.mark.parametrize(
+    ("mode", "file_format"),
+    [(mode, name) for name, modes in WRITES.items() for mode in modes.split()],
+)
 def test_every_mode_in_every_format(mode, file_format, tmp_path):
     """Red, black and white come back, in pictures of the right size; what holds no pixels is refused."""
     path = tmp_path / f"picture.{file_format.lower()}"
@@ -153,7 +168,13 @@ def test_every_mode_in_every_format(mode, file_format, tmp_path):
     if mode == "YCbCr" and isinstance(outcome, str):
         pytest.skip(f"this Pillow cannot read the {file_format} that it writes")
     assert outcome.shape == (1, 3, 40, 48)
-    left = [0, 0, 0] if mode not in RED_AND_WHITE else [0.299] * 3 if file_format == "SPIDER" else [1, 0, 0]
+    left = (
+        [0, 0, 0]
+        if mode not in RED_AND_WHITE
+        else [0.299] * 3
+        if file_format == "SPIDER"
+        else [1, 0, 0]
+    )
     assert outcome[0, :, 20, 12].tolist() == pytest.approx(left, abs=0.03)
     assert outcome[0, :, 20, 36].tolist() == pytest.approx([1, 1, 1], abs=0.03)
 
@@ -177,8 +198,19 @@ def test_formats_and_modes_of_another_pillow_end_as_well(scene):
 # damaged files
 
 CODED = {
-    "PNG": {}, "JPEG": {}, "progressive JPEG": {"progressive": True}, "WEBP": {}, "lossless WEBP": {"lossless": True}, "GIF": {},
-    "TIFF": {}, "compressed TIFF": {"compression": "tiff_lzw"}, "BMP": {}, "TGA": {}, "PPM": {}, "JPEG2000": {}, "AVIF": {},
+    "PNG": {},
+    "JPEG": {},
+    "progressive JPEG": {"progressive": True},
+    "WEBP": {},
+    "lossless WEBP": {"lossless": True},
+    "GIF": {},
+    "TIFF": {},
+    "compressed TIFF": {"compression": "tiff_lzw"},
+    "BMP": {},
+    "TGA": {},
+    "PPM": {},
+    "JPEG2000": {},
+    "AVIF": {},
 }
 
 
@@ -206,7 +238,7 @@ def test_a_file_cut_off_shows_the_whole_picture_or_none(files, kind, share, tmp_
     """A file may end in bytes that nobody needs."""
     data = files(kind)
     path = tmp_path / "cut off"
-    path.write_bytes(data[:int(share * len(data))])
+    path.write_bytes(data[: int(share * len(data))])
     outcome = tensor_or_sentence(path, path.name)
     assert isinstance(outcome, str) or torch.equal(outcome, load_image(data))
 
@@ -240,7 +272,7 @@ def test_a_damaged_profile_is_ignored_or_told(scene, number):
     """Cut off at five places, with an altered byte at ten."""
     chance, profile = random.Random(number), bytearray(SRGB)
     if number < 5:
-        profile = profile[:number * len(profile) // 5]
+        profile = profile[: number * len(profile) // 5]
     else:
         profile[chance.randrange(len(profile))] ^= chance.randrange(1, 256)
     outcome = tensor_or_sentence(encoded(scene, icc_profile=bytes(profile)), "the bytes object")
@@ -277,25 +309,43 @@ ODD_FILES = {
     "PNG of an unknown depth": lambda scene: png(header(40, 40, depth=5), PIXELS, END),
     "PNG with too few pixels": lambda scene: png(header(40, 80), PIXELS, END),
     "PNG with too many pixels": lambda scene: png(header(40, 39), PIXELS, END),
-    "PNG of an unknown filter": lambda scene: png(header(40, 40), (b"IDAT", zlib.compress((b"\7" + bytes(120)) * 40)), END),
-    "PNG with a chunk that never ends": lambda scene: png(header(40, 40))[:-4] + b"\x7f\xff\xff\xffIDAT",
+    "PNG of an unknown filter": lambda scene: png(
+        header(40, 40), (b"IDAT", zlib.compress((b"\7" + bytes(120)) * 40)), END
+    ),
+    "PNG with a chunk that never ends": lambda scene: (
+        png(header(40, 40))[:-4] + b"\x7f\xff\xff\xffIDAT"
+    ),
     "TIFF that leads to itself": looping_tiff,
     "GIF without a frame": lambda scene: b"GIF89a\x28\0\x28\0\0\0\0;",
-    "BMP of a negative height": lambda scene: (data := encoded(scene, "BMP"))[:22] + struct.pack("<i", -40) + data[26:],
-    "JPEG of two halves": lambda scene: (data := encoded(scene, "JPEG"))[:400] + data[:400] + data[400:],
-    "JPEG with something behind it": lambda scene: encoded(scene, "JPEG") + b"<?php system('ls'); ?>",
+    "BMP of a negative height": lambda scene: (
+        (data := encoded(scene, "BMP"))[:22] + struct.pack("<i", -40) + data[26:]
+    ),
+    "JPEG of two halves": lambda scene: (
+        (data := encoded(scene, "JPEG"))[:400] + data[:400] + data[400:]
+    ),
+    "JPEG with something behind it": lambda scene: (
+        encoded(scene, "JPEG") + b"<?php system('ls'); ?>"
+    ),
     "JPEG in a TIFF": lambda scene: encoded(scene, "TIFF", compression="jpeg"),
     "1 pixel": lambda scene: encoded(scene.resize((1, 1))),
     "1 pixel wide": lambda scene: encoded(scene.resize((1, 200))),
     "1 pixel high": lambda scene: encoded(scene.resize((200, 1))),
     "32 × 100,000 pixels": lambda scene: encoded(scene.resize((32, 100_000))),
-    "16 bits of grey": lambda scene: encoded(Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40)),
-    "16 bits of colour": lambda scene: png(header(40, 40, depth=16), (b"IDAT", zlib.compress((b"\0" + bytes(240)) * 40)), END),
+    "16 bits of grey": lambda scene: encoded(
+        Image.fromarray(np.arange(1600, dtype=np.uint16).reshape(40, 40) * 40)
+    ),
+    "16 bits of colour": lambda scene: png(
+        header(40, 40, depth=16), (b"IDAT", zlib.compress((b"\0" + bytes(240)) * 40)), END
+    ),
     "nothing but nan": lambda scene: encoded(Image.new("F", (40, 40), float("nan")), "TIFF"),
     "infinite values": lambda scene: encoded(Image.new("F", (40, 40), float("-inf")), "TIFF"),
     "values beyond white": lambda scene: encoded(Image.new("I", (40, 40), 2**31 - 1), "TIFF"),
-    "an animation of 100 frames": lambda scene: encoded(scene, "GIF", save_all=True, append_images=[scene] * 99),
-    "an animated PNG": lambda scene: encoded(scene, save_all=True, append_images=[scene.rotate(90)] * 3),
+    "an animation of 100 frames": lambda scene: encoded(
+        scene, "GIF", save_all=True, append_images=[scene] * 99
+    ),
+    "an animated PNG": lambda scene: encoded(
+        scene, save_all=True, append_images=[scene.rotate(90)] * 3
+    ),
     "all transparent": lambda scene: encoded(Image.new("RGBA", (40, 40), (9, 9, 9, 0))),
     "a script that calls itself a picture": lambda scene: b"#!/bin/sh\nrm -rf picture\n",
     "a web page": lambda scene: b"<!DOCTYPE html><title>404 Not Found</title>",
@@ -330,11 +380,16 @@ def test_a_wrong_suffix_does_not_matter(scene, suffix, tmp_path):
 def test_a_program_that_draws_is_not_run(tmp_path):
     """PostScript is a language; this program would never end, where Ghostscript is installed to run it."""
     path = tmp_path / "forever.eps"
-    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{ } loop\n%%EOF\n")
-    assert "a file of the format EPS, which stlib does not open" in tensor_or_sentence(path, path.name)
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 40 40\n%%EndComments\n{ } loop\n%%EOF\n"
+    )
+    assert "a file of the format EPS, which stlib does not open" in tensor_or_sentence(
+        path, path.name
+    )
 
 
 # places where no picture is
+
 
 @pytest.fixture
 def places(scene, tmp_path, monkeypatch):
@@ -345,18 +400,48 @@ def places(scene, tmp_path, monkeypatch):
     os.mkfifo("a pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("a socket")
-    for link, target in {"link.png": "picture.png", "dangling.png": "gone.png", "circle.png": "circle.png", "there": "back",
-                         "back": "there", "to a folder": "a folder", "to a device": "/dev/zero"}.items():
+    for link, target in {
+        "link.png": "picture.png",
+        "dangling.png": "gone.png",
+        "circle.png": "circle.png",
+        "there": "back",
+        "back": "there",
+        "to a folder": "a folder",
+        "to a device": "/dev/zero",
+    }.items():
         Path(link).symlink_to(target)
     return tmp_path
 
 
 @posix
 @pytest.mark.survives("a path or file object that leads to no picture file")
-@pytest.mark.parametrize("path", ["a folder", ".", "a pipe", "a socket", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/tty",
-                                  "dangling.png", "circle.png", "there", "to a folder", "to a device", "gone.png",
-                                  "picture.png/picture.png", "gone/picture.png", "nul\0.png", "n" * 300, "n/" * 3000, " ", "~",
-                                  "https://example.org/picture.png"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "a folder",
+        ".",
+        "a pipe",
+        "a socket",
+        "/dev/null",
+        "/dev/zero",
+        "/dev/urandom",
+        "/dev/tty",
+        "dangling.png",
+        "circle.png",
+        "there",
+        "to a folder",
+        "to a device",
+        "gone.png",
+        "picture.png/picture.png",
+        "gone/picture.png",
+        "nul\0.png",
+        "n" * 300,
+        "n/" * 3000,
+        " ",
+        "~",
+        "https://example.org/picture.png",
+    ],
+)
 def test_a_path_that_leads_to_no_regular_file(places, path):
     assert isinstance(tensor_or_sentence(path, repr(path[:100])[1:-1]), str)
 
@@ -380,7 +465,11 @@ def test_a_working_folder_that_was_deleted(places):
 @pytest.mark.parametrize("link", ["link.png", "./link.png", b"link.png"])
 def test_a_link_to_a_picture_is_followed(places, scene, link):
     """Also a path object that holds bytes, as os.scandir gives."""
-    entry = next(entry for entry in os.scandir(b".") if entry.name == link) if isinstance(link, bytes) else link
+    entry = (
+        next(entry for entry in os.scandir(b".") if entry.name == link)
+        if isinstance(link, bytes)
+        else link
+    )
     assert torch.equal(tensor_or_sentence(entry, "link.png"), load_image(scene))
 
 
@@ -438,6 +527,7 @@ def test_odd_names(scene, kind, tmp_path, monkeypatch):
 
 # file objects
 
+
 class Reader:
     """A file object that reads whatever it is told to, or raises it."""
 
@@ -454,8 +544,17 @@ class Reader:
 
 
 BROKEN = [
-    EOFError("ended early"), zlib.error("incorrect\nheader"), OSError(5, "Input/output error"), TimeoutError(),
-    RuntimeError("gone"), None, "text", 5, [1, 2], b"", b"no picture",
+    EOFError("ended early"),
+    zlib.error("incorrect\nheader"),
+    OSError(5, "Input/output error"),
+    TimeoutError(),
+    RuntimeError("gone"),
+    None,
+    "text",
+    5,
+    [1, 2],
+    b"",
+    b"no picture",
 ]
 
 
@@ -468,7 +567,7 @@ def test_broken_file_objects(block):
 @pytest.mark.survives("a path or file object that leads to no picture file")
 def test_a_file_object_that_gives_a_few_bytes_at_a_time(scene):
     data = encoded(scene)
-    pieces = [data[start:start + 100] for start in range(0, len(data), 100)]
+    pieces = [data[start : start + 100] for start in range(0, len(data), 100)]
     assert torch.equal(tensor_or_sentence(Reader(*pieces), "a stream"), load_image(scene))
 
 
@@ -480,8 +579,9 @@ def test_a_file_object_that_is_cut_off(scene):
 
 # small files that unfold
 
+
 def flat(mode, megapixels):
-    side = int((megapixels * 1e6)**0.5)
+    side = int((megapixels * 1e6) ** 0.5)
     return Image.new(mode, (side, side))
 
 
@@ -507,12 +607,15 @@ def icon(picture):
 
 OPENED = {  # the largest of their kind that are
     "rgb.png": lambda path: flat("RGB", 100).save(path, compress_level=1),
-    "transparent, turned, with a profile.png":
-        lambda path: flat("RGBA", 100).save(path, compress_level=1, exif=turned(), icc_profile=SRGB),
+    "transparent, turned, with a profile.png": lambda path: flat("RGBA", 100).save(
+        path, compress_level=1, exif=turned(), icc_profile=SRGB
+    ),
     "16 bits.png": lambda path: flat("I;16", 100).save(path, compress_level=1),
     "palette.gif": lambda path: flat("P", 100).save(path),
     "float.tif": lambda path: flat("F", 40).save(path, compression="tiff_lzw"),
-    "one strip.tif": lambda path: flat("RGB", 40).save(path, compression="tiff_lzw", strip_size=2**31),
+    "one strip.tif": lambda path: flat("RGB", 40).save(
+        path, compression="tiff_lzw", strip_size=2**31
+    ),
     "progressive.jpg": lambda path: flat("RGB", 50).save(path, progressive=True, subsampling=0),
     "baseline.jpg": lambda path: flat("RGB", 170).save(path),
     "lossless.webp": lambda path: flat("RGB", 25).save(path, lossless=True, method=0),
@@ -534,7 +637,8 @@ NOT_OPENED = {
 MEASURE = """
 import json, sys, time
 from pathlib import Path
-from stlib.images import ImageError, load_image, sample
+from stlib.errors import ImageError
+from stlib.images import load_image, sample
 
 def most_held():
     return 1024 * int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0])
@@ -562,9 +666,16 @@ def measured(tmp_path_factory):
     for name, make in bombs.items():
         make(folder / name)
     paths = [folder / name for name in bombs]
-    gives_back = os.environ | {"MALLOC_MMAP_THRESHOLD_": str(8 * 2**20)}  # glibc would keep what was freed for the next picture
-    result = subprocess.run([sys.executable, "-c", MEASURE, *paths], env=gives_back, capture_output=True, text=True,
-                            timeout=20 * DEADLINE)
+    gives_back = os.environ | {
+        "MALLOC_MMAP_THRESHOLD_": str(8 * 2**20)
+    }  # glibc would keep what was freed for the next picture
+    result = subprocess.run(
+        [sys.executable, "-c", MEASURE, *paths],
+        env=gives_back,
+        capture_output=True,
+        text=True,
+        timeout=20 * DEADLINE,
+    )
     for path in paths:
         path.unlink()
     assert result.returncode == 0, result.stderr
@@ -585,10 +696,15 @@ def test_no_picture_takes_500_megabytes(measured, name):
 
 
 @pytest.mark.survives("a small file that unfolds to an enormous picture")
-@pytest.mark.parametrize("sides", [(10_000, 10_001), (100_000, 100_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 32), (40, 10**7)])
+@pytest.mark.parametrize(
+    "sides",
+    [(10_000, 10_001), (100_000, 100_000), (2**31 - 1, 2**31 - 1), (2**31 - 1, 32), (40, 10**7)],
+)
 @pytest.mark.parametrize("interlaced", [0, 1])
 def test_a_header_that_lies_about_the_size(sides, interlaced):
-    assert "decompression bomb" in tensor_or_sentence(png(header(*sides, interlaced=interlaced), PIXELS, END), "the bytes object")
+    assert "decompression bomb" in tensor_or_sentence(
+        png(header(*sides, interlaced=interlaced), PIXELS, END), "the bytes object"
+    )
 
 
 @pytest.mark.survives("a small file that unfolds to an enormous picture")
@@ -601,7 +717,9 @@ def test_an_archive_that_never_ends():
 
 
 @pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("size", [10**5, 10**9, 10**400], ids=["100,000", "a billion", "400 digits"])
+@pytest.mark.parametrize(
+    "size", [10**5, 10**9, 10**400], ids=["100,000", "a billion", "400 digits"]
+)
 def test_a_picture_is_not_enlarged_beyond_reason(scene, size):
     with pytest.raises(ImageError, match="ask for a smaller size") as caught:
         load_image(scene, size, enlarge=True)
@@ -610,31 +728,41 @@ def test_a_picture_is_not_enlarged_beyond_reason(scene, size):
 
 
 @pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("size", [0, -1, 31, 1e3, float("nan"), "256", b"256", True, [256], (256, 256), {}, 1j], ids=repr)
+@pytest.mark.parametrize(
+    "size", [0, -1, 31, 1e3, float("nan"), "256", b"256", True, [256], (256, 256), {}, 1j], ids=repr
+)
 def test_a_size_that_makes_no_sense(scene, size):
-    with pytest.raises(ValueError, match=r"^size is .*: give the longer side as a whole number of pixels, 32 or more\.$"):
+    with pytest.raises(
+        ValueError,
+        match=r"^size is .*: give the longer side as a whole number of pixels, 32 or more\.$",
+    ):
         load_image(scene, size)
 
 
 # large pictures are right, too
 
+
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "I;16", "F", "RGBA", "CMYK"])
 def test_a_picture_converted_in_strips_is_the_picture_converted_at_once(scene, mode, monkeypatch):
     image = scene.convert("L").convert(mode) if mode in ("I;16", "F") else scene.convert(mode)
     expected = load_image(image)
-    monkeypatch.setattr("stlib.srgb.STRIP", 200)
+    monkeypatch.setattr("stlib._srgb.STRIP", 200)
     assert torch.equal(load_image(image), expected)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("sides", [(1500, 1001), (1001, 1500)])
-def test_a_large_picture_shrunk_in_strips_is_the_picture_shrunk_at_once(sides, orientation, monkeypatch):
+def test_a_large_picture_shrunk_in_strips_is_the_picture_shrunk_at_once(
+    sides, orientation, monkeypatch
+):
     """To one level of 255 on average; the smallest size of which the result is still upright and in its place."""
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)).resize(sides)
+    image = Image.fromarray(
+        np.random.default_rng(0).integers(0, 256, (7, 5, 3), dtype=np.uint8)
+    ).resize(sides)
     image.getexif()[0x112] = orientation
     expected = load_image(image, 100)
     monkeypatch.setattr("stlib.images.LARGE", 1000)
-    monkeypatch.setattr("stlib.srgb.STRIP", 10_000)
+    monkeypatch.setattr("stlib._srgb.STRIP", 10_000)
     shrunk = load_image(image, 100)
     assert shrunk.shape == expected.shape
     assert_close(shrunk, expected, atol=10 / 255, rtol=0)

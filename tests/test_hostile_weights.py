@@ -16,7 +16,9 @@ import pytest
 import torch
 
 from stlib import weights
-from stlib.weights import OXFORD_FILE, WeightsError, conv_shapes, load_weights, oxford_path
+from stlib.errors import WeightsError
+from stlib.layers import conv_shapes
+from stlib.weights import OXFORD_FILE, load_weights, oxford_path
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs the pipes and links of Unix")
 ADVICE = re.compile(r"\b(copy|check|run|use)\b|Is the depth right\?$", re.IGNORECASE)
@@ -30,7 +32,9 @@ def state(**changes):
         index += bool(index) and name.endswith("_1")
         for kind, shape in (("weight", (width, channels, 3, 3)), ("bias", (width,))):
             own = name in ("conv1_1", "conv1_2", "conv2_1")
-            tensors[f"features.{index}.{kind}"] = torch.randn(shape, generator=generator) if own else torch.ones(1).expand(shape)
+            tensors[f"features.{index}.{kind}"] = (
+                torch.randn(shape, generator=generator) if own else torch.ones(1).expand(shape)
+            )
         index += 2
     return tensors | {name.replace("_", "."): value for name, value in changes.items()}
 
@@ -67,8 +71,14 @@ def weights_or_sentence(path, depth=16):
 
 
 def same(convolutions):
-    return all(torch.equal(ours, theirs) for ours, theirs in
-               zip((tensor for pair in convolutions.values() for tensor in pair), state().values(), strict=True))
+    return all(
+        torch.equal(ours, theirs)
+        for ours, theirs in zip(
+            (tensor for pair in convolutions.values() for tensor in pair),
+            state().values(),
+            strict=True,
+        )
+    )
 
 
 @pytest.mark.parametrize("form", ["archive", "old"])
@@ -80,21 +90,28 @@ def test_the_file_that_is_damaged_below_is_good(saved, form, tmp_path):
 
 # damage
 
+
 @pytest.mark.survives("a damaged weights file")
 @pytest.mark.parametrize("share", [0, 0.001, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99, 0.9999])
 @pytest.mark.parametrize("form", ["archive", "old"])
 def test_a_file_cut_off_is_refused(saved, form, share, tmp_path):
     path = tmp_path / "cut.pth"
-    path.write_bytes(saved[form][:int(share * len(saved[form]))])
+    path.write_bytes(saved[form][: int(share * len(saved[form]))])
     assert "cut.pth cannot be read as a file of tensors (" in weights_or_sentence(path)
 
 
 @pytest.mark.survives("a damaged weights file")
 @pytest.mark.parametrize("number", range(60))
-def test_an_archive_with_an_altered_byte_is_refused_unless_nobody_needs_the_byte(saved, number, tmp_path):
+def test_an_archive_with_an_altered_byte_is_refused_unless_nobody_needs_the_byte(
+    saved, number, tmp_path
+):
     """torch.load alone gives other numbers without a word: the archive has checksums, but PyTorch does not look at them."""
     data, chance = bytearray(saved["archive"]), random.Random(number)
-    place = [chance.randrange(len(data)), chance.randrange(2000), len(data) - 1 - chance.randrange(4000)][number % 3]
+    place = [
+        chance.randrange(len(data)),
+        chance.randrange(2000),
+        len(data) - 1 - chance.randrange(4000),
+    ][number % 3]
     data[place] ^= chance.randrange(1, 256)
     path = tmp_path / "altered.pth"
     path.write_bytes(data)
@@ -123,7 +140,9 @@ def test_an_altered_byte_in_the_old_form_is_refused_or_another_number(saved, num
     path = tmp_path / "altered.pth"
     path.write_bytes(data)
     outcome = weights_or_sentence(path)
-    assert isinstance(outcome, str) or all(torch.isfinite(tensor).all() for pair in outcome.values() for tensor in pair)
+    assert isinstance(outcome, str) or all(
+        torch.isfinite(tensor).all() for pair in outcome.values() for tensor in pair
+    )
 
 
 @pytest.fixture(scope="module")
@@ -152,6 +171,7 @@ def test_every_altered_byte_of_the_courses_own_file_is_noticed(copy_of_oxford, s
 
 
 # code
+
 
 class Call:
     """An object that calls a function when it is unpickled."""
@@ -223,10 +243,14 @@ def test_a_pickle_without_pytorchs_wrapping_is_refused_and_not_run(protocol, suf
 
 # files of something else
 
+
 def repacked(data, compression=zipfile.ZIP_STORED, extra=b""):
     """The archive, written anew by Python."""
     file = weights.io.BytesIO()
-    with zipfile.ZipFile(weights.io.BytesIO(data)) as old, zipfile.ZipFile(file, "w", compression) as new:
+    with (
+        zipfile.ZipFile(weights.io.BytesIO(data)) as old,
+        zipfile.ZipFile(file, "w", compression) as new,
+    ):
         for entry in old.infolist():
             new.writestr(entry.filename, old.read(entry) + extra)
     return file.getvalue()
@@ -255,10 +279,16 @@ ODD_CONTENTS = {
     "a sparse tensor": state(features_0_weight=torch.zeros(64, 3, 3, 3).to_sparse()),
     "a tensor without data": state(features_0_weight=torch.zeros(64, 3, 3, 3, device="meta")),
     "nan in the first biases": state(features_0_bias=NAN),
-    "nan in the last filter": state(features_28_weight=torch.zeros(512, 512, 3, 3).index_fill(0, torch.tensor(511), torch.nan)),
-    "one inf in the last biases": state(features_28_bias=torch.zeros(512).index_fill(0, torch.tensor(0), torch.inf)),
+    "nan in the last filter": state(
+        features_28_weight=torch.zeros(512, 512, 3, 3).index_fill(0, torch.tensor(511), torch.nan)
+    ),
+    "one inf in the last biases": state(
+        features_28_bias=torch.zeros(512).index_fill(0, torch.tensor(0), torch.inf)
+    ),
     "-inf": state(features_2_bias=-torch.inf * torch.ones(64)),
-    "numbers too large for float32": state(features_0_bias=torch.full((64,), 1e300, dtype=torch.float64)),
+    "numbers too large for float32": state(
+        features_0_bias=torch.full((64,), 1e300, dtype=torch.float64)
+    ),
 }
 ODD_FILES = {
     "no archive": lambda data: b"PK\x03\x04 and no more",
@@ -282,7 +312,10 @@ def test_contents_that_are_no_vgg16_are_refused(content, form, tmp_path):
     path = tmp_path / "odd.pth"
     path.write_bytes(saved_as(form, ODD_CONTENTS[content]))
     words = weights_or_sentence(path)
-    assert re.search(r"is not a VGG-16: features\.\d+ should hold|that are not finite|cannot be read as a file of tensors", words)
+    assert re.search(
+        r"is not a VGG-16: features\.\d+ should hold|that are not finite|cannot be read as a file of tensors",
+        words,
+    )
 
 
 @pytest.mark.survives("a weights file of something else")
@@ -295,29 +328,69 @@ def test_files_that_hold_no_tensors_are_refused(saved, kind, tmp_path):
 
 @posix
 @pytest.mark.survives("a weights file of something else")
-@pytest.mark.parametrize("name", ["folder.pth", "pipe.pth", "dangling.pth", "circle.pth", "to a device.pth", "gone.pth",
-                                  "nul\0.pth", "n" * 300 + ".pth", "folder.pth/gone.pth", ".pth.pth"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "folder.pth",
+        "pipe.pth",
+        "dangling.pth",
+        "circle.pth",
+        "to a device.pth",
+        "gone.pth",
+        "nul\0.pth",
+        "n" * 300 + ".pth",
+        "folder.pth/gone.pth",
+        ".pth.pth",
+    ],
+)
 def test_a_path_that_leads_to_no_file_is_refused(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("folder.pth").mkdir()
     os.mkfifo("pipe.pth")
-    for link, target in {"dangling.pth": "gone.pth", "circle.pth": "circle.pth", "to a device.pth": "/dev/zero"}.items():
+    for link, target in {
+        "dangling.pth": "gone.pth",
+        "circle.pth": "circle.pth",
+        "to a device.pth": "/dev/zero",
+    }.items():
         Path(link).symlink_to(target)
-    with pytest.raises(WeightsError, match=r"(there is no weights file|cannot be read as a file of tensors) "):
+    with pytest.raises(
+        WeightsError, match=r"(there is no weights file|cannot be read as a file of tensors) "
+    ):
         load_weights(name, 16)
 
 
 @pytest.mark.survives("a weights file of something else")
-@pytest.mark.parametrize(("source", "depth"), [
-    (None, 19), (5, 19), (b"oxford", 19), ("", 19), ("oxford ", 19), ("Oxford", 19), ("https://example.org/vgg", 19), ([], 19),
-    (torch.zeros(3), 19), ("random", 18), ("random", "19"), ("random", None), ("random", [19]), ("random", {}), ("random", -16)],
-    ids=repr)
+@pytest.mark.parametrize(
+    ("source", "depth"),
+    [
+        (None, 19),
+        (5, 19),
+        (b"oxford", 19),
+        ("", 19),
+        ("oxford ", 19),
+        ("Oxford", 19),
+        ("https://example.org/vgg", 19),
+        ([], 19),
+        (torch.zeros(3), 19),
+        ("random", 18),
+        ("random", "19"),
+        ("random", None),
+        ("random", [19]),
+        ("random", {}),
+        ("random", -16),
+    ],
+    ids=repr,
+)
 def test_sources_and_depths_that_make_no_sense(source, depth):
-    with pytest.raises(ValueError, match=r"no weights called .*: use \"oxford\"|depth is .*: there are VGG-16 and VGG-19\."):
+    with pytest.raises(
+        ValueError,
+        match=r"no weights called .*: use \"oxford\"|depth is .*: there are VGG-16 and VGG-19\.",
+    ):
         load_weights(source, depth)
 
 
 # safetensors
+
 
 def lying(header, data=bytes(8), length=None):
     """A file with this header, which may be longer or shorter than it says."""
@@ -338,7 +411,9 @@ LIES = {
     "a header that is no text": lying(b"\xff\xfe{}"),
     "a header that is a list": lying([tensor()]),
     "a header nested deeply": lying(b'{"a":' * 100_000),
-    "the same name twice": lying(f'{{"a":{json.dumps(tensor())},"a":{json.dumps(tensor())}}}'.encode()),
+    "the same name twice": lying(
+        f'{{"a":{json.dumps(tensor())},"a":{json.dumps(tensor())}}}'.encode()
+    ),
     "data beyond the end": lying({"a": tensor((2000,), 0, 8000)}),
     "data before the beginning": lying({"a": tensor((2,), -8, 0)}),
     "data from back to front": lying({"a": tensor((2,), 8, 0)}),

@@ -12,7 +12,8 @@ from PIL import Image, ImageCms
 from torch.testing import assert_close
 
 import stlib
-from stlib.images import ImageError, load_image, sample, sample_names
+from stlib.errors import ImageError
+from stlib.images import load_image, sample, sample_names
 
 SAMPLES = Path(stlib.__file__).parent / "samples"
 STEP = 1 / 255
@@ -26,11 +27,19 @@ def encoded(image, file_format="PNG", **options):
 
 def png(width, height, depth, colour_type, rows, *chunks):
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
 
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
     middle = b"".join(chunk(kind, data) for kind, data in chunks)
-    return b"\x89PNG\r\n\x1a\n" + header + middle + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + header
+        + middle
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def tensor_of(pixels):
@@ -67,10 +76,20 @@ def file(picture, tmp_path):
     return path
 
 
-@pytest.mark.parametrize("source", [
-    Path, str, Path.read_bytes, lambda path: bytearray(path.read_bytes()), lambda path: memoryview(path.read_bytes()),
-    lambda path: path.open("rb"), lambda path: io.BytesIO(path.read_bytes()), Image.open,
-], ids=["path", "str", "bytes", "bytearray", "memoryview", "file", "BytesIO", "PIL"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        Path,
+        str,
+        Path.read_bytes,
+        lambda path: bytearray(path.read_bytes()),
+        lambda path: memoryview(path.read_bytes()),
+        lambda path: path.open("rb"),
+        lambda path: io.BytesIO(path.read_bytes()),
+        Image.open,
+    ],
+    ids=["path", "str", "bytes", "bytearray", "memoryview", "file", "BytesIO", "PIL"],
+)
 def test_every_source_gives_the_same_tensor(file, pixels, source):
     """[1, 3, H, W], RGB, float32 in [0, 1], to the last bit."""
     tensor = load_image(source(file))
@@ -80,7 +99,9 @@ def test_every_source_gives_the_same_tensor(file, pixels, source):
 
 
 def test_channels_are_red_green_blue():
-    assert at(load_image(halves((255, 51, 0), (0, 102, 255), "RGB")), 0) == pytest.approx([1, 0.2, 0])
+    assert at(load_image(halves((255, 51, 0), (0, 102, 255), "RGB")), 0) == pytest.approx(
+        [1, 0.2, 0]
+    )
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "CMYK"])
@@ -102,19 +123,24 @@ def test_names_may_hold_spaces_and_any_script(picture, pixels, tmp_path, name):
 
 
 @pytest.mark.parametrize("file_format", ["PNG", "JPEG"])
-@pytest.mark.parametrize(("width", "height", "options", "expected"), [
-    (400, 300, {}, (256, 192)),
-    (300, 400, {}, (192, 256)),
-    (1200, 600, {"size": 100}, (100, 50)),
-    (600, 1200, {"size": 100}, (50, 100)),
-    (400, 300, {"size": 400}, (400, 300)),
-    (400, 300, {"size": 500}, (400, 300)),
-    (400, 300, {"size": 500, "enlarge": True}, (500, 375)),
-    (400, 300, {"size": 200, "enlarge": True}, (200, 150)),
-    (400, 300, {"size": None}, (400, 300)),
-    (400, 300, {"size": None, "enlarge": True}, (400, 300)),
-])
-def test_size_is_the_longer_side_and_enlarges_only_when_asked(width, height, options, expected, file_format):
+@pytest.mark.parametrize(
+    ("width", "height", "options", "expected"),
+    [
+        (400, 300, {}, (256, 192)),
+        (300, 400, {}, (192, 256)),
+        (1200, 600, {"size": 100}, (100, 50)),
+        (600, 1200, {"size": 100}, (50, 100)),
+        (400, 300, {"size": 400}, (400, 300)),
+        (400, 300, {"size": 500}, (400, 300)),
+        (400, 300, {"size": 500, "enlarge": True}, (500, 375)),
+        (400, 300, {"size": 200, "enlarge": True}, (200, 150)),
+        (400, 300, {"size": None}, (400, 300)),
+        (400, 300, {"size": None, "enlarge": True}, (400, 300)),
+    ],
+)
+def test_size_is_the_longer_side_and_enlarges_only_when_asked(
+    width, height, options, expected, file_format
+):
     data = encoded(Image.new("RGB", (width, height), (255, 51, 0)), file_format)
     tensor = load_image(data, **options)
     assert tensor.shape[:1:-1] == expected
@@ -141,9 +167,18 @@ STORED = {  # EXIF 2.3, tag 0x112: where row 0 and column 0 of the stored pictur
 
 
 @pytest.mark.survives("a picture turned or mirrored by its EXIF orientation")
-@pytest.mark.parametrize("source", [bytes, lambda data: Image.open(io.BytesIO(data))], ids=["bytes", "PIL"])
-@pytest.mark.parametrize(("file_format", "options"), [
-    ("JPEG", {"quality": 100, "subsampling": 0}), ("PNG", {}), ("TIFF", {}), ("WEBP", {"lossless": True})])
+@pytest.mark.parametrize(
+    "source", [bytes, lambda data: Image.open(io.BytesIO(data))], ids=["bytes", "PIL"]
+)
+@pytest.mark.parametrize(
+    ("file_format", "options"),
+    [
+        ("JPEG", {"quality": 100, "subsampling": 0}),
+        ("PNG", {}),
+        ("TIFF", {}),
+        ("WEBP", {"lossless": True}),
+    ],
+)
 @pytest.mark.parametrize("orientation", STORED)
 def test_a_picture_is_turned_upright(pixels, orientation, file_format, options, source):
     exif = Image.Exif()
@@ -157,18 +192,40 @@ PALETTE = halves(0, 1, "P")
 PALETTE.putpalette([10, 20, 30, 102, 102, 102])
 
 
-@pytest.mark.parametrize("source", [
-    encoded(halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA")),
-    encoded(halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA"), "WEBP", lossless=True),
-    encoded(halves((0, 0), (102, 255), "LA")),
-    halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA").convert("PA"),
-    encoded(PALETTE, transparency=0),
-    encoded(PALETTE, transparency=b"\x00\xff"),
-    encoded(PALETTE, "GIF", transparency=0),
-    encoded(halves((9, 8, 7), (102, 102, 102), "RGB"), transparency=(9, 8, 7)),
-    encoded(halves(9, 102, "L"), transparency=9),
-    png(40, 40, 16, 0, (b"\0" + struct.pack(">40H", *[9] * 20, *[26214] * 20)) * 40, (b"tRNS", struct.pack(">H", 9))),
-], ids=["RGBA", "WebP", "LA", "PA", "P", "P with alphas", "GIF", "RGB tRNS", "L tRNS", "I;16 tRNS"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        encoded(halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA")),
+        encoded(halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA"), "WEBP", lossless=True),
+        encoded(halves((0, 0), (102, 255), "LA")),
+        halves((0, 0, 0, 0), (102, 102, 102, 255), "RGBA").convert("PA"),
+        encoded(PALETTE, transparency=0),
+        encoded(PALETTE, transparency=b"\x00\xff"),
+        encoded(PALETTE, "GIF", transparency=0),
+        encoded(halves((9, 8, 7), (102, 102, 102), "RGB"), transparency=(9, 8, 7)),
+        encoded(halves(9, 102, "L"), transparency=9),
+        png(
+            40,
+            40,
+            16,
+            0,
+            (b"\0" + struct.pack(">40H", *[9] * 20, *[26214] * 20)) * 40,
+            (b"tRNS", struct.pack(">H", 9)),
+        ),
+    ],
+    ids=[
+        "RGBA",
+        "WebP",
+        "LA",
+        "PA",
+        "P",
+        "P with alphas",
+        "GIF",
+        "RGB tRNS",
+        "L tRNS",
+        "I;16 tRNS",
+    ],
+)
 def test_transparent_parts_show_white(source):
     tensor = load_image(source)
     assert at(tensor, 10) == [1, 1, 1]
@@ -181,28 +238,43 @@ def test_half_transparent_parts_mix_with_white(alpha):
     assert at(tensor, 10) == pytest.approx([1, 1 - alpha / 255, 1 - 0.8 * alpha / 255], abs=STEP)
 
 
-@pytest.mark.parametrize(("mode", "left", "right", "expected", "file_format"), [
-    ("L", 0, 102, (0, 0.4), "PNG"),
-    ("1", 0, 1, (0, 1), "PNG"),
-    ("1", 0, 1, (0, 1), "TIFF"),
-    ("I;16", 13107, 65535, (0.2, 1), "PNG"),
-    ("I;16", 13107, 65535, (0.2, 1), "TIFF"),
-    ("I", 13107, 65535, (0.2, 1), "TIFF"),
-    ("F", 0.2, 1.0, (0.2, 1), "TIFF"),
-    ("F", 51.0, 255.0, (0.2, 1), "TIFF"),
-    ("F", float("nan"), 1.0, (0, 1), "TIFF"),
-])
+@pytest.mark.parametrize(
+    ("mode", "left", "right", "expected", "file_format"),
+    [
+        ("L", 0, 102, (0, 0.4), "PNG"),
+        ("1", 0, 1, (0, 1), "PNG"),
+        ("1", 0, 1, (0, 1), "TIFF"),
+        ("I;16", 13107, 65535, (0.2, 1), "PNG"),
+        ("I;16", 13107, 65535, (0.2, 1), "TIFF"),
+        ("I", 13107, 65535, (0.2, 1), "TIFF"),
+        ("F", 0.2, 1.0, (0.2, 1), "TIFF"),
+        ("F", 51.0, 255.0, (0.2, 1), "TIFF"),
+        ("F", float("nan"), 1.0, (0, 1), "TIFF"),
+    ],
+)
 def test_grey_of_any_depth_becomes_three_equal_channels(mode, left, right, expected, file_format):
     data = encoded(halves(left, right, mode), file_format)
     assert Image.open(io.BytesIO(data)).mode.startswith(mode[0])
     tensor = load_image(data)
-    assert [*at(tensor, 10), *at(tensor, 30)] == pytest.approx([expected[0]] * 3 + [expected[1]] * 3, abs=STEP)
+    assert [*at(tensor, 10), *at(tensor, 30)] == pytest.approx(
+        [expected[0]] * 3 + [expected[1]] * 3, abs=STEP
+    )
 
 
-@pytest.mark.parametrize(("mode", "file_format", "options"), [
-    ("P", "PNG", {}), ("P", "GIF", {}), ("CMYK", "JPEG", {"quality": 100}), ("CMYK", "TIFF", {}), ("YCbCr", "JPEG", {})])
+@pytest.mark.parametrize(
+    ("mode", "file_format", "options"),
+    [
+        ("P", "PNG", {}),
+        ("P", "GIF", {}),
+        ("CMYK", "JPEG", {"quality": 100}),
+        ("CMYK", "TIFF", {}),
+        ("YCbCr", "JPEG", {}),
+    ],
+)
 def test_colours_survive_other_modes(mode, file_format, options):
-    tensor = load_image(encoded(halves((255, 0, 0), (0, 0, 255), "RGB").convert(mode), file_format, **options))
+    tensor = load_image(
+        encoded(halves((255, 0, 0), (0, 0, 255), "RGB").convert(mode), file_format, **options)
+    )
     assert [*at(tensor, 10), *at(tensor, 30)] == pytest.approx([1, 0, 0, 0, 0, 1], abs=0.02)
 
 
@@ -215,18 +287,26 @@ def test_an_animation_shows_its_first_frame(file_format):
     assert at(load_image(data), 10) == pytest.approx([1, 0, 0], abs=0.02)
 
 
-@pytest.mark.parametrize(("mode", "file_format"), [("RGB", "PNG"), ("RGB", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")])
+@pytest.mark.parametrize(
+    ("mode", "file_format"), [("RGB", "PNG"), ("RGB", "JPEG"), ("RGBA", "PNG"), ("P", "PNG")]
+)
 def test_an_icc_profile_is_converted_to_srgb(mode, file_format):
     """In a space whose red and blue have changed places, red is blue."""
     srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     swapped = srgb.replace(b"rXYZ", b"????").replace(b"bXYZ", b"rXYZ").replace(b"????", b"bXYZ")
     red = Image.new("RGB", (40, 40), "red").convert(mode)
-    assert at(load_image(encoded(red, file_format, icc_profile=srgb)), 10) == pytest.approx([1, 0, 0], abs=0.02)
-    assert at(load_image(encoded(red, file_format, icc_profile=swapped)), 10) == pytest.approx([0, 0, 1], abs=0.02)
+    assert at(load_image(encoded(red, file_format, icc_profile=srgb)), 10) == pytest.approx(
+        [1, 0, 0], abs=0.02
+    )
+    assert at(load_image(encoded(red, file_format, icc_profile=swapped)), 10) == pytest.approx(
+        [0, 0, 1], abs=0.02
+    )
 
 
 @pytest.mark.survives("a file that is no picture, or an odd one")
-@pytest.mark.parametrize("profile", [b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()])
+@pytest.mark.parametrize(
+    "profile", [b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()]
+)
 def test_a_profile_that_does_not_fit_is_ignored(picture, pixels, profile):
     assert torch.equal(load_image(encoded(picture, icc_profile=profile)), tensor_of(pixels))
 

@@ -13,7 +13,8 @@ import pytest
 import torch
 from PIL import Image, ImageFile
 
-from stlib.images import ImageError, load_image
+from stlib.errors import ImageError
+from stlib.images import load_image
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs devices and pipes")
 PIXELS = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)
@@ -55,7 +56,10 @@ def test_an_image_error_is_a_value_error():
 
 
 def test_no_such_file(folder):
-    assert refusal("no/cat.png") == f"there is no file no/cat.png (looked in {folder}). Check the spelling and the folder."
+    assert (
+        refusal("no/cat.png")
+        == f"there is no file no/cat.png (looked in {folder}). Check the spelling and the folder."
+    )
 
 
 def test_a_folder(folder):
@@ -73,16 +77,26 @@ def test_empty_bytes():
 
 
 @pytest.mark.survives("a file that is no picture, or an odd one")
-@pytest.mark.parametrize("data", [b"x", b"<!DOCTYPE html>", "Schloß".encode(), bytes(5000), b"PK\x03\x04" + bytes(99)])
+@pytest.mark.parametrize(
+    "data", [b"x", b"<!DOCTYPE html>", "Schloß".encode(), bytes(5000), b"PK\x03\x04" + bytes(99)]
+)
 def test_not_a_picture(folder, data):
     (folder / "notes.png").write_bytes(data)
-    assert refusal(folder / "notes.png") == ("notes.png is not a picture in a format that Pillow knows. "
-                                             "Open it in an image viewer and export it as PNG or JPEG.")
+    assert refusal(folder / "notes.png") == (
+        "notes.png is not a picture in a format that Pillow knows. "
+        "Open it in an image viewer and export it as PNG or JPEG."
+    )
 
 
-@pytest.mark.parametrize("address", ["http://example.org/a/cat.png", "HTTPS://example.org/cat.png", "ftp://example.org/cat"])
+@pytest.mark.parametrize(
+    "address",
+    ["http://example.org/a/cat.png", "HTTPS://example.org/cat.png", "ftp://example.org/cat"],
+)
 def test_a_web_address_is_shown_as_it_was_given(address):
-    assert refusal(address) == f"{address} is a web address: download the picture and give the path of the file."
+    assert (
+        refusal(address)
+        == f"{address} is a web address: download the picture and give the path of the file."
+    )
 
 
 @posix
@@ -90,11 +104,20 @@ def test_a_web_address_is_shown_as_it_was_given(address):
 def test_a_device_or_pipe_is_not_opened(path, folder):
     """Reading /dev/zero or a pipe that nobody writes to would never end."""
     os.mkfifo(folder / "pipe")
-    assert refusal(path) == f"{path} is not a regular file but a device or a pipe: give the path of a picture."
+    assert (
+        refusal(path)
+        == f"{path} is not a regular file but a device or a pipe: give the path of a picture."
+    )
 
 
-@pytest.mark.parametrize(("name", "shown"), [
-    ("cat\0.png", r"'cat\x00.png'"), ("c" * 5000 + ".png", f"'{'c' * 100}…'"), ("picture.png/cat.png", "'picture.png/cat.png'")])
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("cat\0.png", r"'cat\x00.png'"),
+        ("c" * 5000 + ".png", f"'{'c' * 100}…'"),
+        ("picture.png/cat.png", "'picture.png/cat.png'"),
+    ],
+)
 def test_a_name_that_no_file_can_have(name, shown):
     message = refusal(name)
     assert message.startswith(f"{shown} cannot be read: ")
@@ -108,14 +131,19 @@ def test_a_file_that_may_not_be_read(monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("pathlib.Path.open", denied)
-    assert refusal("picture.png") == ("picture.png may not be read: change its permissions "
-                                      "or copy it to a folder of yours.")
+    assert refusal("picture.png") == (
+        "picture.png may not be read: change its permissions or copy it to a folder of yours."
+    )
 
 
-@pytest.mark.parametrize("source", [None, 7, ["picture.png"], torch.zeros(1, 3, 40, 40), np.zeros((40, 40, 3))])
+@pytest.mark.parametrize(
+    "source", [None, 7, ["picture.png"], torch.zeros(1, 3, 40, 40), np.zeros((40, 40, 3))]
+)
 def test_a_wrong_type_is_named(source):
-    assert refusal(source) == ("a picture comes from a path, bytes, a file object or a PIL image, "
-                               f"not from a {type(source).__name__}.")
+    assert refusal(source) == (
+        "a picture comes from a path, bytes, a file object or a PIL image, "
+        f"not from a {type(source).__name__}."
+    )
 
 
 @pytest.mark.survives("a path or file object that leads to no picture file")
@@ -138,7 +166,9 @@ def test_a_file_that_is_closed_or_open_for_writing(mode, close):
             file.close()
         message = refusal(file)
     assert message.startswith("picture.png cannot be read (")
-    assert message.endswith("): it may be closed, or open for writing. Open it with open(path, 'rb').")
+    assert message.endswith(
+        "): it may be closed, or open for writing. Open it with open(path, 'rb')."
+    )
 
 
 def test_a_file_object_read_before():
@@ -154,16 +184,25 @@ def test_a_file_object_read_before():
 @pytest.mark.parametrize("share", [0.5, 0.75, 0.9])
 def test_a_truncated_file(folder, file_format, share):
     data = encoded(file_format)
-    data = data[:int(share * len(data))]
+    data = data[: int(share * len(data))]
     (folder / "castle").write_bytes(data)
     shown = f"{len(data)} bytes" if len(data) < 2000 else f"{len(data) / 1000:.0f} kB"
-    assert refusal(folder / "castle") == (f"castle ends after {shown}, in the middle of the picture: "
-                                          "the file is truncated. Copy or download it again.")
+    assert refusal(folder / "castle") == (
+        f"castle ends after {shown}, in the middle of the picture: "
+        "the file is truncated. Copy or download it again."
+    )
 
 
 @pytest.mark.survives("a picture file cut off early")
-@pytest.mark.parametrize(("file_format", "cut"), [
-    *(("PNG", cut) for cut in (4, 8, 15, 20, 35)), *(("JPEG", cut) for cut in (2, 6, 20, 100, 300)), ("GIF", 4), ("GIF", 100)])
+@pytest.mark.parametrize(
+    ("file_format", "cut"),
+    [
+        *(("PNG", cut) for cut in (4, 8, 15, 20, 35)),
+        *(("JPEG", cut) for cut in (2, 6, 20, 100, 300)),
+        ("GIF", 4),
+        ("GIF", 100),
+    ],
+)
 def test_a_header_cut_short_is_damage_and_not_an_unknown_format(folder, file_format, cut):
     (folder / "castle").write_bytes(encoded(file_format)[:cut])
     message = refusal(folder / "castle")
@@ -185,12 +224,18 @@ def test_wherever_a_file_is_cut_half_a_picture_is_never_shown(file_format):
     assert refused >= 0.95 * len(data) // 7
 
 
-@pytest.mark.parametrize(("error", "words"), [
-    (EOFError(), "ends after 5 kB, in the middle of the picture: the file is truncated."),
-    (ValueError("not enough image data"), "ends after 5 kB, in the middle of the picture: the file is truncated."),
-    (RuntimeError("broken stream"), "is damaged and cannot be decoded (broken stream)."),
-    (struct.error(), "is damaged and cannot be decoded (error)."),
-])
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (EOFError(), "ends after 5 kB, in the middle of the picture: the file is truncated."),
+        (
+            ValueError("not enough image data"),
+            "ends after 5 kB, in the middle of the picture: the file is truncated.",
+        ),
+        (RuntimeError("broken stream"), "is damaged and cannot be decoded (broken stream)."),
+        (struct.error(), "is damaged and cannot be decoded (error)."),
+    ],
+)
 def test_whatever_a_decoder_raises_is_told_in_one_of_two_ways(error, words, monkeypatch):
     def load(_):
         raise error
@@ -199,10 +244,17 @@ def test_whatever_a_decoder_raises_is_told_in_one_of_two_ways(error, words, monk
     assert refusal("picture.png") == f"picture.png {words} Copy or download it again."
 
 
-@pytest.mark.parametrize("source", [
-    lambda: Image.open(io.BytesIO(encoded()[:2000])), lambda: Image.open(io.BytesIO(encoded("JPEG")[:1000]))])
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda: Image.open(io.BytesIO(encoded()[:2000])),
+        lambda: Image.open(io.BytesIO(encoded("JPEG")[:1000])),
+    ],
+)
 def test_a_pil_image_whose_file_is_truncated(source):
-    assert refusal(source()).startswith("the PIL image is damaged and cannot be decoded (image file is truncated")
+    assert refusal(source()).startswith(
+        "the PIL image is damaged and cannot be decoded (image file is truncated"
+    )
 
 
 def test_a_pil_image_that_was_closed():
@@ -214,13 +266,16 @@ def test_a_pil_image_that_was_closed():
 
 @pytest.mark.survives("a small file that unfolds to an enormous picture")
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
-@pytest.mark.parametrize(("source", "shown"), [
-    (lambda: claiming(10_001, 10_000), "is 10001 × 10000 pixels"),
-    (lambda: claiming(100_000_001, 1), "is 100000001 × 1 pixels"),
-    (lambda: Image.open(io.BytesIO(claiming(10_001, 10_000))), "is 10001 × 10000 pixels"),
-    (lambda: claiming(30_000, 30_000), "claims to have an enormous number of pixels"),
-    (lambda: claiming(2**31 - 1, 2**31 - 1), "claims to have an enormous number of pixels"),
-])
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        (lambda: claiming(10_001, 10_000), "is 10001 × 10000 pixels"),
+        (lambda: claiming(100_000_001, 1), "is 100000001 × 1 pixels"),
+        (lambda: Image.open(io.BytesIO(claiming(10_001, 10_000))), "is 10001 × 10000 pixels"),
+        (lambda: claiming(30_000, 30_000), "claims to have an enormous number of pixels"),
+        (lambda: claiming(2**31 - 1, 2**31 - 1), "claims to have an enormous number of pixels"),
+    ],
+)
 def test_a_decompression_bomb_is_not_decoded(source, shown, monkeypatch):
     decoded = []
     monkeypatch.setattr(ImageFile.ImageFile, "load", decoded.append)
@@ -228,7 +283,10 @@ def test_a_decompression_bomb_is_not_decoded(source, shown, monkeypatch):
     message = refusal(source())
     assert time.perf_counter() - start < 1
     assert decoded == []
-    assert f"{shown}, more than the 100 million that stlib opens: it may be a decompression bomb." in message
+    assert (
+        f"{shown}, more than the 100 million that stlib opens: it may be a decompression bomb."
+        in message
+    )
     assert message.endswith("shrink it in an image editor first.")
 
 
@@ -236,18 +294,24 @@ def test_a_decompression_bomb_is_not_decoded(source, shown, monkeypatch):
 @pytest.mark.parametrize("enlarge", [False, True])
 def test_a_side_under_32_pixels(size, enlarge, folder):
     (folder / "thin.png").write_bytes(encoded(size=size))
-    assert refusal("thin.png", enlarge=enlarge) == (f"thin.png is {size[0]} × {size[1]} pixels: "
-                                                    "each side must have at least 32. Use a larger picture.")
+    assert refusal("thin.png", enlarge=enlarge) == (
+        f"thin.png is {size[0]} × {size[1]} pixels: "
+        "each side must have at least 32. Use a larger picture."
+    )
 
 
 def test_sides_of_32_pixels_are_enough():
     assert load_image(encoded(size=(32, 32)), 32).shape == (1, 3, 32, 32)
 
 
-@pytest.mark.parametrize(("size", "advised"), [((400, 40), 320), ((33, 330), 320), ((1000, 301), 107)])
+@pytest.mark.parametrize(
+    ("size", "advised"), [((400, 40), 320), ((33, 330), 320), ((1000, 301), 107)]
+)
 def test_a_side_under_32_pixels_after_scaling_down(size, advised):
     """The size that the message advises is one that works."""
     left = round(min(size) * 100 / max(size))
-    assert refusal(encoded(size=size), 100) == (f"the bytes object at size=100 would be only {left} pixels on its shorter side: "
-                                                f"ask for size={advised} or more, or crop it.")
+    assert refusal(encoded(size=size), 100) == (
+        f"the bytes object at size=100 would be only {left} pixels on its shorter side: "
+        f"ask for size={advised} or more, or crop it."
+    )
     assert min(load_image(encoded(size=size), advised).shape[2:]) == 32

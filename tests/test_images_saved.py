@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 from torch.testing import assert_close
 
-from stlib.images import ImageError, check_output_path, load_image, save_image, to_pil
+from stlib.errors import ImageError
+from stlib.images import check_output_path, load_image, save_image, to_pil
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and symbolic links")
 OLD = b"the old file, byte for byte"
@@ -43,8 +44,18 @@ def test_png_is_exact_to_rounding(painting, tmp_path):
     assert_close(saved, painting, atol=0.5001 / 255, rtol=0)
 
 
-@pytest.mark.parametrize(("suffix", "file_format"), [
-    (".png", "PNG"), (".PNG", "PNG"), (".jpg", "JPEG"), (".jpeg", "JPEG"), (".webp", "WEBP"), (".tif", "TIFF"), (".bmp", "BMP")])
+@pytest.mark.parametrize(
+    ("suffix", "file_format"),
+    [
+        (".png", "PNG"),
+        (".PNG", "PNG"),
+        (".jpg", "JPEG"),
+        (".jpeg", "JPEG"),
+        (".webp", "WEBP"),
+        (".tif", "TIFF"),
+        (".bmp", "BMP"),
+    ],
+)
 @pytest.mark.parametrize("as_path", [str, Path])
 def test_the_suffix_names_the_format(tmp_path, suffix, file_format, as_path):
     path = as_path(tmp_path / f"my 画 picture{suffix}")
@@ -56,7 +67,10 @@ def test_the_suffix_names_the_format(tmp_path, suffix, file_format, as_path):
 
 @pytest.mark.parametrize("suffix", [".jpg", ".webp"])
 def test_a_higher_quality_takes_more_bytes(painting, tmp_path, suffix):
-    sizes = [save_image(painting, tmp_path / f"{quality}{suffix}", quality).stat().st_size for quality in (10, 50, 95)]
+    sizes = [
+        save_image(painting, tmp_path / f"{quality}{suffix}", quality).stat().st_size
+        for quality in (10, 50, 95)
+    ]
     assert sizes == sorted(set(sizes))
 
 
@@ -73,7 +87,10 @@ def test_a_pil_image_from_a_compressed_tiff_is_saved_as_tiff(painting, tmp_path)
     assert torch.equal(load_image(tmp_path / "new.tif"), load_image(tmp_path / "old.tif"))
 
 
-@pytest.mark.parametrize(("value", "level"), [(-3e9, 0), (-0.001, 0), (0, 0), (0.2, 51), (1, 255), (1.001, 255), (3e9, 255)])
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [(-3e9, 0), (-0.001, 0), (0, 0), (0.2, 51), (1, 255), (1.001, 255), (3e9, 255)],
+)
 def test_values_outside_0_to_1_are_clamped(value, level):
     assert to_pil(torch.full((1, 3, 4, 5), value)).getpixel((0, 0)) == (level,) * 3
 
@@ -86,7 +103,9 @@ def test_to_pil_keeps_rows_columns_and_channels():
     assert to_pil(image).tobytes() == to_pil(image[None]).tobytes()
 
 
-@pytest.mark.parametrize("change", [torch.Tensor.double, torch.Tensor.requires_grad_, lambda t: t.mT.contiguous().mT])
+@pytest.mark.parametrize(
+    "change", [torch.Tensor.double, torch.Tensor.requires_grad_, lambda t: t.mT.contiguous().mT]
+)
 def test_to_pil_takes_any_float_tensor_and_leaves_it_alone(painting, change):
     expected = to_pil(painting).tobytes()
     changed = change(painting * 2 - 0.5)
@@ -96,8 +115,12 @@ def test_to_pil_takes_any_float_tensor_and_leaves_it_alone(painting, change):
     assert to_pil(change(painting)).tobytes() == expected
 
 
-@pytest.mark.parametrize("write", [to_pil, lambda image: save_image(image, "new.png")], ids=["to_pil", "save_image"])
-@pytest.mark.parametrize("shape", [(2, 3, 4, 5), (1, 1, 4, 5), (1, 4, 4, 5), (4, 5, 3), (4, 5), (1, 1, 3, 4, 5), ()])
+@pytest.mark.parametrize(
+    "write", [to_pil, lambda image: save_image(image, "new.png")], ids=["to_pil", "save_image"]
+)
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 4, 5), (1, 1, 4, 5), (1, 4, 4, 5), (4, 5, 3), (4, 5), (1, 1, 3, 4, 5), ()]
+)
 def test_another_shape_is_refused(out, shape, write):
     with pytest.raises(ValueError, match=r"\[1, 3, H, W\] or \[3, H, W\]") as caught:
         write(torch.zeros(shape))
@@ -114,17 +137,28 @@ def test_values_that_are_not_finite_are_refused(painting, out, value):
 
 
 BREAKS = {
-    "encoding": ("PIL.Image.Image.save", lambda error: lambda self, file, **_: [file.write(b"half"), error()]),
+    "encoding": (
+        "PIL.Image.Image.save",
+        lambda error: lambda self, file, **_: [file.write(b"half"), error()],
+    ),
     "flushing to disk": ("os.fsync", lambda error: lambda _: error()),
     "replacing": ("os.replace", lambda error: lambda *_: error()),
 }
 
 
-@pytest.mark.parametrize(("error", "told"), [
-    (OSError(28, "No space left on device"), ImageError), (KeyboardInterrupt(), KeyboardInterrupt), (MemoryError(), MemoryError)])
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(28, "No space left on device"), ImageError),
+        (KeyboardInterrupt(), KeyboardInterrupt),
+        (MemoryError(), MemoryError),
+    ],
+)
 @pytest.mark.parametrize("step", BREAKS)
 @pytest.mark.parametrize("name", ["out.png", "new.png"])
-def test_whatever_breaks_the_old_file_stays_whole_and_nothing_is_left_over(painting, out, monkeypatch, step, error, told, name):
+def test_whatever_breaks_the_old_file_stays_whole_and_nothing_is_left_over(
+    painting, out, monkeypatch, step, error, told, name
+):
     def fail():
         during.extend(contents(out.parent))
         raise error
@@ -135,18 +169,26 @@ def test_whatever_breaks_the_old_file_stays_whole_and_nothing_is_left_over(paint
     with pytest.raises(told) as caught:
         save_image(painting, name)
     monkeypatch.undo()
-    assert [entry.endswith(".part") for entry in during] == ([False] if step == "encoding" else [True, False])
+    assert [entry.endswith(".part") for entry in during] == (
+        [False] if step == "encoding" else [True, False]
+    )
     assert out.read_bytes() == OLD
     assert contents(out.parent) == ["out.png"]
     if told is ImageError:
-        assert str(caught.value) == f"{name} could not be saved: [Errno 28] No space left on device."
+        assert (
+            str(caught.value) == f"{name} could not be saved: [Errno 28] No space left on device."
+        )
 
 
 def test_the_picture_is_on_the_disk_before_it_takes_the_old_ones_place(painting, out, monkeypatch):
     steps = []
     fsync, replace = os.fsync, os.replace
-    monkeypatch.setattr("os.fsync", lambda number: [steps.append(os.fstat(number).st_size), fsync(number)])
-    monkeypatch.setattr("os.replace", lambda part, target: [steps.append(out.read_bytes()), replace(part, target)])
+    monkeypatch.setattr(
+        "os.fsync", lambda number: [steps.append(os.fstat(number).st_size), fsync(number)]
+    )
+    monkeypatch.setattr(
+        "os.replace", lambda part, target: [steps.append(out.read_bytes()), replace(part, target)]
+    )
     save_image(painting, out)
     assert steps == [out.stat().st_size, OLD]
     assert contents(out.parent) == ["out.png"]
@@ -167,9 +209,13 @@ UNWRITABLE = [
 ]
 
 
-@pytest.mark.parametrize("check", [check_output_path, lambda path: save_image(object(), path)], ids=["check", "save"])
+@pytest.mark.parametrize(
+    "check", [check_output_path, lambda path: save_image(object(), path)], ids=["check", "save"]
+)
 @pytest.mark.parametrize(("name", "words"), UNWRITABLE)
-def test_a_path_that_cannot_be_written_is_refused_before_the_picture_is_looked_at(out, name, words, check):
+def test_a_path_that_cannot_be_written_is_refused_before_the_picture_is_looked_at(
+    out, name, words, check
+):
     (out.parent / "folder.png").mkdir()
     with pytest.raises(ImageError) as caught:
         check(name)
@@ -191,13 +237,18 @@ def test_every_suffix_that_is_accepted_can_be_written(tmp_path):
             continue
     for path in accepted:
         save_image(torch.zeros(1, 3, 32, 32), path)
-    assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".bmp", ".gif"} <= {path.suffix for path in accepted}
+    assert {".png", ".jpg", ".jpeg", ".webp", ".tif", ".bmp", ".gif"} <= {
+        path.suffix for path in accepted
+    }
     assert contents(tmp_path) == sorted(path.name for path in accepted)
 
 
 def test_a_folder_that_may_not_be_written_to_is_refused(out, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: (Path(path), mode) != (out.parent, os.W_OK))
-    with pytest.raises(ImageError, match=r"out\.png cannot be saved: the folder .* may not be written to. Choose another one\."):
+    with pytest.raises(
+        ImageError,
+        match=r"out\.png cannot be saved: the folder .* may not be written to. Choose another one\.",
+    ):
         save_image(object(), "out.png")
 
 

@@ -8,10 +8,16 @@ import pytest
 import torch
 
 from stlib import VGG, load_weights, sample
-from stlib.keras_example import keras, keras_vgg19
+from stlib.course.keras_example import keras, keras_vgg19
 
-LAYERS = {"block1_conv1": "relu1_1", "block2_conv1": "relu2_1", "block3_conv1": "relu3_1", "block4_conv1": "relu4_1",
-          "block5_conv1": "relu5_1", "block5_conv2": "relu5_2"}
+LAYERS = {
+    "block1_conv1": "relu1_1",
+    "block2_conv1": "relu2_1",
+    "block3_conv1": "relu3_1",
+    "block4_conv1": "relu4_1",
+    "block5_conv1": "relu5_1",
+    "block5_conv2": "relu5_2",
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,9 @@ def test_features_are_those_of_stlib(model, trained):
     extractor = keras.Model(model.inputs, {name: model.get_layer(name).output for name in LAYERS})
     found, wanted = extractor(keras_picture(picture)), trained.features(picture, LAYERS.values())
     for theirs, ours in LAYERS.items():
-        difference = (found[theirs].permute(0, 3, 1, 2) - wanted[ours]).abs().max() / wanted[ours].abs().max()
+        difference = (found[theirs].permute(0, 3, 1, 2) - wanted[ours]).abs().max() / wanted[
+            ours
+        ].abs().max()
         assert difference < 2e-5, theirs
 
 
@@ -81,12 +89,24 @@ def test_the_home_folder_is_left_alone(tmp_path):
     home, temporary = tmp_path / "home", tmp_path / "temporary"
     home.mkdir()
     temporary.mkdir()
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KERAS")}
-    code = "from stlib.keras_example import keras, keras_vgg19; keras_vgg19(); print(keras.backend.backend())"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, check=True,
-                          env={**environment, "HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)})
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("KERAS")
+    }
+    code = "from stlib.course.keras_example import keras, keras_vgg19; keras_vgg19(); print(keras.backend.backend())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=True,
+        env={**environment, "HOME": str(home), "USERPROFILE": str(home), "TMPDIR": str(temporary)},
+    )
     assert done.stdout == "torch\n"
-    made = {str(path.relative_to(home)) for path in home.rglob("*") if path.is_file() and "matplotlib" not in path.parts}
+    made = {
+        str(path.relative_to(home))
+        for path in home.rglob("*")
+        if path.is_file() and "matplotlib" not in path.parts
+    }
     assert not made, "nothing but the font list of matplotlib, which Keras imports"
     assert not list(home.rglob("*keras*"))
     assert not list(temporary.glob("keras-*")), "the temporary home is thrown away at the end"
@@ -94,12 +114,20 @@ def test_the_home_folder_is_left_alone(tmp_path):
 
 def test_import_stlib_does_not_import_keras():
     code = "import sys, stlib; print('keras' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True
+    )
     assert done.stdout == "False\n"
 
 
 def test_layer_names_match_those_of_vgg(model):
     """block4_conv2 is relu4_2: in Keras the ReLU belongs to the convolution."""
-    names = {layer.name.replace("block", "relu").replace("_conv", "_") for layer in model.layers if "conv" in layer.name}
+    names = {
+        layer.name.replace("block", "relu").replace("_conv", "_")
+        for layer in model.layers
+        if "conv" in layer.name
+    }
     assert names <= set(VGG(weights="random", normalized=False, device="cpu").names)
-    assert all(layer.activation.__name__ == "relu" for layer in model.layers if "conv" in layer.name)
+    assert all(
+        layer.activation.__name__ == "relu" for layer in model.layers if "conv" in layer.name
+    )

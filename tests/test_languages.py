@@ -11,9 +11,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "README.zh-CN.md"))
-BETWEEN_LANGUAGES = {"README.md", "README.zh-CN.md", "GLOSSARY.zh-CN.md"}  # links that only one of the languages has
+BETWEEN_LANGUAGES = {
+    "README.md",
+    "README.zh-CN.md",
+    "GLOSSARY.zh-CN.md",
+}  # links that only one of the languages has
 
-CODE = re.compile(r"^```.*?^```$|(?<=\n\n)(?: {4}[^\n]*\n)+", re.MULTILINE | re.DOTALL)  # fenced, or indented below an empty line
+CODE = re.compile(
+    r"^```.*?^```$|(?<=\n\n)(?: {4}[^\n]*\n)+", re.MULTILINE | re.DOTALL
+)  # fenced, or indented below an empty line
 SPAN = re.compile(r"`[^`\n]+`")
 HAN = re.compile(r"[\u4e00-\u9fff]")
 
@@ -49,7 +55,14 @@ def sections(text: str) -> list[Section]:
     for part in re.split(r"^(?=#+ )", prose, flags=re.MULTILINE)[1:]:
         marks, title = re.match(r"(#+) (.*)", part).groups()
         numbers = [int(number) for number in re.findall(r"\0(\d+)\0", part)]
-        found.append(Section(len(marks), title, re.sub(r"\0\d+\0", "", part), [code[number] for number in numbers]))
+        found.append(
+            Section(
+                len(marks),
+                title,
+                re.sub(r"\0\d+\0", "", part),
+                [code[number] for number in numbers],
+            )
+        )
     return found
 
 
@@ -87,11 +100,16 @@ def test_no_section_is_missing():
 
 def test_the_code_is_the_same_but_for_its_comments(pair):
     english, chinese = pair
-    assert [without_comments(code) for code in english.code] == [without_comments(code) for code in chinese.code], english.title
+    assert [without_comments(code) for code in english.code] == [
+        without_comments(code) for code in chinese.code
+    ], english.title
 
 
 def test_the_same_lines_of_code_have_comments(pair):
-    english, chinese = ([line.count(" # ") for code in section.code for line in code.splitlines()] for section in pair)
+    english, chinese = (
+        [line.count(" # ") for code in section.code for line in code.splitlines()]
+        for section in pair
+    )
     assert english == chinese, pair[0].title
 
 
@@ -103,7 +121,9 @@ def test_the_links_lead_to_the_same_places(pair):
 def test_the_links_of_the_chinese_files_lead_somewhere():
     for name in ("README.zh-CN.md", "GLOSSARY.zh-CN.md"):
         for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text("utf-8")):
-            assert target.startswith("https://") or (ROOT / target.partition("#")[0]).is_file(), f"{name}: {target}"
+            assert target.startswith("https://") or (ROOT / target.partition("#")[0]).is_file(), (
+                f"{name}: {target}"
+            )
 
 
 def test_the_tables_have_the_same_shape_and_numbers(pair):
@@ -121,13 +141,17 @@ def test_the_numbers_are_the_same(pair):
 
 def test_the_same_code_is_named_in_the_text(pair):
     english, chinese = pair
-    assert Counter(SPAN.findall(english.prose)) == Counter(SPAN.findall(chinese.prose)), english.title
+    assert Counter(SPAN.findall(english.prose)) == Counter(SPAN.findall(chinese.prose)), (
+        english.title
+    )
 
 
 def test_what_is_folded_and_listed_is_the_same(pair):
     english, chinese = pair
     for mark in (r"<details>", r"</details>", r"<summary>", r"^- ", r"^\d+\. ", r"!\["):
-        count = [len(re.findall(mark, section.prose, re.MULTILINE)) for section in (english, chinese)]
+        count = [
+            len(re.findall(mark, section.prose, re.MULTILINE)) for section in (english, chinese)
+        ]
         assert count[0] == count[1], f"{english.title}: {mark}"
 
 
@@ -145,17 +169,33 @@ def test_a_picture_has_a_chinese_text_equivalent():
 
 
 def glossary_rows(text: str) -> list[tuple[str, ...]]:
-    rows = [tuple(cell.strip() for cell in line.strip("|\n").split("|")) for line in text.splitlines() if line.startswith("| ")]
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|\n").split("|"))
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
     return rows[1:]
 
 
 def test_the_glossaries_have_the_same_terms():
-    (glossary,) = [source for cell in json.loads((ROOT / "notebooks/00_start_here.ipynb").read_text("utf-8"))["cells"]
-                   if (source := "".join(cell["source"])).startswith("## Glossary")]
+    (glossary,) = [
+        source
+        for cell in json.loads((ROOT / "notebooks/00_start_here.ipynb").read_text("utf-8"))["cells"]
+        if (source := "".join(cell["source"])).startswith("## Glossary")
+    ]
     assert "](../GLOSSARY.zh-CN.md)" in glossary
-    english, chinese = glossary_rows(glossary), glossary_rows((ROOT / "GLOSSARY.zh-CN.md").read_text("utf-8"))
+    english, chinese = (
+        glossary_rows(glossary),
+        glossary_rows((ROOT / "GLOSSARY.zh-CN.md").read_text("utf-8")),
+    )
     assert len(english) >= 75
-    for (term, translated, _), row in itertools.zip_longest(english, chinese, fillvalue=("", "", "")):
-        assert row[:2] == (translated, term), f"GLOSSARY.zh-CN.md has {row[:2]} where chapter 00 has {term!r}, {translated!r}"
+    for (term, translated, _), row in itertools.zip_longest(
+        english, chinese, fillvalue=("", "", "")
+    ):
+        assert row[:2] == (translated, term), (
+            f"GLOSSARY.zh-CN.md has {row[:2]} where chapter 00 has {term!r}, {translated!r}"
+        )
         assert HAN.search(row[0]) and HAN.search(row[2]), term
-    assert [term for term, *_ in english] == sorted((term for term, *_ in english), key=str.casefold)
+    assert [term for term, *_ in english] == sorted(
+        (term for term, *_ in english), key=str.casefold
+    )

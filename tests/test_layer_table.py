@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from stlib import VGG, winograd
-from stlib.vgg import layer_names, layer_table
+from stlib import VGG
+from stlib._kernels import winograd
+from stlib.layers import layer_names, layer_table
 
 SIZES = [(32, 32), (64, 48), (75, 130)]
 
@@ -21,8 +22,12 @@ def test_shapes_and_memory_are_those_of_the_running_network(random_net, size):
     found = random_net.features(torch.rand(1, 3, *size), random_net.names)
     table = layer_table(random_net.depth, size)
     assert [row.name for row in table] == list(random_net.names)
-    assert {row.name: (1, *row.shape) for row in table} == {name: tuple(f.shape) for name, f in found.items()}
-    assert {row.name: row.activation_bytes for row in table} == {name: f.nbytes for name, f in found.items()}
+    assert {row.name: (1, *row.shape) for row in table} == {
+        name: tuple(f.shape) for name, f in found.items()
+    }
+    assert {row.name: row.activation_bytes for row in table} == {
+        name: f.nbytes for name, f in found.items()
+    }
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -35,10 +40,18 @@ def test_parameters_and_macs_are_those_that_hooks_measure(random_net, size, monk
         return lambda module, inputs: measured.__setitem__(name, -counter.get_total_flops())
 
     def after(name):
-        return lambda module, inputs, output: measured.__setitem__(name, measured[name] + counter.get_total_flops())
+        return lambda module, inputs, output: measured.__setitem__(
+            name, measured[name] + counter.get_total_flops()
+        )
 
-    hooks = [register for name, module in random_net.convolutions.items()
-             for register in (module.register_forward_pre_hook(before(name)), module.register_forward_hook(after(name)))]
+    hooks = [
+        register
+        for name, module in random_net.convolutions.items()
+        for register in (
+            module.register_forward_pre_hook(before(name)),
+            module.register_forward_hook(after(name)),
+        )
+    ]
     try:
         with counter:
             random_net.features(torch.rand(1, 3, *size), [random_net.names[-1]])
@@ -47,9 +60,14 @@ def test_parameters_and_macs_are_those_that_hooks_measure(random_net, size, monk
             hook.remove()
     rows = {row.name: row for row in layer_table(random_net.depth, size)}
     assert {name: 2 * rows[name].macs for name in measured} == measured
-    parameters = {name: sum(p.numel() for p in module.parameters()) for name, module in random_net.convolutions.items()}
+    parameters = {
+        name: sum(p.numel() for p in module.parameters())
+        for name, module in random_net.convolutions.items()
+    }
     assert {name: rows[name].parameters for name in parameters} == parameters
-    assert all(row.macs == row.parameters == 0 for row in rows.values() if not row.name.startswith("conv"))
+    assert all(
+        row.macs == row.parameters == 0 for row in rows.values() if not row.name.startswith("conv")
+    )
 
 
 def seen_rows(net, layer, position, size):
@@ -60,10 +78,15 @@ def seen_rows(net, layer, position, size):
     return int(rows[0]), int(rows[-1])
 
 
-@pytest.mark.parametrize("layer", ["conv1_1", "conv1_2", "pool1", "conv2_1", "conv3_1", "relu3_4", "conv4_2", "conv5_1", "pool5"])
+@pytest.mark.parametrize(
+    "layer",
+    ["conv1_1", "conv1_2", "pool1", "conv2_1", "conv3_1", "relu3_4", "conv4_2", "conv5_1", "pool5"],
+)
 def test_receptive_field_and_stride_are_what_the_gradient_reaches(layer, monkeypatch):
     """Everything a position sees has a gradient, nothing else has; its neighbour sees the same, one stride further."""
-    monkeypatch.setattr(winograd, "pays", lambda convolution, x: False)  # its tiles leave rounding errors beyond the field
+    monkeypatch.setattr(
+        winograd, "pays", lambda convolution, x: False
+    )  # its tiles leave rounding errors beyond the field
     net = VGG(19, weights="random", pooling="average", normalized=False, device="cpu")
     row = {row.name: row for row in layer_table(19, (544, 32))}[layer]
     middle = row.shape[1] // 2
@@ -80,7 +103,18 @@ def test_the_published_numbers():
     up_to = [row.name for row in rows].index("conv5_1") + 1
     assert sum(row.macs for row in rows[:up_to]) == 361_152 * 256**2
     fields = {row.name.removeprefix("conv"): row.receptive_field for row in rows}
-    published = {"1_1": 3, "1_2": 5, "2_1": 10, "2_2": 14, "3_1": 24, "3_4": 48, "4_1": 68, "4_2": 84, "4_4": 116, "5_1": 156}
+    published = {
+        "1_1": 3,
+        "1_2": 5,
+        "2_1": 10,
+        "2_2": 14,
+        "3_1": 24,
+        "3_4": 48,
+        "4_1": 68,
+        "4_2": 84,
+        "4_4": 116,
+        "5_1": 156,
+    }
     assert fields | published == fields
 
 
@@ -92,5 +126,7 @@ def test_a_number_is_the_side_of_a_square():
 def test_bad_input_is_refused():
     with pytest.raises(ValueError, match="there are VGG-16 and VGG-19"):
         layer_table(13)
-    with pytest.raises(ValueError, match=r"48 × 31 pixels is too small for pool5: each side needs at least 32"):
+    with pytest.raises(
+        ValueError, match=r"48 × 31 pixels is too small for pool5: each side needs at least 32"
+    ):
         layer_table(19, (31, 48))

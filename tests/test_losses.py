@@ -15,7 +15,7 @@ from stlib.losses import (
     total_loss,
     total_variation,
 )
-from stlib.weights import WIDTHS
+from stlib.layers import WIDTHS
 
 N, HEIGHT, WIDTH = 6, 4, 5
 M = HEIGHT * WIDTH
@@ -50,6 +50,7 @@ def gradient(loss, features):
 
 # Definitions
 
+
 @pytest.mark.parametrize("shape", [(1, N, HEIGHT, WIDTH), (N, HEIGHT, WIDTH), (N, M)])
 def test_flatten_positions_makes_a_row_of_each_channel(x, shape):
     """F[i, W·r + c] = x[i, r, c], whichever of the three shapes it comes in."""
@@ -77,7 +78,10 @@ def test_style_target_is_gram_over_positions(x):
 
 def test_content_loss_is_the_papers(x, p):
     """eq. 1: ½ Σ (F − P)²; ½ (1 + 4) by hand."""
-    assert_close(content_loss(x, p), 0.5 * sum((a - b) ** 2 for a, b in zip(x.flatten(), p.flatten(), strict=True)))
+    assert_close(
+        content_loss(x, p),
+        0.5 * sum((a - b) ** 2 for a, b in zip(x.flatten(), p.flatten(), strict=True)),
+    )
     assert content_loss(torch.tensor([[1.0, 2.0]]), torch.tensor([[2.0, 0.0]])) == 2.5
 
 
@@ -121,6 +125,7 @@ def test_total_variation_adds_up_the_steps():
 
 # Gradients
 
+
 def test_content_gradient_has_no_mask(x, p):
     """∂L_content/∂F = F − P, also where F < 0."""
     assert_close(gradient(lambda F: content_loss(F, p), x), x - p)
@@ -136,13 +141,18 @@ def test_style_gradient_for_different_sizes(x, random):
     """∂E_l/∂F = (G/M − A/M_a) F / (N² M)."""
     a = random(1, N, 7, 3)
     difference = style_target(x) - style_target(a)
-    assert_close(flatten_positions(gradient(lambda x: E(x, a), x)), difference @ flatten_positions(x) / (N**2 * M))
+    assert_close(
+        flatten_positions(gradient(lambda x: E(x, a), x)),
+        difference @ flatten_positions(x) / (N**2 * M),
+    )
 
 
 def test_the_papers_mask_is_the_relus(x, p):
     """eqs. 2 and 6: 0 where the pre-activation z < 0, the gradient with respect to F = relu(z) elsewhere."""
     for loss in (lambda F: content_loss(F, p), lambda F: E(F, p)):
-        assert_close(gradient(lambda z, loss=loss: loss(z.relu()), x), gradient(loss, x.relu()) * (x > 0))
+        assert_close(
+            gradient(lambda z, loss=loss: loss(z.relu()), x), gradient(loss, x.relu()) * (x > 0)
+        )
 
 
 def test_gram_gradients_agree_with_finite_differences(random):
@@ -155,10 +165,13 @@ def test_gram_gradients_agree_with_finite_differences(random):
 def test_gram_gradient_keeps_the_memory_layout(random):
     """Channels-last features get a gradient of that layout: the convolution below need not copy it."""
     F = random(1, N, HEIGHT, WIDTH).to(memory_format=torch.channels_last)
-    assert gradient(lambda F: gram_matrix(F).sum(), F).is_contiguous(memory_format=torch.channels_last)
+    assert gradient(lambda F: gram_matrix(F).sum(), F).is_contiguous(
+        memory_format=torch.channels_last
+    )
 
 
 # Properties
+
 
 def test_gram_is_symmetric_and_positive_semidefinite(x):
     """G = Gᵀ, λ ≥ 0."""
@@ -170,7 +183,9 @@ def test_gram_is_symmetric_and_positive_semidefinite(x):
 @pytest.mark.parametrize(("channels", "positions"), [(12, 5), (5, 12), (64, 32)])
 def test_gram_has_at_most_the_rank_of_the_smaller_side(random, channels, positions):
     """rank G ≤ min(N, M), reached by random features; relu5_1 at 256 × 256 has N = 512, M = 256: singular."""
-    assert torch.linalg.matrix_rank(gram_matrix(random(channels, positions)), hermitian=True) == min(channels, positions)
+    assert torch.linalg.matrix_rank(
+        gram_matrix(random(channels, positions)), hermitian=True
+    ) == min(channels, positions)
 
 
 def test_gram_forgets_where(x, generator):
@@ -226,7 +241,10 @@ def test_a_loss_against_itself_is_zero_and_positive_otherwise(x, p):
     assert total_variation(x) > 0
 
 
-@pytest.mark.parametrize(("padding", "shift", "agree"), [("circular", 2, True), ("circular", 1, False), ("constant", 2, False)])
+@pytest.mark.parametrize(
+    ("padding", "shift", "agree"),
+    [("circular", 2, True), ("circular", 1, False), ("constant", 2, False)],
+)
 def test_zero_padding_lets_position_into_the_gram(random, padding, shift, agree):
     """A cyclic shift by the stride leaves G as it was with circular padding; zero padding tells border from middle."""
     image, filters = random(1, 3, 8, 8), (random(4, 3, 3, 3), random(5, 4, 3, 3))
@@ -250,7 +268,9 @@ def keras_gram(x):
 
 
 def tensorflow_gram(x):
-    return torch.einsum("bijc,bijd->bcd", x.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)) / (x.shape[2] * x.shape[3])
+    return torch.einsum("bijc,bijd->bcd", x.permute(0, 2, 3, 1), x.permute(0, 2, 3, 1)) / (
+        x.shape[2] * x.shape[3]
+    )
 
 
 def d2l_gram(x):
@@ -259,17 +279,41 @@ def d2l_gram(x):
 
 
 LAYER_LOSSES = {
-    "the paper": (lambda x, a: ((gram_matrix(x) - gram_matrix(a)) ** 2).sum() / (4 * N**2 * M**2), 1),
-    "Gatys' notebook": (lambda x, a: nnf.mse_loss(torch.bmm(x.flatten(2), x.flatten(2).mT) / (HEIGHT * WIDTH),
-                                                  torch.bmm(a.flatten(2), a.flatten(2).mT) / (HEIGHT * WIDTH)), 4),
-    "TensorFlow tutorial": (lambda x, a: ((tensorflow_gram(x) - tensorflow_gram(a)) ** 2).mean(), 4),
-    "PyTorch tutorial": (lambda x, a: nnf.mse_loss(x.view(N, M) @ x.view(N, M).t() / x.numel(),
-                                                   a.view(N, M) @ a.view(N, M).t() / a.numel()), 4 / N**2),
-    "neural-style": (lambda x, a: nnf.mse_loss(x.view(N, -1).mm(x.view(N, -1).t()).div(x.nelement()),
-                                               a.view(N, -1).mm(a.view(N, -1).t()).div(a.nelement())), 4 / N**2),
+    "the paper": (
+        lambda x, a: ((gram_matrix(x) - gram_matrix(a)) ** 2).sum() / (4 * N**2 * M**2),
+        1,
+    ),
+    "Gatys' notebook": (
+        lambda x, a: nnf.mse_loss(
+            torch.bmm(x.flatten(2), x.flatten(2).mT) / (HEIGHT * WIDTH),
+            torch.bmm(a.flatten(2), a.flatten(2).mT) / (HEIGHT * WIDTH),
+        ),
+        4,
+    ),
+    "TensorFlow tutorial": (
+        lambda x, a: ((tensorflow_gram(x) - tensorflow_gram(a)) ** 2).mean(),
+        4,
+    ),
+    "PyTorch tutorial": (
+        lambda x, a: nnf.mse_loss(
+            x.view(N, M) @ x.view(N, M).t() / x.numel(), a.view(N, M) @ a.view(N, M).t() / a.numel()
+        ),
+        4 / N**2,
+    ),
+    "neural-style": (
+        lambda x, a: nnf.mse_loss(
+            x.view(N, -1).mm(x.view(N, -1).t()).div(x.nelement()),
+            a.view(N, -1).mm(a.view(N, -1).t()).div(a.nelement()),
+        ),
+        4 / N**2,
+    ),
     "d2l.ai": (lambda x, a: (d2l_gram(x) - d2l_gram(a)).square().mean(), 4 / N**2),
-    "Keras": (lambda x, a: (keras_gram(a) - keras_gram(x)).square().sum() / (4.0 * 3**2 * (SIDE**2 * M) ** 2),
-              (N / 3) ** 2 * (M / (SIDE**2 * M)) ** 2),
+    "Keras": (
+        lambda x, a: (
+            (keras_gram(a) - keras_gram(x)).square().sum() / (4.0 * 3**2 * (SIDE**2 * M) ** 2)
+        ),
+        (N / 3) ** 2 * (M / (SIDE**2 * M)) ** 2,
+    ),
 }
 
 
@@ -308,7 +352,10 @@ def test_keras_weighs_shallow_layers_1024_times_more(net):
     """(N/3)² (M/(H·W))² at relu1_1 … relu5_1 is 455, 114, 28.4, 7.11, 0.444 for sides divisible by 16."""
     height, width = 32, 48
     layers = [f"relu{block}_1" for block in range(1, 6)]
-    shapes = [flatten_positions(f).shape for f in net.features(torch.zeros(1, 3, height, width), layers).values()]
+    shapes = [
+        flatten_positions(f).shape
+        for f in net.features(torch.zeros(1, 3, height, width), layers).values()
+    ]
     factors = [(n / 3) ** 2 * (m / (height * width)) ** 2 for n, m in shapes]
     assert factors == pytest.approx([455, 114, 28.4, 7.11, 0.444], rel=2e-3)
     assert factors[0] / factors[-1] == pytest.approx(1024)
@@ -316,10 +363,13 @@ def test_keras_weighs_shallow_layers_1024_times_more(net):
 
 # Errors
 
+
 @pytest.mark.parametrize("function", [flatten_positions, gram_matrix, style_target])
 def test_a_batch_of_two_is_refused(function):
     """Positions of two pictures must not be mixed."""
-    with pytest.raises(ValueError, match=r"features of 2 pictures \[2, 6, 4, 5\]: give one picture at a time"):
+    with pytest.raises(
+        ValueError, match=r"features of 2 pictures \[2, 6, 4, 5\]: give one picture at a time"
+    ):
         function(torch.zeros(2, 6, 4, 5))
 
 
@@ -335,10 +385,15 @@ def test_content_loss_refuses_to_broadcast(x):
         content_loss(x, x[..., :1, :1])
 
 
-@pytest.mark.parametrize("target", [torch.zeros(1, N), torch.zeros(N + 1, N + 1), torch.zeros(1, N, HEIGHT, WIDTH)])
+@pytest.mark.parametrize(
+    "target", [torch.zeros(1, N), torch.zeros(N + 1, N + 1), torch.zeros(1, N, HEIGHT, WIDTH)]
+)
 def test_style_layer_loss_refuses_another_layers_target(x, target):
     """[1, N] would fit by broadcasting."""
-    with pytest.raises(ValueError, match=r"these features need \[6, 6\]: is it from another layer, or not yet a style_target"):
+    with pytest.raises(
+        ValueError,
+        match=r"these features need \[6, 6\]: is it from another layer, or not yet a style_target",
+    ):
         style_layer_loss(x, target)
 
 

@@ -37,15 +37,29 @@ def notebook(request) -> Path:
 
 def test_there_are_chapters():
     """All in one row from the start to many pictures."""
-    chapters = {"00_start_here", "01_what_a_cnn_sees", "02_inside_vgg", "03_gram_matrices", "04_content_loss", "05_style_loss",
-                "06_total_loss", "07_the_full_loop", "08_experiments", "09_the_keras_example", "10_break_it_on_purpose",
-                "11_better_and_faster", "12_many_pictures"}
+    chapters = {
+        "00_start_here",
+        "01_what_a_cnn_sees",
+        "02_inside_vgg",
+        "03_gram_matrices",
+        "04_content_loss",
+        "05_style_loss",
+        "06_total_loss",
+        "07_the_full_loop",
+        "08_experiments",
+        "09_the_keras_example",
+        "10_break_it_on_purpose",
+        "11_better_and_faster",
+        "12_many_pictures",
+    }
     assert chapters == {path.stem for path in NOTEBOOKS}
 
 
 def test_is_executed_from_top_to_bottom(notebook):
     """A cell without a count would pass nbval unchecked."""
-    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(range(1, len(code_cells(notebook)) + 1))
+    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(
+        range(1, len(code_cells(notebook)) + 1)
+    )
 
 
 def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(notebook):
@@ -53,7 +67,9 @@ def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(notebook)
         for output in cell["outputs"]:
             assert output["output_type"] != "error"
             assert output.get("name") != "stderr", text(cell)
-            assert not [kind for kind in output.get("data", {}) if "svg" in kind or "widget" in kind], text(cell)
+            assert not [
+                kind for kind in output.get("data", {}) if "svg" in kind or "widget" in kind
+            ], text(cell)
 
 
 def test_is_small(notebook):
@@ -85,14 +101,20 @@ def test_no_cell_ends_with_a_semicolon_and_few_are_long(notebook):
 
 
 def test_code_fits_into_the_window(notebook):
-    assert max(len(line) for cell in code_cells(notebook) for line in text(cell).splitlines()) <= 125
+    assert (
+        max(len(line) for cell in code_cells(notebook) for line in text(cell).splitlines()) <= 125
+    )
 
 
 def test_each_chapter_leads_to_its_neighbours():
     """previous: the one before; next: the one after."""
     for before, after in itertools.pairwise(NOTEBOOKS):
-        assert f"]({after.name})" in prose(before).split("\n---\n")[-1].split("next:")[1], before.stem
-        assert f"]({before.name})" in prose(after).split("previous:")[-1].split("next:")[0], after.stem
+        assert f"]({after.name})" in prose(before).split("\n---\n")[-1].split("next:")[1], (
+            before.stem
+        )
+        assert f"]({before.name})" in prose(after).split("previous:")[-1].split("next:")[0], (
+            after.stem
+        )
 
 
 def test_only_times_and_animations_are_not_compared(notebook):
@@ -105,7 +127,13 @@ def test_only_times_and_animations_are_not_compared(notebook):
 def test_has_the_form_of_a_chapter(notebook):
     words = prose(notebook)
     assert words.startswith("# ")
-    for part in ("**You will be able to**", "**Before this**", "## Exercises", "## Recap", "**References.**"):
+    for part in (
+        "**You will be able to**",
+        "**Before this**",
+        "## Exercises",
+        "## Recap",
+        "**References.**",
+    ):
         assert part in words, part
     assert re.search(r"\*\*Takes\*\* \d+ minutes to read, \d+ s to run, \d+ MB of memory", words)
     assert words.count("**Predict.**") >= 2
@@ -114,7 +142,9 @@ def test_has_the_form_of_a_chapter(notebook):
 
 def test_links_lead_somewhere(notebook):
     targets = re.findall(r"\]\(([^)\s]+)\)", prose(notebook))
-    assert any(target.startswith(("00_start_here.ipynb", "#The-map")) for target in targets), "a link to the contents"
+    assert any(target.startswith(("00_start_here.ipynb", "#The-map")) for target in targets), (
+        "a link to the contents"
+    )
     for target in targets:
         if target.startswith("http"):
             continue
@@ -137,7 +167,9 @@ def test_each_exercise_has_stub_check_and_folded_solution(notebook):
     assert 2 <= len(stubs) <= 4
     for name in stubs:
         assert any(f"check.{name}({name})" in source for source, _ in code), name
-        (solution,) = [metadata for source, metadata in code if f"check.{name}({name}_solution)" in source]
+        (solution,) = [
+            metadata for source, metadata in code if f"check.{name}({name}_solution)" in source
+        ]
         assert solution["tags"] == ["solution"]
         assert solution["jupyter"] == {"source_hidden": True}
 
@@ -153,8 +185,11 @@ def test_stubs_are_not_attempted_and_solutions_are_right(notebook):
 
 def test_the_index_names_functions_and_tests_that_exist():
     """Chapter 00 leads from each equation to a function of stlib and to a test."""
-    rows = re.findall(r"^\| \$.*\((\d)\) \|.*\| `(\w+)\.(\w+)` \| `(\w+)` \|$", prose(ROOT / "notebooks/00_start_here.ipynb"),
-                      re.MULTILINE)
+    rows = re.findall(
+        r"^\| \$.*\((\d)\) \|.*\| `(\w+)\.(\w+)` \| `(\w+)` \|$",
+        prose(ROOT / "notebooks/00_start_here.ipynb"),
+        re.MULTILINE,
+    )
     assert [int(number) for number, *_ in rows] == [1, 2, 3, 4, 5, 6, 7]
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
     for _, module, function, test in rows:
@@ -173,4 +208,7 @@ def test_the_readme_table_agrees_with_the_chapters():
     readme = (ROOT / "README.md").read_text("utf-8")
     for path in NOTEBOOKS:
         seconds, megabytes = re.search(r"(\d+) s to run, (\d+) MB", prose(path)).groups()
-        assert re.search(rf"\({re.escape('notebooks/' + path.name)}\).*\| {seconds} s \| {megabytes} MB \|", readme), path.name
+        assert re.search(
+            rf"\({re.escape('notebooks/' + path.name)}\).*\| {seconds} s \| {megabytes} MB \|",
+            readme,
+        ), path.name

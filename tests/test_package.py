@@ -12,8 +12,10 @@ import pytest
 import stlib
 
 PACKAGE = Path(stlib.__file__).parent
-SOURCES = {".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
-           for path in sorted(PACKAGE.rglob("*.py"))}
+SOURCES = {
+    ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__"): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+}
 MAY_IMPORT = {
     "srgb": set(),
     "images": {"srgb"},
@@ -30,8 +32,17 @@ MAY_IMPORT = {
     "checkpoint": set(),
     "objective": {"vgg", "losses", "arguments", "brushes"},
     "cost": {"vgg", "objective", "solver", "brushes", "winograd", "heap"},
-    "transfer": {"cost", "vgg", "objective", "images", "solver", "arguments", "colour", "brushes",
-                 "checkpoint"},
+    "transfer": {
+        "cost",
+        "vgg",
+        "objective",
+        "images",
+        "solver",
+        "arguments",
+        "colour",
+        "brushes",
+        "checkpoint",
+    },
     "explain": {"vgg", "losses", "images"},
 }
 HEAVY = ("matplotlib", "torchvision", "keras", "dask", "skimage", "IPython")
@@ -52,7 +63,10 @@ def imported_modules(source):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and (node.level or node.module == "stlib"):
-            names = [f"stlib.{node.module or alias.name}" if node.level else f"stlib.{alias.name}" for alias in node.names]
+            names = [
+                f"stlib.{node.module or alias.name}" if node.level else f"stlib.{alias.name}"
+                for alias in node.names
+            ]
         elif isinstance(node, ast.ImportFrom):
             names = [node.module]
         else:
@@ -86,7 +100,9 @@ def timed_imports():
     """Seconds that `import stlib` takes after `import torch`, and the heavy modules it brings, up to three times."""
     results = []
     while len(results) < 3 and (not results or results[-1][0] >= 1):
-        out = subprocess.run([sys.executable, "-c", TIMED_IMPORT], capture_output=True, text=True, check=True).stdout
+        out = subprocess.run(
+            [sys.executable, "-c", TIMED_IMPORT], capture_output=True, text=True, check=True
+        ).stdout
         seconds, heavy = out.split("\n")[:2]
         results.append((float(seconds), heavy))
     return results
@@ -105,21 +121,29 @@ def test_import_brings_nothing_heavy(timed_imports):
 def test_public_names_exist_and_are_documented():
     """`from stlib import *` works, and help() has an answer for each name."""
     assert len(set(stlib.__all__)) == len(stlib.__all__) > 0
-    undocumented = [name for name in stlib.__all__ if not (getattr(stlib, name).__doc__ or "").strip()]
+    undocumented = [
+        name for name in stlib.__all__ if not (getattr(stlib, name).__doc__ or "").strip()
+    ]
     assert undocumented == []
 
 
 def test_all_names_are_those_imported():
     """What __init__ imports from the modules, it exports."""
     (tree,) = [ast.parse(SOURCES["__init__"].read_text(encoding="utf-8"))]
-    imported = {alias.name for node in tree.body
-                if isinstance(node, ast.ImportFrom) and node.module != "stlib" for alias in node.names}
+    imported = {
+        alias.name
+        for node in tree.body
+        if isinstance(node, ast.ImportFrom) and node.module != "stlib"
+        for alias in node.names
+    }
     assert set(stlib.__all__) == imported
 
 
 def test_version_is_that_of_the_project():
     """Written in two places, the same in both."""
-    project = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads(
+        (Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8")
+    )
     assert stlib.__version__ == project["project"]["version"]
 
 
@@ -128,7 +152,9 @@ def test_docstrings_begin_with_a_sentence(module):
     """The first line of every public function, class and method, and of the module, says it all and ends with a full stop."""
     tree = ast.parse(SOURCES[module].read_text(encoding="utf-8"))
     documented = [(module, tree), *public_definitions(tree.body)]
-    first_lines = {name: (ast.get_docstring(node) or "").split("\n")[0] for name, node in documented}
+    first_lines = {
+        name: (ast.get_docstring(node) or "").split("\n")[0] for name, node in documented
+    }
     assert {name: line for name, line in first_lines.items() if not line.endswith(".")} == {}
 
 
@@ -149,18 +175,21 @@ def test_imports_make_no_circle():
     graphlib.TopologicalSorter({module: imports_of(module) for module in SOURCES}).prepare()
 
 
-@pytest.mark.parametrize(("source", "modules"), [
-    ("import stlib", {"__init__"}),
-    ("import stlib.vgg as v, torch", {"vgg"}),
-    ("from stlib import VGG", {"__init__"}),
-    ("from stlib import winograd, sample", {"winograd", "__init__"}),
-    ("from stlib.vgg import VGG", {"vgg"}),
-    ("from stlib.check.exercise import Wrong", {"check.exercise"}),
-    ("from . import vgg", {"vgg"}),
-    ("from .vgg import VGG", {"vgg"}),
-    ("def f():\n    from stlib.losses import gram_matrix", {"losses"}),
-    ("import torch\nfrom torch import stlib", set()),
-])
+@pytest.mark.parametrize(
+    ("source", "modules"),
+    [
+        ("import stlib", {"__init__"}),
+        ("import stlib.vgg as v, torch", {"vgg"}),
+        ("from stlib import VGG", {"__init__"}),
+        ("from stlib import winograd, sample", {"winograd", "__init__"}),
+        ("from stlib.vgg import VGG", {"vgg"}),
+        ("from stlib.course.check.exercise import Wrong", {"check.exercise"}),
+        ("from . import vgg", {"vgg"}),
+        ("from .vgg import VGG", {"vgg"}),
+        ("def f():\n    from stlib.losses import gram_matrix", {"losses"}),
+        ("import torch\nfrom torch import stlib", set()),
+    ],
+)
 def test_imports_are_found(source, modules):
     """The three tests above see every way of importing."""
     assert imported_modules(source) == modules

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.testing import assert_close
 
-from stlib.brushes import Brush, shares
-from stlib.images import ImageError, load_image, save_image, to_pil
+from stlib.brushes import Brush, brush_factors
+from stlib.errors import ImageError
+from stlib.images import load_image, save_image, to_pil
 from stlib.losses import (
     content_loss,
     flatten_positions,
@@ -23,7 +24,8 @@ from stlib.losses import (
     total_loss,
     total_variation,
 )
-from stlib.vgg import BLOCKS, conv_shapes, layer_names, layer_table
+from stlib.layers import layer_names, layer_table
+from stlib.vgg import BLOCKS, conv_shapes
 
 SEEDS = st.integers(0, 2**32 - 1)
 FACTORS = st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3)
@@ -31,11 +33,15 @@ FACTORS = st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3)
 
 def for_all(*inputs):
     """Try a test on 40 examples, the same ones each time."""
-    return lambda test: settings(deadline=None, max_examples=40, derandomize=True, database=None)(given(*inputs)(test))
+    return lambda test: settings(deadline=None, max_examples=40, derandomize=True, database=None)(
+        given(*inputs)(test)
+    )
 
 
 def random(shape, seed, scale=1.0):
-    return scale * torch.randn(shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return scale * torch.randn(
+        shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64
+    )
 
 
 @st.composite
@@ -43,7 +49,11 @@ def feature_maps(draw, number=1):
     """Feature maps of one layer, float64, [1, N, H, W]; each picture of its own size and scale, with or without a ReLU."""
     channels, maps = draw(st.integers(1, 8)), []
     for _ in range(number):
-        x = random((1, channels, draw(st.integers(1, 7)), draw(st.integers(1, 7))), draw(SEEDS), draw(st.floats(1e-3, 1e3)))
+        x = random(
+            (1, channels, draw(st.integers(1, 7)), draw(st.integers(1, 7))),
+            draw(SEEDS),
+            draw(st.floats(1e-3, 1e3)),
+        )
         maps.append(x.relu() if draw(st.booleans()) else x)
     return maps if number > 1 else maps[0]
 
@@ -64,6 +74,7 @@ def gradient(loss, x):
 
 
 # the Gram matrix
+
 
 @for_all(feature_maps())
 def test_a_gram_matrix_is_symmetric_and_positive_semidefinite(x):
@@ -118,6 +129,7 @@ def test_a_mask_of_zeros_and_ones_is_a_choice_of_positions(x, seed):
 
 # losses
 
+
 @for_all(pairs_of_one_size())
 def test_losses_are_zero_at_their_target_and_nowhere_negative(maps):
     """The content loss is zero there only; it is the same from either side."""
@@ -153,17 +165,30 @@ def test_the_style_gradient_is_the_papers(maps):
     F = flatten_positions(x)
     N, M = F.shape
     expected = (style_target(x) - style_target(a)) @ F / (N**2 * M)
-    assert_close(flatten_positions(gradient(lambda x: E(x, a), x)), expected, rtol=1e-6, atol=1e-12 * float(expected.abs().max()))
+    assert_close(
+        flatten_positions(gradient(lambda x: E(x, a), x)),
+        expected,
+        rtol=1e-6,
+        atol=1e-12 * float(expected.abs().max()),
+    )
 
 
-@for_all(feature_maps(number=2), st.lists(st.floats(0, 10), min_size=1, max_size=5), st.floats(0, 1e6), st.floats(0, 1e6))
+@for_all(
+    feature_maps(number=2),
+    st.lists(st.floats(0, 10), min_size=1, max_size=5),
+    st.floats(0, 1e6),
+    st.floats(0, 1e6),
+)
 def test_style_and_total_loss_are_weighted_sums(maps, weights, alpha, beta):
     """eqs. 5 and 7, for any number of layers."""
     x, a = maps
     layers = {f"layer {number}": weight for number, weight in enumerate(weights)}
     style = style_loss(dict.fromkeys(layers, x), dict.fromkeys(layers, style_target(a)), layers)
     assert_close(style, sum(weights) * E(x, a))
-    assert_close(total_loss(content_loss(x, 2 * x), style, alpha, beta), alpha * x.square().sum() / 2 + beta * style)
+    assert_close(
+        total_loss(content_loss(x, 2 * x), style, alpha, beta),
+        alpha * x.square().sum() / 2 + beta * style,
+    )
 
 
 @for_all(pairs_of_one_size(), st.floats(-10, 10))
@@ -180,12 +205,18 @@ def test_the_total_variation_is_a_seminorm_of_a_picture(maps, shift):
 def test_the_shares_of_brushes_add_up_to_what_is_painted(brushes):
     """Each is positive, and their sum is the mean of min(1, Σ T), whatever the weights."""
     masks = [torch.rand(5, 7, generator=torch.Generator().manual_seed(seed)) for _, seed in brushes]
-    found = shares([Brush(torch.zeros(1, 3, 5, 7), weight, mask) for (weight, _), mask in zip(brushes, masks, strict=True)])
+    found = shares(
+        [
+            Brush(torch.zeros(1, 3, 5, 7), weight, mask)
+            for (weight, _), mask in zip(brushes, masks, strict=True)
+        ]
+    )
     assert min(found) > 0
     assert sum(found) == pytest.approx(float(sum(masks).clamp(max=1).mean()), rel=1e-5)
 
 
 # pictures
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
@@ -195,8 +226,16 @@ def folder(tmp_path_factory):
 SIDES = st.integers(32, 90)
 
 
-@for_all(SIDES, SIDES, SEEDS, st.sampled_from([".png", ".bmp", ".tif", ".ppm", ".tga"]), st.floats(0.1, 3))
-def test_what_is_saved_without_loss_is_read_as_it_was_to_1_in_255(folder, height, width, seed, suffix, spread):
+@for_all(
+    SIDES,
+    SIDES,
+    SEEDS,
+    st.sampled_from([".png", ".bmp", ".tif", ".ppm", ".tga"]),
+    st.floats(0.1, 3),
+)
+def test_what_is_saved_without_loss_is_read_as_it_was_to_1_in_255(
+    folder, height, width, seed, suffix, spread
+):
     """Clamped to 0…1 and rounded, in the same place; what is read is saved as it is."""
     image = (0.5 + random((1, 3, height, width), seed, spread)).float()
     read = load_image(save_image(image, folder / f"picture{suffix}"))
@@ -214,8 +253,14 @@ def test_the_longer_side_is_the_size_and_the_shape_stays(width, height, size, en
         with pytest.raises(ImageError, match="pixels on its shorter side: ask for size="):
             load_image(Image.new("RGB", (width, height)), size, enlarge=enlarge)
         return
-    expected = (round(height * size / longer), round(width * size / longer)) if resized else (height, width)
-    assert load_image(Image.new("RGB", (width, height)), size, enlarge=enlarge).shape[2:] == expected
+    expected = (
+        (round(height * size / longer), round(width * size / longer))
+        if resized
+        else (height, width)
+    )
+    assert (
+        load_image(Image.new("RGB", (width, height)), size, enlarge=enlarge).shape[2:] == expected
+    )
     assert not resized or max(expected) == size
 
 
@@ -242,14 +287,21 @@ HEIGHTS = st.integers(32, 4000)
 @for_all(DEPTHS, HEIGHTS, HEIGHTS)
 def test_what_a_layer_costs_follows_from_its_shape(depth, height, width):
     """9 N N′ weights and N′ biases, each weight used at every position; 4 bytes for each number."""
-    table, filters = layer_table(depth, (height, width)), {name: sides for name, *sides in conv_shapes(depth)}
+    table, filters = (
+        layer_table(depth, (height, width)),
+        {name: sides for name, *sides in conv_shapes(depth)},
+    )
     assert tuple(row.name for row in table) == layer_names(depth)
     for row in table:
         N, H, W = row.shape
         assert row.activation_bytes == 4 * N * H * W
         if row.name.startswith("conv"):
             below, above = filters[row.name]
-            assert (above, row.parameters, row.macs) == (N, 9 * below * N + N, 9 * below * N * H * W)
+            assert (above, row.parameters, row.macs) == (
+                N,
+                9 * below * N + N,
+                9 * below * N * H * W,
+            )
         else:
             assert row.parameters == row.macs == 0
 
@@ -258,19 +310,28 @@ def test_what_a_layer_costs_follows_from_its_shape(depth, height, width):
 def test_a_layers_shape_and_view_follow_from_the_layer_below(depth, height, width):
     """Pools halve by floor and double the stride; convolutions see 2 strides more, pools 1; a ReLU changes nothing."""
     table = layer_table(depth, (height, width))
-    assert (table[0].shape, table[0].receptive_field, table[0].stride) == ((64, height, width), 3, 1)
+    assert (table[0].shape, table[0].receptive_field, table[0].stride) == (
+        (64, height, width),
+        3,
+        1,
+    )
     for below, row in pairwise(table):
         N, H, W = below.shape
         kind = row.name[:4]
         assert row.shape[1:] == ((H // 2, W // 2) if kind == "pool" else (H, W))
         assert row.shape[0] == N or kind == "conv"
         assert row.stride == (2 if kind == "pool" else 1) * below.stride
-        assert row.receptive_field == below.receptive_field + {"conv": 2, "pool": 1, "relu": 0}[kind] * below.stride
+        assert (
+            row.receptive_field
+            == below.receptive_field + {"conv": 2, "pool": 1, "relu": 0}[kind] * below.stride
+        )
 
 
 @for_all(DEPTHS, HEIGHTS, HEIGHTS)
 def test_a_picture_on_its_side_costs_the_same(depth, height, width):
-    for upright, lying in zip(layer_table(depth, (height, width)), layer_table(depth, (width, height)), strict=True):
+    for upright, lying in zip(
+        layer_table(depth, (height, width)), layer_table(depth, (width, height)), strict=True
+    ):
         N, H, W = upright.shape
         assert lying == replace(upright, shape=(N, W, H))
 
@@ -280,8 +341,15 @@ def test_work_and_memory_grow_with_the_pixels_and_parameters_do_not(depth, heigh
     """Exactly, where every pool divides the sides."""
     small, large = (layer_table(depth, (32 * k * height, 32 * k * width)) for k in (1, factor))
     for one, other in zip(small, large, strict=True):
-        assert (other.macs, other.activation_bytes) == (factor**2 * one.macs, factor**2 * one.activation_bytes)
-        assert (other.parameters, other.receptive_field, other.stride) == (one.parameters, one.receptive_field, one.stride)
+        assert (other.macs, other.activation_bytes) == (
+            factor**2 * one.macs,
+            factor**2 * one.activation_bytes,
+        )
+        assert (other.parameters, other.receptive_field, other.stride) == (
+            one.parameters,
+            one.receptive_field,
+            one.stride,
+        )
     assert sum(BLOCKS[depth]) == sum(row.parameters > 0 for row in small)
 
 

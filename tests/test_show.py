@@ -8,7 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stlib import sample, show
+from stlib import sample
+from stlib.course import show
 
 matplotlib.use("Agg")
 
@@ -24,12 +25,26 @@ def shown(monkeypatch):
 
 @pytest.fixture
 def history():
-    return [{"seconds": i, "total": 9.0 / (i + 1), "content": float(i), "style": 3.0 / (i + 1), "tv": 0.0,
-             "relu1_1": 1.0 / (i + 1), "relu5_1": 2.0 / (i + 1)} for i in range(5)]
+    return [
+        {
+            "seconds": i,
+            "total": 9.0 / (i + 1),
+            "content": float(i),
+            "style": 3.0 / (i + 1),
+            "tv": 0.0,
+            "relu1_1": 1.0 / (i + 1),
+            "relu5_1": 2.0 / (i + 1),
+        }
+        for i in range(5)
+    ]
 
 
 def test_images_stand_under_their_names(shown):
-    show.images({"one": sample("castle", 64), "two": sample("cat", 64), "three": sample("cat", 48)}, "finding", columns=2)
+    show.images(
+        {"one": sample("castle", 64), "two": sample("cat", 64), "three": sample("cat", 48)},
+        "finding",
+        columns=2,
+    )
     (figure,) = shown
     assert [axes.get_title() for axes in figure.axes if axes.images] == ["one", "two", "three"]
     assert figure.get_suptitle() == "finding"
@@ -48,7 +63,11 @@ def test_losses_are_drawn_with_their_weights(shown, history):
 def test_a_layer_has_one_colour_and_layers_differ_in_dashes_too():
     assert show.layer_look("relu4_1") == show.layer_look("conv4_2") == show.layer_look("pool4")
     looks = [show.layer_look(f"relu{block}_1") for block in range(1, 6)]
-    assert len({look["color"] for look in looks}) == len({str(look["linestyle"]) for look in looks}) == 5
+    assert (
+        len({look["color"] for look in looks})
+        == len({str(look["linestyle"]) for look in looks})
+        == 5
+    )
 
 
 def test_letters_are_large_enough(shown, history):
@@ -57,7 +76,11 @@ def test_letters_are_large_enough(shown, history):
     show.images({"one": sample("castle", 64)}, "finding")
     for figure in shown:
         for words in figure.findobj(matplotlib.text.Text):
-            assert not words.get_text().strip() or words.get_fontsize() >= 9 or "mathdefault" in words.get_text()
+            assert (
+                not words.get_text().strip()
+                or words.get_fontsize() >= 9
+                or "mathdefault" in words.get_text()
+            )
 
 
 def test_axes_have_names(shown, history):
@@ -82,18 +105,32 @@ def test_film_strip_of_one_frame(shown):
 
 
 def test_gif_plays_all_frames_without_end():
-    animation = Image.open(io.BytesIO(show.gif([torch.full((1, 3, 40, 40), i / 10) for i in range(7)]).data))
+    animation = Image.open(
+        io.BytesIO(show.gif([torch.full((1, 3, 40, 40), i / 10) for i in range(7)]).data)
+    )
     assert animation.n_frames == 7
     assert animation.info["loop"] == 0
 
 
 def test_lines_go_through_their_points_in_their_layers_colour(shown):
-    show.lines({"relu1_1": ([1, 2], [3.0, 4.0]), "relu4_1": ([1, 2], [5.0, 6.0])}, "finding", x="size (px)", y="loss",
-               logarithmic="y")
+    show.lines(
+        {"relu1_1": ([1, 2], [3.0, 4.0]), "relu4_1": ([1, 2], [5.0, 6.0])},
+        "finding",
+        x="size (px)",
+        y="loss",
+        logarithmic="y",
+    )
     (axes,) = shown[0].axes
     assert [list(line.get_ydata()) for line in axes.lines] == [[3.0, 4.0], [5.0, 6.0]]
-    assert [line.get_color() for line in axes.lines] == [show.layer_look("relu1_1")["color"], show.layer_look("relu4_1")["color"]]
-    assert (axes.get_xscale(), axes.get_yscale(), axes.get_xlabel()) == ("linear", "log", "size (px)")
+    assert [line.get_color() for line in axes.lines] == [
+        show.layer_look("relu1_1")["color"],
+        show.layer_look("relu4_1")["color"],
+    ]
+    assert (axes.get_xscale(), axes.get_yscale(), axes.get_xlabel()) == (
+        "linear",
+        "log",
+        "size (px)",
+    )
 
 
 def test_bars_stand_side_by_side_with_different_hatches(shown):
@@ -114,7 +151,11 @@ def test_maps_of_both_signs_are_white_at_zero(shown):
 
 
 def test_small_matrices_have_their_numbers_written_in(shown):
-    show.matrices({"F": torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), "large": torch.rand(20, 20)}, "finding", x="position")
+    show.matrices(
+        {"F": torch.tensor([[1.0, 2.0, 3.0], [0.0, 1.0, 0.0]]), "large": torch.rand(20, 20)},
+        "finding",
+        x="position",
+    )
     small, large = shown[0].axes[:2]
     assert [text.get_text() for text in small.texts] == ["1", "2", "3", "0", "1", "0"]
     assert not large.texts
@@ -128,7 +169,11 @@ def test_letters_of_the_other_plots_are_large_enough(shown):
     show.matrices({"F": torch.rand(3, 3)}, "finding", ticks=["a", "b", "c"])
     for figure in shown:
         for words in figure.findobj(matplotlib.text.Text):
-            assert not words.get_text().strip() or words.get_fontsize() >= 9 or "mathdefault" in words.get_text()
+            assert (
+                not words.get_text().strip()
+                or words.get_fontsize() >= 9
+                or "mathdefault" in words.get_text()
+            )
 
 
 def test_kernels_are_squares_with_grey_for_zero(shown):
@@ -149,7 +194,15 @@ def test_pictures_may_share_a_caption_or_have_none(shown):
 
 
 def test_scores_are_coloured_by_their_ratio_to_the_first_row(shown):
-    show.scores({"a pair": {"as usual": {"content": 2.0, "relu1_1": 0.0}, "noise": {"content": 16.0, "relu1_1": 0.5}}}, "finding")
+    show.scores(
+        {
+            "a pair": {
+                "as usual": {"content": 2.0, "relu1_1": 0.0},
+                "noise": {"content": 16.0, "relu1_1": 0.5},
+            }
+        },
+        "finding",
+    )
     (axes,) = shown[0].axes
     assert [text.get_text() for text in axes.texts] == ["2", "0", "16", "0.5"]
     assert axes.images[0].get_array()[0].tolist() == [0, 0], "the first row is white"

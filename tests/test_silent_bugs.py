@@ -32,7 +32,11 @@ def caught():
 
 def test_the_tests_that_the_chapter_names_exist():
     """As `test_file.py::test_name` in the sections, as `test_name` in its table; all seven rows name one."""
-    prose = "\n".join(cell.source for cell in nbformat.read(CHAPTER, as_version=4).cells if cell.cell_type == "markdown")
+    prose = "\n".join(
+        cell.source
+        for cell in nbformat.read(CHAPTER, as_version=4).cells
+        if cell.cell_type == "markdown"
+    )
     named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", prose)
     assert len(named) >= 7
     for file, name in named:
@@ -49,10 +53,14 @@ def test_an_in_place_relu_is_caught(trained, content, monkeypatch):
         test_vgg.test_relu_does_not_overwrite_what_was_asked_for(trained, content)
 
 
-@pytest.mark.parametrize("wrong", [{"order": "RGB"}, {"std": (1.0, 1.0, 1.0)}, {"mean": (0.0, 0.0, 0.0)}], ids=str)
+@pytest.mark.parametrize(
+    "wrong", [{"order": "RGB"}, {"std": (1.0, 1.0, 1.0)}, {"mean": (0.0, 0.0, 0.0)}], ids=str
+)
 def test_a_wrong_preprocessing_is_caught(wrong, monkeypatch):
     test_weights.test_oxford_input_of_a_known_pixel()
-    monkeypatch.setattr(test_weights, "OXFORD_INPUT", dataclasses.replace(test_weights.OXFORD_INPUT, **wrong))
+    monkeypatch.setattr(
+        test_weights, "OXFORD_INPUT", dataclasses.replace(test_weights.OXFORD_INPUT, **wrong)
+    )
     with caught():
         test_weights.test_oxford_input_of_a_known_pixel()
 
@@ -67,8 +75,14 @@ def test_a_clamp_in_the_closure_is_caught(net, run, monkeypatch):  # noqa: F811
 
     monkeypatch.setattr(Objective, "__call__", clamped)
     pictures = []
-    result = style_transfer(sample("castle", 96), sample("cafe-terrace", 80), net=net, steps=10, progress=False,
-                            callback=lambda evaluation, x, losses: pictures.append(x))
+    result = style_transfer(
+        sample("castle", 96),
+        sample("cafe-terrace", 80),
+        net=net,
+        steps=10,
+        progress=False,
+        callback=lambda evaluation, x, losses: pictures.append(x),
+    )
     with caught():
         test_transfer.test_only_the_result_is_clamped((result, pictures))
 
@@ -97,8 +111,10 @@ def test_a_raw_gram_matrix_is_caught(generator, monkeypatch):
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
     x = random(1, test_losses.N, test_losses.HEIGHT, test_losses.WIDTH)
-    named = (lambda: test_losses.test_pictures_of_different_size_use_their_own_positions(x, random),
-             lambda: test_losses.test_tiling_doubles_the_gram_but_not_the_target(x))
+    named = (
+        lambda: test_losses.test_pictures_of_different_size_use_their_own_positions(x, random),
+        lambda: test_losses.test_tiling_doubles_the_gram_but_not_the_target(x),
+    )
     for test in named:
         test()
     monkeypatch.setattr(test_losses, "style_target", gram_matrix)

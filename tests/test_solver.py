@@ -29,12 +29,15 @@ def paint(net):
     def paint(content=None, style=None, **settings):
         content = sample("astronaut", 160) if content is None else content
         style = sample("cafe-terrace", 200) if style is None else style
-        return style_transfer(content, style, net=net, **{"solver": "fast", "steps": 12, "progress": False} | settings)
+        return style_transfer(
+            content, style, net=net, **{"solver": "fast", "steps": 12, "progress": False} | settings
+        )
 
     return paint
 
 
 # stages
+
 
 @pytest.mark.parametrize("steps", [1, 2, 7, 50, 100, 300])
 @pytest.mark.parametrize("side", [16, 60, 96, 170, 192, 256, 1000])
@@ -64,6 +67,7 @@ def test_an_evaluation_costs_its_share_of_the_pixels():
 
 # smaller and larger
 
+
 def test_shrink_and_enlarge_change_the_size_alone():
     image = torch.full((1, 3, 90, 61), 0.3)
     small = shrink(image, 0.5)
@@ -84,6 +88,7 @@ def test_detail_is_what_the_smaller_picture_lost():
 
 # waves
 
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 12), (31, 17)])
 def test_waves_begin_at_the_start(size):
     start = torch.rand(1, 3, *size)
@@ -98,6 +103,7 @@ def test_waves_are_linear_and_symmetric(size, generator):
     start = torch.rand(1, 3, *size, dtype=torch.float64, generator=generator)
     _, picture = waves(start, 0.5)
     u, v = (torch.randn(1, 3, *size, dtype=torch.float64, generator=generator) for _ in range(2))
+
     def T(z):
         return picture(z) - start
 
@@ -111,7 +117,10 @@ def test_a_wave_is_scaled_by_its_frequency_to_the_minus_p():
     column = torch.arange(32) / 32
     for power in (0.25, 0.5, 1.0):
         _, picture = waves(start, power)
-        moved = [picture(torch.cos(2 * torch.pi * periods * column).repeat(1, 3, 32, 1)).abs().max() for periods in (2, 8)]
+        moved = [
+            picture(torch.cos(2 * torch.pi * periods * column).repeat(1, 3, 32, 1)).abs().max()
+            for periods in (2, 8)
+        ]
         assert_close(moved[0] / moved[1], torch.tensor(4.0**power), rtol=1e-4, atol=0)
 
 
@@ -155,7 +164,10 @@ def test_grain_has_its_strength_its_seed_and_no_fast_waves():
 
 def test_grain_of_a_higher_power_is_coarser():
     """How much neighbours differ, for noise of the same strength."""
-    rough, soft = (grain(torch.zeros(1, 3, 64, 64), 1.0, power, seed=0).diff(dim=3).abs().mean() for power in (0.0, 1.0))
+    rough, soft = (
+        grain(torch.zeros(1, 3, 64, 64), 1.0, power, seed=0).diff(dim=3).abs().mean()
+        for power in (0.0, 1.0)
+    )
     assert soft < 0.6 * rough
 
 
@@ -196,6 +208,7 @@ def test_after_the_first_step_it_is_pytorchs(generator):
 
 # the solver in style_transfer
 
+
 def test_the_loss_is_the_plain_one_at_full_size(paint, net):
     """The last entry's losses are those of the picture under the paper's objective, whatever the way to it."""
     content, style = sample("astronaut", 160), sample("cafe-terrace", 200)
@@ -209,9 +222,15 @@ def test_the_loss_is_the_plain_one_at_full_size(paint, net):
 
 def test_coarse_evaluations_are_kept_apart(paint):
     seen = []
-    result = paint(steps=20, callback=lambda evaluation, x, losses: seen.append((evaluation, tuple(x.shape[2:]))))
+    result = paint(
+        steps=20,
+        callback=lambda evaluation, x, losses: seen.append((evaluation, tuple(x.shape[2:]))),
+    )
     plan = stages(20, 160)
-    assert [len(result.coarse), len(result.history)] == [sum(s.evaluations for s in plan[:-1]), plan[-1].evaluations]
+    assert [len(result.coarse), len(result.history)] == [
+        sum(s.evaluations for s in plan[:-1]),
+        plan[-1].evaluations,
+    ]
     assert [evaluation for evaluation, _ in seen] == list(range(len(seen)))
     sizes = [size for _, size in seen]
     assert sizes == sorted(sizes) and sizes[0] < sizes[-1] == (160, 160)
@@ -257,7 +276,9 @@ def test_with_coarse_stages_it_starts_with_the_content_in_the_styles_colours_and
 def test_without_style_or_from_another_start_there_is_no_grain(paint, settings):
     content = sample("astronaut", LARGE)
     style = sample("cafe-terrace", LARGE * 5 // 4)
-    first, again = (first_picture(paint, content, style=style, seed=seed, **settings) for seed in (1, 2))
+    first, again = (
+        first_picture(paint, content, style=style, seed=seed, **settings) for seed in (1, 2)
+    )
     assert torch.equal(first, again)
 
 
@@ -269,8 +290,15 @@ def test_a_small_picture_starts_with_the_content_itself(paint, solver):
 
 def test_fast_is_the_default_and_plain_that_of_adam(paint):
     content = sample("castle", 80)
-    default, fast, adam, plain = (paint(content, steps=3, **settings).image for settings in (
-        {"solver": None}, {"solver": "fast"}, {"solver": None, "optimizer": "adam"}, {"solver": "plain", "optimizer": "adam"}))
+    default, fast, adam, plain = (
+        paint(content, steps=3, **settings).image
+        for settings in (
+            {"solver": None},
+            {"solver": "fast"},
+            {"solver": None, "optimizer": "adam"},
+            {"solver": "plain", "optimizer": "adam"},
+        )
+    )
     assert torch.equal(default, fast) and torch.equal(adam, plain) and not torch.equal(fast, adam)
 
 
@@ -300,10 +328,13 @@ def test_the_same_seed_is_the_same_picture(paint):
     assert torch.equal(one, again)
 
 
-@pytest.mark.parametrize(("settings", "message"), [
-    ({"solver": "quick"}, 'use "fast" or "plain"'),
-    ({"solver": "fast", "optimizer": "adam"}, 'use solver="plain" with optimizer=\'adam\''),
-])
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"solver": "quick"}, 'use "fast" or "plain"'),
+        ({"solver": "fast", "optimizer": "adam"}, "use solver=\"plain\" with optimizer='adam'"),
+    ],
+)
 def test_what_does_not_exist_is_refused(paint, settings, message):
     with pytest.raises(ValueError, match=message):
         paint(**settings)

@@ -10,9 +10,13 @@ import torch.nn.functional as F
 from torch.testing import assert_close
 
 from stlib import gram_matrix, sample, style_transfer, total_variation
-from stlib.objective import STYLE_LAYERS, Objective, default_beta
+from stlib.objective import Objective, default_beta
+from stlib.settings import STYLE_LAYERS
 
-SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}  # quick, where depth does not matter
+SHALLOW = {
+    "content_layers": ("relu2_1",),
+    "style_layers": ("relu1_1", "relu2_1"),
+}  # quick, where depth does not matter
 
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -21,8 +25,14 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 @pytest.fixture
 def paint(net, content, style):
     """style_transfer of the small pictures in four evaluations, unless asked otherwise."""
+
     def paint(content=content, style=style, **options):
-        return style_transfer(content, style, **{"net": net, "solver": "plain", "steps": 4, "progress": False, **options})
+        return style_transfer(
+            content,
+            style,
+            **{"net": net, "solver": "plain", "steps": 4, "progress": False, **options},
+        )
+
     return paint
 
 
@@ -30,9 +40,16 @@ def paint(net, content, style):
 def run(net):
     """Ten evaluations with the defaults, and the pictures that were evaluated."""
     pictures = []
-    result = style_transfer(sample("castle", 96), sample("cafe-terrace", 80), net=net, solver="plain", steps=10,
-                            keep_every=4, progress=False,
-                            callback=lambda evaluation, x, losses: pictures.append(x))
+    result = style_transfer(
+        sample("castle", 96),
+        sample("cafe-terrace", 80),
+        net=net,
+        solver="plain",
+        steps=10,
+        keep_every=4,
+        progress=False,
+        callback=lambda evaluation, x, losses: pictures.append(x),
+    )
     return result, pictures
 
 
@@ -74,7 +91,14 @@ def test_total_falls_with_adam(paint):
 
 def test_the_castle_at_224_pixels_does_not_diverge(net):
     """Without a line search, L-BFGS took this loss to 1e191 of what it was."""
-    result = style_transfer(sample("castle", 224), sample("cafe-terrace", 224), net=net, solver="plain", steps=12, progress=False)
+    result = style_transfer(
+        sample("castle", 224),
+        sample("cafe-terrace", 224),
+        net=net,
+        solver="plain",
+        steps=12,
+        progress=False,
+    )
     assert totals(result)[-1] < 0.7 * totals(result)[0]
 
 
@@ -95,25 +119,38 @@ def test_total_is_the_weighted_sum(paint):
     """L_total = α L_content + β L_style + tv · TV at every evaluation, not only at the first."""
     alpha, beta, tv = 2.0, 3e5, 5.0
     for losses in paint(alpha=alpha, beta=beta, tv=tv, init="style", **SHALLOW).history:
-        assert losses["total"] == pytest.approx(alpha * losses["content"] + beta * losses["style"] + tv * losses["tv"], rel=1e-5)
+        assert losses["total"] == pytest.approx(
+            alpha * losses["content"] + beta * losses["style"] + tv * losses["tv"], rel=1e-5
+        )
         assert min(losses["content"], losses["style"], losses["tv"]) > 0
 
 
 def test_style_is_the_mean_of_its_layers(run):
     """w_l = 1/5 unless told otherwise."""
     for losses in run[0].history:
-        assert losses["style"] == pytest.approx(sum(losses[layer] for layer in STYLE_LAYERS) / 5, rel=1e-5)
+        assert losses["style"] == pytest.approx(
+            sum(losses[layer] for layer in STYLE_LAYERS) / 5, rel=1e-5
+        )
 
 
 def test_losses_are_the_papers(net, run):
     """Eqs. 1 and 4, written out, for the last picture evaluated."""
     result, pictures = run
     content, style = sample("castle", 96), sample("cafe-terrace", 80)
-    difference = net.features(pictures[-1], ["relu4_2"])["relu4_2"] - net.features(content, ["relu4_2"])["relu4_2"]
-    assert result.history[-1]["content"] == pytest.approx(float(difference.square().sum() / 2), rel=1e-4)
-    of_x, of_style = (net.features(picture, ["relu3_1"])["relu3_1"] for picture in (pictures[-1], style))
+    difference = (
+        net.features(pictures[-1], ["relu4_2"])["relu4_2"]
+        - net.features(content, ["relu4_2"])["relu4_2"]
+    )
+    assert result.history[-1]["content"] == pytest.approx(
+        float(difference.square().sum() / 2), rel=1e-4
+    )
+    of_x, of_style = (
+        net.features(picture, ["relu3_1"])["relu3_1"] for picture in (pictures[-1], style)
+    )
     G, A = (gram_matrix(features) / features[0, 0].numel() for features in (of_x, of_style))
-    assert result.history[-1]["relu3_1"] == pytest.approx(float((G - A).square().sum() / (4 * 256**2)), rel=1e-4)
+    assert result.history[-1]["relu3_1"] == pytest.approx(
+        float((G - A).square().sum() / (4 * 256**2)), rel=1e-4
+    )
 
 
 def test_content_loss_starts_at_zero(run):
@@ -146,7 +183,9 @@ def test_style_weights_are_a_list_or_a_dict(paint):
     named = paint(style_weights={"relu2_1": 4.0, "relu1_1": 0.25}, **SHALLOW)
     assert torch.equal(listed.image, named.image)
     for losses in listed.history:
-        assert losses["style"] == pytest.approx(0.25 * losses["relu1_1"] + 4 * losses["relu2_1"], rel=1e-5)
+        assert losses["style"] == pytest.approx(
+            0.25 * losses["relu1_1"] + 4 * losses["relu2_1"], rel=1e-5
+        )
 
 
 def test_without_alpha_only_style_counts(paint):
@@ -160,7 +199,9 @@ def test_without_style_layers_only_content_counts(paint):
     """The content is rebuilt from noise."""
     result = paint(style_layers=(), content_layers=["relu2_1"], init="noise", steps=8)
     assert list(result.history[0]) == ["seconds", "total", "content", "style", "tv"]
-    assert all(losses["style"] == 0 and losses["total"] == losses["content"] for losses in result.history)
+    assert all(
+        losses["style"] == 0 and losses["total"] == losses["content"] for losses in result.history
+    )
     assert totals(result)[-1] < 0.7 * totals(result)[0]
 
 
@@ -181,12 +222,20 @@ def test_result_is_the_best_picture_evaluated(paint, net, content, style, monkey
     """Steps that overshoot end in a picture that is not the best; the best is returned, its loss is the lowest in the history."""
     monkeypatch.setattr("stlib.transfer.ADAM_RATE", 0.1)
     pictures = []
-    result = paint(optimizer="adam", steps=6, keep_every=1, callback=lambda evaluation, x, losses: pictures.append(x), **SHALLOW)
+    result = paint(
+        optimizer="adam",
+        steps=6,
+        keep_every=1,
+        callback=lambda evaluation, x, losses: pictures.append(x),
+        **SHALLOW,
+    )
     best = totals(result).index(min(totals(result)))
     assert best not in (0, 5)
     assert torch.equal(result.image, pictures[best].clamp(0, 1))
     assert torch.equal(result.frames[-1], result.image)
-    assert float(Objective(net, content, style, **SHALLOW)(pictures[best])[0]) == pytest.approx(min(totals(result)), rel=1e-5)
+    assert float(Objective(net, content, style, **SHALLOW)(pictures[best])[0]) == pytest.approx(
+        min(totals(result)), rel=1e-5
+    )
 
 
 def test_only_the_result_is_clamped(run):
@@ -209,8 +258,11 @@ def test_result_has_the_form_of_the_content(paint, content, size):
 @pytest.mark.parametrize("form", ["double", "channels last", "with gradient"])
 def test_the_contents_type_and_layout_do_not_matter(paint, content, form):
     """The same numbers are the same picture, however they lie in memory."""
-    other = {"double": content.double(), "channels last": content.to(memory_format=torch.channels_last),
-             "with gradient": content.clone().requires_grad_()}[form]
+    other = {
+        "double": content.double(),
+        "channels last": content.to(memory_format=torch.channels_last),
+        "with gradient": content.clone().requires_grad_(),
+    }[form]
     assert torch.equal(paint(other, **SHALLOW).image, paint(content, **SHALLOW).image)
     assert torch.equal(paint(init=other, **SHALLOW).image, paint(content, **SHALLOW).image)
 
@@ -228,7 +280,7 @@ def test_frames_are_the_best_pictures_so_far(run):
     result, pictures = run
     assert len(result.frames) == 3
     for evaluation, frame in zip((0, 4, 8), result.frames, strict=True):
-        so_far = totals(result)[:evaluation + 1]
+        so_far = totals(result)[: evaluation + 1]
         assert torch.equal(frame, pictures[so_far.index(min(so_far))].clamp(0, 1))
     assert pictures[8].min() < 0 or pictures[8].max() > 1
 
@@ -307,7 +359,9 @@ def test_the_network_stays_as_it_was(net, paint):
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
     paint()
     assert not net.training
-    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in net.parameters())
+    assert not any(
+        parameter.requires_grad or parameter.grad is not None for parameter in net.parameters()
+    )
     assert all(torch.equal(tensor, before[name]) for name, tensor in net.state_dict().items())
 
 
@@ -320,7 +374,9 @@ def test_targets_are_computed_once(paint, runs_of_the_network):
 def test_callback_sees_every_evaluation(paint):
     """callback(0, x, losses), callback(1, …), with what the history notes but for the time."""
     seen = []
-    result = paint(callback=lambda evaluation, x, losses: seen.append((evaluation, losses)), **SHALLOW)
+    result = paint(
+        callback=lambda evaluation, x, losses: seen.append((evaluation, losses)), **SHALLOW
+    )
     assert [evaluation for evaluation, _ in seen] == [0, 1, 2, 3]
     for noted, (_, losses) in zip(result.history, seen, strict=True):
         assert noted == {"seconds": noted["seconds"], **losses}
@@ -335,6 +391,7 @@ def test_callback_ends_the_run(paint):
 
 def test_callback_cannot_disturb_the_run(paint):
     """What it gets are copies."""
+
     def vandal(evaluation, x, losses):
         x.zero_()
         losses.clear()
@@ -370,7 +427,9 @@ def test_interruption_returns_the_best_so_far(paint, optimizer):
     result = paint(optimizer=optimizer, steps=100, callback=stop_at_five, **SHALLOW)
     assert result.reason == "interrupted"
     assert len(result.history) == 6
-    assert torch.equal(result.image, pictures[totals(result).index(min(totals(result)))].clamp(0, 1))
+    assert torch.equal(
+        result.image, pictures[totals(result).index(min(totals(result)))].clamp(0, 1)
+    )
 
 
 def test_interruption_inside_an_evaluation(paint, losses_from):
@@ -422,52 +481,135 @@ def picture(*shape, value=0.5):
 
 WEIGHTS = [math.nan, math.inf, -1.0, -1, "1", True, [1.0], torch.tensor(1.0)]
 NOT_PICTURES = {
-    "path": "castle.jpg", "none": None, "array": picture().numpy(), "list": [picture()], "no batch": picture(3, 64, 64),
-    "batch": picture(2, 3, 64, 64), "grey": picture(1, 1, 64, 64), "alpha": picture(1, 4, 64, 64),
-    "channels last": picture(1, 64, 64, 3), "empty": picture(1, 3, 0, 64), "nan": picture(value=math.nan),
-    "inf": picture(value=math.inf), "0…255": picture(value=200.0), "negative": picture(value=-1.0),
-    "bytes": picture(value=1.0).to(torch.uint8), "too small": picture(1, 3, 8, 64),
+    "path": "castle.jpg",
+    "none": None,
+    "array": picture().numpy(),
+    "list": [picture()],
+    "no batch": picture(3, 64, 64),
+    "batch": picture(2, 3, 64, 64),
+    "grey": picture(1, 1, 64, 64),
+    "alpha": picture(1, 4, 64, 64),
+    "channels last": picture(1, 64, 64, 3),
+    "empty": picture(1, 3, 0, 64),
+    "nan": picture(value=math.nan),
+    "inf": picture(value=math.inf),
+    "0…255": picture(value=200.0),
+    "negative": picture(value=-1.0),
+    "bytes": picture(value=1.0).to(torch.uint8),
+    "too small": picture(1, 3, 8, 64),
 }
 REFUSED = [
-    *(pytest.param({"content": wrong}, r"content (is|has|holds)|pixels is too small", id=f"content {name}")
-      for name, wrong in NOT_PICTURES.items()),
-    *(pytest.param({"style": wrong}, r"style (is|has|holds)|pixels is too small", id=f"style {name}")
-      for name, wrong in NOT_PICTURES.items()),
-    *(pytest.param({name: wrong}, rf"{name} is .* 0 or more", id=f"{name}={wrong!r}")
-      for name in ("alpha", "beta", "tv") for wrong in WEIGHTS),
+    *(
+        pytest.param(
+            {"content": wrong}, r"content (is|has|holds)|pixels is too small", id=f"content {name}"
+        )
+        for name, wrong in NOT_PICTURES.items()
+    ),
+    *(
+        pytest.param(
+            {"style": wrong}, r"style (is|has|holds)|pixels is too small", id=f"style {name}"
+        )
+        for name, wrong in NOT_PICTURES.items()
+    ),
+    *(
+        pytest.param({name: wrong}, rf"{name} is .* 0 or more", id=f"{name}={wrong!r}")
+        for name in ("alpha", "beta", "tv")
+        for wrong in WEIGHTS
+    ),
     pytest.param({"alpha": None}, "alpha is None", id="alpha=None"),
     pytest.param({"alpha": 0, "beta": 0}, "nothing to optimise", id="all weights 0"),
     pytest.param({"content_layers": (), "style_layers": ()}, "nothing to optimise", id="no layers"),
-    pytest.param({"content_layers": [], "beta": 0}, "nothing to optimise", id="no content layers, beta=0"),
-    pytest.param({"alpha": 0, "style_weights": [0] * 5}, "nothing to optimise", id="all style_weights 0"),
-    *(pytest.param({name: wrong}, rf"{name} is .* list of layer names", id=f"{name} {kind}")
-      for name in ("content_layers", "style_layers")
-      for kind, wrong in {"str": "relu1_1", "None": None, "number": 5, "numbers": [1, 2], "generator": iter(["relu1_1"]),
-                          "twice": ["relu1_1", "relu1_1"]}.items()),
-    *(pytest.param({name: ["relu1_1", "relu4_5"]}, r"no layer 'relu4_5' in VGG-19; block 4 has relu4_1 … relu4_4",
-                   id=f"{name} unknown") for name in ("content_layers", "style_layers")),
+    pytest.param(
+        {"content_layers": [], "beta": 0}, "nothing to optimise", id="no content layers, beta=0"
+    ),
+    pytest.param(
+        {"alpha": 0, "style_weights": [0] * 5}, "nothing to optimise", id="all style_weights 0"
+    ),
+    *(
+        pytest.param({name: wrong}, rf"{name} is .* list of layer names", id=f"{name} {kind}")
+        for name in ("content_layers", "style_layers")
+        for kind, wrong in {
+            "str": "relu1_1",
+            "None": None,
+            "number": 5,
+            "numbers": [1, 2],
+            "generator": iter(["relu1_1"]),
+            "twice": ["relu1_1", "relu1_1"],
+        }.items()
+    ),
+    *(
+        pytest.param(
+            {name: ["relu1_1", "relu4_5"]},
+            r"no layer 'relu4_5' in VGG-19; block 4 has relu4_1 … relu4_4",
+            id=f"{name} unknown",
+        )
+        for name in ("content_layers", "style_layers")
+    ),
     pytest.param({"style_layers": [""]}, "no layer ''", id="style_layers empty name"),
-    *(pytest.param({"style_weights": [1, 1, 1, 1, wrong]}, "style weight of relu5_1 is", id=f"style_weights …{wrong!r}")
-      for wrong in WEIGHTS),
-    pytest.param({"style_weights": {"relu1_1": 1.0}}, "name the same ones", id="style_weights lack layers"),
-    pytest.param({"style_weights": {**dict.fromkeys(STYLE_LAYERS, 1), 6: 1}}, "name the same ones", id="style_weights too many"),
-    pytest.param({"style_weights": [1.0]}, "1 style_weights for 5 style layers", id="style_weights too short"),
-    pytest.param({"style_weights": []}, "0 style_weights for 5 style layers", id="style_weights empty"),
+    *(
+        pytest.param(
+            {"style_weights": [1, 1, 1, 1, wrong]},
+            "style weight of relu5_1 is",
+            id=f"style_weights …{wrong!r}",
+        )
+        for wrong in WEIGHTS
+    ),
+    pytest.param(
+        {"style_weights": {"relu1_1": 1.0}}, "name the same ones", id="style_weights lack layers"
+    ),
+    pytest.param(
+        {"style_weights": {**dict.fromkeys(STYLE_LAYERS, 1), 6: 1}},
+        "name the same ones",
+        id="style_weights too many",
+    ),
+    pytest.param(
+        {"style_weights": [1.0]}, "1 style_weights for 5 style layers", id="style_weights too short"
+    ),
+    pytest.param(
+        {"style_weights": []}, "0 style_weights for 5 style layers", id="style_weights empty"
+    ),
     pytest.param({"style_weights": 1.0}, "style_weights is 1.0", id="style_weights number"),
-    pytest.param({"style_weights": "aaaaa"}, "style weight of relu1_1 is 'a'", id="style_weights str"),
-    *(pytest.param({"init": wrong}, "init is", id=f"init={wrong!r}")
-      for wrong in ("Content", "", "castle.jpg", None, 0, ["content"])),
+    pytest.param(
+        {"style_weights": "aaaaa"}, "style weight of relu1_1 is 'a'", id="style_weights str"
+    ),
+    *(
+        pytest.param({"init": wrong}, "init is", id=f"init={wrong!r}")
+        for wrong in ("Content", "", "castle.jpg", None, 0, ["content"])
+    ),
     pytest.param({"init": picture().numpy()}, "init is", id="init array"),
-    pytest.param({"init": picture(1, 3, 64, 65)}, r"init has the shape \[1, 3, 64, 65\], the content", id="init other shape"),
-    pytest.param({"init": picture(1, 3, 64, 96, value=math.nan)}, "init holds values that are not finite", id="init nan"),
-    pytest.param({"init": picture(1, 3, 64, 96, value=200.0)}, "init has values from 200 .* Divide by 255", id="init 0…255"),
-    *(pytest.param({"optimizer": wrong}, "optimizer is", id=f"optimizer={wrong!r}") for wrong in ("sgd", "LBFGS", "", None, 1)),
-    *(pytest.param({name: wrong}, rf"{name} is .* 1 or more", id=f"{name}={wrong!r}")
-      for name in ("steps", "keep_every") for wrong in (0, -1, 1.5, 4.0, math.nan, "4", True, [4])),
+    pytest.param(
+        {"init": picture(1, 3, 64, 65)},
+        r"init has the shape \[1, 3, 64, 65\], the content",
+        id="init other shape",
+    ),
+    pytest.param(
+        {"init": picture(1, 3, 64, 96, value=math.nan)},
+        "init holds values that are not finite",
+        id="init nan",
+    ),
+    pytest.param(
+        {"init": picture(1, 3, 64, 96, value=200.0)},
+        "init has values from 200 .* Divide by 255",
+        id="init 0…255",
+    ),
+    *(
+        pytest.param({"optimizer": wrong}, "optimizer is", id=f"optimizer={wrong!r}")
+        for wrong in ("sgd", "LBFGS", "", None, 1)
+    ),
+    *(
+        pytest.param({name: wrong}, rf"{name} is .* 1 or more", id=f"{name}={wrong!r}")
+        for name in ("steps", "keep_every")
+        for wrong in (0, -1, 1.5, 4.0, math.nan, "4", True, [4])
+    ),
     pytest.param({"steps": None}, "steps is None", id="steps=None"),
-    *(pytest.param({"seed": wrong}, "seed is .* 0 or more", id=f"seed={wrong!r}")
-      for wrong in (-1, 0.5, "0", None, False, 2**64)),
-    *(pytest.param({"callback": wrong}, "callback is", id=f"callback={wrong!r}") for wrong in (3, "print", [print])),
+    *(
+        pytest.param({"seed": wrong}, "seed is .* 0 or more", id=f"seed={wrong!r}")
+        for wrong in (-1, 0.5, "0", None, False, 2**64)
+    ),
+    *(
+        pytest.param({"callback": wrong}, "callback is", id=f"callback={wrong!r}")
+        for wrong in (3, "print", [print])
+    ),
 ]
 
 

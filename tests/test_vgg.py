@@ -7,11 +7,23 @@ import torchvision
 from torch.testing import assert_close
 
 from stlib import VGG, sample, vgg
-from stlib.vgg import best_device, channel_means, layer_names
+from stlib.layers import layer_names
+from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
-SMALLEST = {"conv1_1": 1, "relu1_2": 1, "pool1": 2, "relu2_1": 2, "pool2": 4, "conv3_4": 4, "pool3": 8, "relu4_2": 8,
-            "pool4": 16, "relu5_1": 16, "pool5": 32}
+SMALLEST = {
+    "conv1_1": 1,
+    "relu1_2": 1,
+    "pool1": 2,
+    "relu2_1": 2,
+    "pool2": 4,
+    "conv3_4": 4,
+    "pool3": 8,
+    "relu4_2": 8,
+    "pool4": 16,
+    "relu5_1": 16,
+    "pool5": 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -39,13 +51,18 @@ def assert_close_to_maximum(ours, theirs, tolerance=1e-5):
 
 # the same network as torchvision's
 
+
 @pytest.mark.parametrize(("depth", "names"), [(16, 13 + 13 + 5), (19, 16 + 16 + 5)])
 def test_every_layer_is_torchvisions(depth, names, tmp_path, generator):
     """The same state dict, (x − mean) / std by hand, layer by layer: equal to 3e-5 of the maximum."""
     with torch.device("meta"):
         model = getattr(torchvision.models, f"vgg{depth}")(weights=None).features
-    state = {name: torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5 if tensor.ndim == 4
-             else 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in model.state_dict().items()}
+    state = {
+        name: torch.randn(tensor.shape, generator=generator) * (2 / tensor[0].numel()) ** 0.5
+        if tensor.ndim == 4
+        else 0.1 * torch.randn(tensor.shape, generator=generator)
+        for name, tensor in model.state_dict().items()
+    }
     model.load_state_dict(state, assign=True)
     torch.save({f"features.{name}": tensor for name, tensor in state.items()}, tmp_path / "vgg.pth")
     net = VGG(depth, weights=tmp_path / "vgg.pth", normalized=False, device="cpu")
@@ -53,7 +70,9 @@ def test_every_layer_is_torchvisions(depth, names, tmp_path, generator):
     image = torch.rand(1, 3, 48, 37, generator=generator)
     features = net.features(image, net.names)
     assert len(features) == len(net.names) == len(model) == names
-    x = (image - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+    x = (image - torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)) / torch.tensor(
+        [0.229, 0.224, 0.225]
+    ).view(3, 1, 1)
     with torch.no_grad():
         for name, layer in zip(net.names, model, strict=True):
             x = layer(x.clone())  # torchvision's ReLU works in place
@@ -64,24 +83,34 @@ def test_the_layers_have_the_papers_names():
     """conv1_1, relu1_1, …, pool1, …: 2, 2, 4, 4, 4 convolutions in the blocks of VGG-19, 2, 2, 3, 3, 3 in VGG-16's."""
     assert layer_names(19)[:6] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1")
     assert layer_names(19)[-3:] == ("conv5_4", "relu5_4", "pool5")
-    assert set(layer_names(19)) - set(layer_names(16)) == {f"{kind}{block}_4" for kind in ("conv", "relu") for block in (3, 4, 5)}
+    assert set(layer_names(19)) - set(layer_names(16)) == {
+        f"{kind}{block}_4" for kind in ("conv", "relu") for block in (3, 4, 5)
+    }
 
 
 def test_vgg16_with_random_weights(random16, picture):
     """512 channels at a sixteenth of the side in block 5; no relu5_4."""
     assert random16.features(picture, ["relu5_3"])["relu5_3"].shape == (1, 512, 2, 2)
-    with pytest.raises(ValueError, match=r"no layer 'relu5_4' in VGG-16; block 5 has relu5_1 … relu5_3"):
+    with pytest.raises(
+        ValueError, match=r"no layer 'relu5_4' in VGG-16; block 5 has relu5_1 … relu5_3"
+    ):
         random16.features(picture, ["relu5_4"])
 
 
 # features
+
 
 def test_features_come_in_the_order_asked(trained, picture):
     """Order and spelling of the request, each with the number of channels and side of its block."""
     layers = ["pool5", "relu1_1", "conv4_2", "pool2"]
     features = trained.features(picture, layers)
     assert list(features) == layers
-    assert [tuple(f.shape[1:]) for f in features.values()] == [(512, 1, 1), (64, 32, 32), (512, 4, 4), (128, 8, 8)]
+    assert [tuple(f.shape[1:]) for f in features.values()] == [
+        (512, 1, 1),
+        (64, 32, 32),
+        (512, 4, 4),
+        (128, 8, 8),
+    ]
 
 
 def test_a_layer_does_not_depend_on_what_else_is_asked(trained, picture):
@@ -110,13 +139,22 @@ def test_the_picture_stays_as_it_was(trained, picture):
     assert torch.equal(picture, before)
 
 
-@pytest.mark.parametrize(("layers", "last", "count"), [(["conv1_1"], "conv1_1", 1), (["relu3_1", "relu1_1"], "conv3_1", 5),
-                                                       (["pool2"], "conv2_2", 4), (["relu5_1"], "conv5_1", 13)])
+@pytest.mark.parametrize(
+    ("layers", "last", "count"),
+    [
+        (["conv1_1"], "conv1_1", 1),
+        (["relu3_1", "relu1_1"], "conv3_1", 5),
+        (["pool2"], "conv2_2", 4),
+        (["relu5_1"], "conv5_1", 13),
+    ],
+)
 def test_the_network_runs_no_further_than_asked(trained, picture, monkeypatch, layers, last, count):
     """The convolutions that run are those up to the deepest layer, each once."""
     ran = []
     convolve = VGG._convolve
-    monkeypatch.setattr(VGG, "_convolve", lambda self, name, x: ran.append(name) or convolve(self, name, x))
+    monkeypatch.setattr(
+        VGG, "_convolve", lambda self, name, x: ran.append(name) or convolve(self, name, x)
+    )
     trained.features(picture, layers)
     assert len(ran) == count
     assert ran[-1] == last
@@ -141,6 +179,7 @@ def test_the_gradient_flows_to_the_picture_alone(net, picture):
 
 def test_gradient_is_that_of_the_direct_convolutions(trained, content, monkeypatch):
     """Winograd's layers off: the same ∂/∂x to 1e-4 of its maximum."""
+
     def gradient():
         x = content.clone().requires_grad_()
         return torch.autograd.grad(trained.features(x, ["relu5_1"])["relu5_1"].square().sum(), x)[0]
@@ -155,8 +194,8 @@ def test_two_pictures_at_once_equal_each_alone(net, generator):
     batch = torch.rand(2, 3, 40, 48, generator=generator)
     together = net.features(batch, ["conv3_3", "relu5_1"])
     for i in range(2):
-        for layer, alone in net.features(batch[i:i + 1], ["conv3_3", "relu5_1"]).items():
-            assert_close_to_maximum(together[layer][i:i + 1], alone)
+        for layer, alone in net.features(batch[i : i + 1], ["conv3_3", "relu5_1"]).items():
+            assert_close_to_maximum(together[layer][i : i + 1], alone)
 
 
 def test_features_are_the_same_every_time(net, content):
@@ -173,18 +212,22 @@ def test_pictures_of_other_float_types_are_converted(trained, picture, dtype):
 
 # what is refused
 
-@pytest.mark.parametrize(("layer", "hint"), [
-    ("relu4_5", "block 4 has relu4_1 … relu4_4"),
-    ("conv1_3", "block 1 has conv1_1 … conv1_2"),
-    ("Conv4_2", "block 4 has conv4_1 … conv4_4"),
-    ("block4_conv2", "block 4 has conv4_1 … conv4_4"),
-    ("conv6_1", "the nearest are conv5_1"),
-    ("rleu3_1", "the nearest are relu3_1"),
-    ("pool9", "there are pool1 … pool5"),
-    ("block4_pool", "there are pool1 … pool5"),
-    ("", "there are conv1_1 … conv5_4, relu1_1 … relu5_4 and pool1 … pool5"),
-    (4, "the nearest are pool4"),
-])
+
+@pytest.mark.parametrize(
+    ("layer", "hint"),
+    [
+        ("relu4_5", "block 4 has relu4_1 … relu4_4"),
+        ("conv1_3", "block 1 has conv1_1 … conv1_2"),
+        ("Conv4_2", "block 4 has conv4_1 … conv4_4"),
+        ("block4_conv2", "block 4 has conv4_1 … conv4_4"),
+        ("conv6_1", "the nearest are conv5_1"),
+        ("rleu3_1", "the nearest are relu3_1"),
+        ("pool9", "there are pool1 … pool5"),
+        ("block4_pool", "there are pool1 … pool5"),
+        ("", "there are conv1_1 … conv5_4, relu1_1 … relu5_4 and pool1 … pool5"),
+        (4, "the nearest are pool4"),
+    ],
+)
 def test_unknown_layer_names_the_nearest(trained, picture, layer, hint):
     with pytest.raises(ValueError) as caught:
         trained.features(picture, ["relu1_1", layer])
@@ -192,7 +235,10 @@ def test_unknown_layer_names_the_nearest(trained, picture, layer, hint):
 
 
 def test_unknown_layer_of_vgg16_names_vgg16s(random16, picture):
-    with pytest.raises(ValueError, match=r"in VGG-16; there are conv1_1 … conv5_3, relu1_1 … relu5_3 and pool1 … pool5"):
+    with pytest.raises(
+        ValueError,
+        match=r"in VGG-16; there are conv1_1 … conv5_3, relu1_1 … relu5_3 and pool1 … pool5",
+    ):
         random16.features(picture, ["?"])
 
 
@@ -201,17 +247,24 @@ def test_no_layer_is_refused(trained, picture):
         trained.features(picture, [])
 
 
-@pytest.mark.parametrize(("image", "got"), [
-    (torch.zeros(3, 32, 32), r"\[3, 32, 32\] of torch.float32"),
-    (torch.zeros(1, 1, 32, 32), r"\[1, 1, 32, 32\] of torch.float32"),
-    (torch.zeros(1, 4, 32, 32), r"\[1, 4, 32, 32\] of torch.float32"),
-    (torch.zeros(1, 32, 32, 3), r"\[1, 32, 32, 3\] of torch.float32"),
-    (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), r"\[1, 3, 32, 32\] of torch.uint8"),
-    ("castle.jpg", "str"),
-    (None, "NoneType"),
-], ids=str)
+@pytest.mark.parametrize(
+    ("image", "got"),
+    [
+        (torch.zeros(3, 32, 32), r"\[3, 32, 32\] of torch.float32"),
+        (torch.zeros(1, 1, 32, 32), r"\[1, 1, 32, 32\] of torch.float32"),
+        (torch.zeros(1, 4, 32, 32), r"\[1, 4, 32, 32\] of torch.float32"),
+        (torch.zeros(1, 32, 32, 3), r"\[1, 32, 32, 3\] of torch.float32"),
+        (torch.zeros(1, 3, 32, 32, dtype=torch.uint8), r"\[1, 3, 32, 32\] of torch.uint8"),
+        ("castle.jpg", "str"),
+        (None, "NoneType"),
+    ],
+    ids=str,
+)
 def test_what_is_no_picture_is_refused(trained, image, got):
-    with pytest.raises(ValueError, match=rf"a picture is a float tensor \[1, 3, H, W\].*as load_image gives; got {got}\.$"):
+    with pytest.raises(
+        ValueError,
+        match=rf"a picture is a float tensor \[1, 3, H, W\].*as load_image gives; got {got}\.$",
+    ):
         trained.features(image, ["relu1_1"])
 
 
@@ -219,17 +272,26 @@ def test_what_is_no_picture_is_refused(trained, image, got):
 def test_too_small_a_picture_says_which_size_it_needs(trained, layer, smallest):
     """One pixel less on either side is refused with the size, and that size leaves exactly one position."""
     for height, width in ((smallest - 1, 40), (40, smallest - 1)):
-        with pytest.raises(ValueError, match=rf"{width} × {height} pixels is too small for {layer}: .* at least {smallest}\.$"):
+        with pytest.raises(
+            ValueError,
+            match=rf"{width} × {height} pixels is too small for {layer}: .* at least {smallest}\.$",
+        ):
             trained.features(torch.zeros(1, 3, height, width), [layer])
-    assert trained.features(torch.zeros(1, 3, smallest, smallest), [layer])[layer].shape[2:] == (1, 1)
+    assert trained.features(torch.zeros(1, 3, smallest, smallest), [layer])[layer].shape[2:] == (
+        1,
+        1,
+    )
 
 
 def test_unknown_pooling_lists_the_known():
-    with pytest.raises(ValueError, match=r"pooling is 'mean': use \"max\" \(as trained\) or \"average\""):
+    with pytest.raises(
+        ValueError, match=r"pooling is 'mean': use \"max\" \(as trained\) or \"average\""
+    ):
         VGG(pooling="mean")
 
 
 # pooling
+
 
 def test_poolings_differ_from_the_first_on(trained, averaging, content):
     """pool1 is the maximum, or the mean, of 2 × 2 positions of the same relu1_2."""
@@ -245,6 +307,7 @@ def test_poolings_differ_from_the_first_on(trained, averaging, content):
 
 # the normalised network
 
+
 def test_normalising_changes_each_channels_scale_alone(net, trained, content):
     """relu_l · m_l = relu_l of the network as trained, for every l; rounding adds up to 1e-5 of the maximum at relu5_4."""
     layers = [name for name in net.names if name.startswith("relu")]
@@ -257,7 +320,11 @@ def test_normalising_changes_each_channels_scale_alone(net, trained, content):
 def test_shipped_means_are_the_measured(trained):
     """m_l, the mean activations over the samples at 256 pixels, as channel_means.npz has them; to 1e-3."""
     shipped, measured = vgg._shipped_means(), channel_means(trained)
-    assert list(shipped) == list(measured) == [name for name in trained.names if name.startswith("relu")]
+    assert (
+        list(shipped)
+        == list(measured)
+        == [name for name in trained.names if name.startswith("relu")]
+    )
     for layer in shipped:
         assert_close(shipped[layer], measured[layer], rtol=1e-3, atol=0)
 
@@ -269,13 +336,21 @@ def test_channel_means_are_over_pictures_and_positions(random16, generator, monk
     monkeypatch.setattr(vgg, "sample", pictures.get)
     silencing = torch.nn.Parameter(torch.tensor([0.0, 0, 0, -1e6] + [0] * 60), requires_grad=False)
     monkeypatch.setattr(random16.convolutions["conv1_1"], "bias", silencing)
-    slow = sum(random16.features(x, ["relu1_1"])["relu1_1"][0].mean(dim=(1, 2)) for x in pictures.values()) / 2
+    slow = (
+        sum(
+            random16.features(x, ["relu1_1"])["relu1_1"][0].mean(dim=(1, 2))
+            for x in pictures.values()
+        )
+        / 2
+    )
     assert slow[3] == 0
     slow[3] = 1
     assert_close(channel_means(random16)["relu1_1"], slow)
 
 
-@pytest.mark.parametrize("build", [{"pooling": "average"}, {"weights": "random", "depth": 16}], ids=str)
+@pytest.mark.parametrize(
+    "build", [{"pooling": "average"}, {"weights": "random", "depth": 16}], ids=str
+)
 def test_other_networks_are_measured_when_built(monkeypatch, build):
     """Mean activations over the samples are 1 in every channel that is not silent; at 64 pixels, for speed."""
     monkeypatch.setattr(vgg, "sample", lambda name: sample(name, 64))
@@ -286,7 +361,9 @@ def test_other_networks_are_measured_when_built(monkeypatch, build):
         means = torch.stack([f[layer].mean(dim=(0, 2, 3)) for f in features]).mean(dim=0)
         heard = means > 0
         assert heard.float().mean() > 0.5
-        assert_close(means[heard], torch.ones_like(means[heard]), rtol=1e-2, atol=0)  # 1e-3 where a channel is all but silent
+        assert_close(
+            means[heard], torch.ones_like(means[heard]), rtol=1e-2, atol=0
+        )  # 1e-3 where a channel is all but silent
 
 
 def test_normalising_leaves_the_callers_weights_alone():
@@ -302,7 +379,10 @@ def test_normalising_leaves_the_callers_weights_alone():
 
 # devices
 
-@pytest.mark.parametrize(("cuda", "mps", "best"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")])
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "best"), [(True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")]
+)
 def test_the_best_device_is_the_fastest_there_is(monkeypatch, cuda, mps, best):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
@@ -315,10 +395,21 @@ def test_the_device_can_be_chosen(net):
     assert all(parameter.device.type == "cpu" for parameter in net.parameters())
 
 
-@pytest.mark.parametrize("device", [
-    pytest.param("cuda", marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")),
-    pytest.param("mps", marks=pytest.mark.skipif(not torch.backends.mps.is_available(), reason="no Apple GPU here")),
-])
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here"),
+        ),
+        pytest.param(
+            "mps",
+            marks=pytest.mark.skipif(
+                not torch.backends.mps.is_available(), reason="no Apple GPU here"
+            ),
+        ),
+    ],
+)
 def test_features_on_a_gpu_are_those_on_the_cpu(device, net, content):
     """To 1e-2 of the maximum, for GPUs that multiply in TF32."""
     there = VGG(device=device).features(content, ["relu4_2"])["relu4_2"]
@@ -326,7 +417,10 @@ def test_features_on_a_gpu_are_those_on_the_cpu(device, net, content):
     assert_close_to_maximum(there.cpu(), net.features(content, ["relu4_2"])["relu4_2"], 1e-2)
 
 
-@pytest.mark.parametrize("asked", [["relu5_1"], ["relu1_2", "relu5_1"], ["conv2_2", "relu3_1"], ["pool1", "relu2_1"], ["pool5"]])
+@pytest.mark.parametrize(
+    "asked",
+    [["relu5_1"], ["relu1_2", "relu5_1"], ["conv2_2", "relu3_1"], ["pool1", "relu2_1"], ["pool5"]],
+)
 def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
     """Where nobody asks for either, the ReLU comes after the maximum: the same features and the same gradient."""
     image = sample("castle", 97)
@@ -338,12 +432,12 @@ def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
         return [*found.values(), x.grad]
 
     ours = features_and_gradient()
-    monkeypatch.setattr(VGG, "_order", lambda self, deepest, layers: self.names[:deepest + 1])
+    monkeypatch.setattr(VGG, "_order", lambda self, deepest, layers: self.names[: deepest + 1])
     for value, expected in zip(ours, features_and_gradient(), strict=True):
         assert torch.equal(value, expected)
 
 
 def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either(net):
     order = net._order(net.names.index("relu3_1"), ["relu2_2", "relu3_1"])
-    assert order[order.index("conv1_2") + 1:][:2] == ["pool1", "relu1_2"]
-    assert order[order.index("conv2_2") + 1:][:2] == ["relu2_2", "pool2"]
+    assert order[order.index("conv1_2") + 1 :][:2] == ["pool1", "relu1_2"]
+    assert order[order.index("conv2_2") + 1 :][:2] == ["relu2_2", "pool2"]

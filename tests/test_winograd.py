@@ -6,9 +6,18 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stlib import winograd
+from stlib._kernels import winograd
 
-SIZES = [(1, 1), (3, 2), (4, 4), (5, 7), (13, 9), (16, 24), (100, 101), (8, 2053)]  # the last two need several chunks
+SIZES = [
+    (1, 1),
+    (3, 2),
+    (4, 4),
+    (5, 7),
+    (13, 9),
+    (16, 24),
+    (100, 101),
+    (8, 2053),
+]  # the last two need several chunks
 
 
 def error(ours, exact):
@@ -33,17 +42,28 @@ def test_convolve_is_conv2d_in_value_and_gradient(layer, size, layout, generator
     exact = F.conv2d(exact_x, *(t.double() for t in layer), padding=1)
     assert y.shape == exact.shape
     assert error(y, exact) < 1e-5
-    (gradient,), (exact_gradient,) = torch.autograd.grad(y, x, s), torch.autograd.grad(exact, exact_x, s.double())
+    (gradient,), (exact_gradient,) = (
+        torch.autograd.grad(y, x, s),
+        torch.autograd.grad(exact, exact_x, s.double()),
+    )
     assert error(gradient, exact_gradient) < 1e-5
 
 
-@pytest.mark.parametrize(("size", "tiles"), [((16, 24), [24]), ((100, 101), [494, 156]), ((8, 2053), [514, 514])], ids=str)
+@pytest.mark.parametrize(
+    ("size", "tiles"),
+    [((16, 24), [24]), ((100, 101), [494, 156]), ((8, 2053), [514, 514])],
+    ids=str,
+)
 def test_large_sizes_are_worked_in_chunks(layer, size, tiles, monkeypatch):
     """Whole rows of 4 × 4 tiles, at most TILES_AT_ONCE, here 512; a single row where that alone has more."""
     seen, product = [], torch.bmm
     monkeypatch.setattr(winograd, "TILES_AT_ONCE", 512)
-    monkeypatch.setattr(torch, "bmm", lambda V, filters: seen.append(V.shape[1]) or product(V, filters))
-    winograd.convolve(torch.zeros(1, 7, *size), lambda: winograd.transform_filters(layer[0]), layer[1])
+    monkeypatch.setattr(
+        torch, "bmm", lambda V, filters: seen.append(V.shape[1]) or product(V, filters)
+    )
+    winograd.convolve(
+        torch.zeros(1, 7, *size), lambda: winograd.transform_filters(layer[0]), layer[1]
+    )
     assert seen == tiles
 
 
@@ -61,9 +81,11 @@ def test_gradient_is_that_of_finite_differences(layer, generator):
     filters = partial(winograd.transform_filters, layer[0])
     x, v, s = (torch.randn(1, n, 6, 5, generator=generator) for n in (7, 7, 5))
     x.requires_grad_()
-    gradient, = torch.autograd.grad(winograd.convolve(x, filters, layer[1]), x, s)
+    (gradient,) = torch.autograd.grad(winograd.convolve(x, filters, layer[1]), x, s)
     with torch.no_grad():
-        difference = winograd.convolve(x + v, filters, layer[1]) - winograd.convolve(x - v, filters, layer[1])
+        difference = winograd.convolve(x + v, filters, layer[1]) - winograd.convolve(
+            x - v, filters, layer[1]
+        )
     assert (s * difference / 2).sum().item() == pytest.approx((gradient * v).sum().item(), rel=1e-4)
 
 
@@ -72,7 +94,9 @@ def test_error_on_the_trained_network(trained, content):
     x = trained.features(content, ["relu4_1"])["relu4_1"]
     convolution = trained.convolutions["conv4_2"]
     assert winograd.pays(convolution, x)
-    ours = winograd.convolve(x, lambda: winograd.transform_filters(convolution.weight), convolution.bias)
+    ours = winograd.convolve(
+        x, lambda: winograd.transform_filters(convolution.weight), convolution.bias
+    )
     exact = F.conv2d(x.double(), convolution.weight.double(), convolution.bias.double(), padding=1)
     assert error(ours, exact) < 1e-5
 
@@ -87,7 +111,9 @@ def test_pays_for_a_wide_frozen_layer_and_one_picture(wide):
     assert winograd.pays(*wide)
 
 
-@pytest.mark.parametrize("change", ["trainable filters", "float64", "batch of two", "another device", "few channels"])
+@pytest.mark.parametrize(
+    "change", ["trainable filters", "float64", "batch of two", "another device", "few channels"]
+)
 def test_does_not_pay(wide, change):
     """Its gradient is the input's alone, it is written for float32 and one picture, and few channels cost more than they save."""
     convolution, x = wide
@@ -96,5 +122,9 @@ def test_does_not_pay(wide, change):
     elif change == "few channels":
         convolution, x = torch.nn.Conv2d(128, 128, 3, padding=1).requires_grad_(False), x
     else:
-        x = {"float64": x.double(), "batch of two": x.expand(2, -1, -1, -1), "another device": x.to("meta")}[change]
+        x = {
+            "float64": x.double(),
+            "batch of two": x.expand(2, -1, -1, -1),
+            "another device": x.to("meta"),
+        }[change]
     assert not winograd.pays(convolution, x)

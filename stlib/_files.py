@@ -1,0 +1,51 @@
+"""Files that are written whole or not at all."""
+
+import os
+import uuid
+from pathlib import Path
+
+from stlib.errors import one_line, reason
+
+
+def writable(path: str | os.PathLike) -> Path:
+    """The file that writing to `path` would create or replace; writes nothing.
+
+    A symbolic link stays one: the file it points to is meant.
+    Raises ValueError with half a sentence, such as "there is no folder x. Create it first.", when
+    no file can be written there.
+    """
+    path = Path(path)
+    try:
+        target = Path(os.path.realpath(path))
+        is_folder, exists, is_file = target.is_dir(), target.exists(), target.is_file()
+    except (OSError, ValueError) as error:  # a name too long, or with a null character
+        raise ValueError(f"{reason(error)}. Choose another name.") from None
+    if is_folder:
+        raise ValueError("it is a folder. Add the name of a file.")
+    if exists and not is_file:
+        raise ValueError("it is a device or a pipe, not a regular file. Choose another path.")
+    if not target.parent.is_dir():
+        raise ValueError(f"there is no folder {one_line(target.parent)}. Create it first.")
+    if not os.access(target.parent, os.W_OK):
+        raise ValueError(
+            f"the folder {one_line(target.parent)} may not be written to. Choose another one."
+        )
+    return target
+
+
+def replace(path: Path, data: bytes | memoryview, part: Path | None = None) -> None:
+    """Put a file with these bytes in the place of `path`, in a single step once they are on the disk.
+
+    Whatever fails before that leaves the old file whole.
+    part: the file that is written first, in the same folder; None takes a new name.
+    Raises OSError.
+    """
+    part = part or path.with_name(f".{uuid.uuid4().hex}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

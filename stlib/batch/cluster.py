@@ -1,0 +1,394 @@
+"""Many transfers on a Dask cluster: the cores of this machine, or whatever a scheduler's address leads to.
+
+Whoever calls `run` reads the pictures, sends them to the workers, and writes what comes back. So the workers need neither
+the files nor a common disk, a picture is written once by a single hand, and the death of a worker costs one picture's time.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+import threading
+import time
+import uuid
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import dask
+import torch
+from dask.system import CPU_COUNT
+from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
+from PIL import Image
+from tqdm.auto import tqdm
+
+from stlib import _files
+from stlib._progress import progress_bar
+from stlib.arguments import check_whole_number
+from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_file
+from stlib.cost import free_memory
+from stlib.errors import ImageError, JobError, reason
+from stlib.images import load_image, load_pil, save_image, to_pil
+from stlib.settings import Settings
+from stlib.transfer import paint
+from stlib.vgg import VGG, best_device
+
+MEMORY_OF_A_WORKER = 2e9  # bytes
+PATIENCE = 30  # seconds to wait for a scheduler's answer, and for its first worker
+IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # a terminal sends it to workers, too; we end them
+LOST = "The connection to the scheduler was lost. Run the batch again: what is done is kept."
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one job.
+
+    status: "done", "skipped" (there already, unchanged), "failed" or "cancelled". note: why, or a remark, in one sentence.
+    seconds: that the painting took on its worker. attempts: how often a worker began it; above 1 when one was lost.
+    """
+
+    output: str
+    status: str = "cancelled"
+    note: str = ""
+    seconds: float = 0.0
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Report:
+    """What `run` returns: an outcome for each job, in the order of the jobs, and the seconds of it all; print it."""
+
+    outcomes: list[Outcome]
+    seconds: float
+
+    def count(self, status: str) -> int:
+        """How many jobs have this status."""
+        return sum(outcome.status == status for outcome in self.outcomes)
+
+    def __str__(self) -> str:
+        width = max((len(outcome.output) for outcome in self.outcomes), default=0)
+        lines = [f"{'output':<{width}}  status     seconds  attempts"]
+        for outcome in self.outcomes:
+            numbers = (
+                f"{outcome.seconds:7.1f}  {outcome.attempts:8d}" if outcome.attempts else f"{'':17}"
+            )
+            lines.append(
+                f"{outcome.output:<{width}}  {outcome.status:<9}  {numbers}  {outcome.note}".rstrip()
+            )
+        counts = [
+            f"{self.count(status)} {status}"
+            for status in ("done", "skipped", "failed", "cancelled")
+            if self.count(status)
+        ]
+        return "\n".join([*lines, f"{', '.join(counts) or 'no jobs'} in {self.seconds:.0f} s"])
+
+
+def run(
+    jobs: Iterable[Job],
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    threads: int | None = None,
+    progress: bool = True,
+) -> Report:
+    """Paint every job's picture that is not there yet, several at a time.
+
+    address: of a Dask scheduler, "tcp://host:8786"; its workers need stlib installed. None starts a cluster on this machine
+        and stops it at the end. workers, threads: its processes, and the cores of each; None as in `share_cores`.
+        With an address, threads None leaves each of its workers the number that it has.
+
+    A picture is the same, bit for bit, in whatever order and on whichever worker it is painted, on the same kind of machine
+    with the same threads. It is skipped when it is there and its `fingerprint` is that of the last time; the note of that is
+    a file beside it, with .json added to its name. A worker that dies is replaced, and its picture begun again, up to 4 times.
+    What goes wrong with a picture is told in the report and stops no other one. Ctrl-C keeps what is done.
+
+    In a script call it under `if __name__ == "__main__":`, since each new process imports the script.
+    Raises JobError before any work when a job makes no sense, ValueError for less than 1 worker or thread,
+    ConnectionError when no scheduler or worker answers.
+    """
+    jobs, began = list(jobs), time.perf_counter()
+    check_jobs(jobs)
+    workers, local_threads = share_cores(workers, threads)
+    with progress_bar(len(jobs), "picture", shown=progress) as bar:
+        batch = _Batch(jobs, bar)
+        batch.skip_unchanged()
+        if batch.waiting:
+            with (
+                _quiet(),
+                _cluster(address, min(workers, len(batch.waiting)), local_threads) as client,
+            ):
+                batch.paint(client, threads if address else local_threads)
+    return Report(batch.outcomes, time.perf_counter() - began)
+
+
+def share_cores(
+    workers: int | None = None,
+    threads: int | None = None,
+    cores: int = CPU_COUNT,
+    memory: float | None = None,
+) -> tuple[int, int]:
+    """How many workers a machine gets, and how many threads each: at most one thread per core.
+
+    workers: None is one for each core (or for each `threads` cores) that has 2 GB of memory, and a
+        single one when there is a graphics card.
+    threads: None is the cores, shared evenly.
+    cores: of the machine. memory: in bytes; None is what is free.
+    Raises ValueError for less than 1.
+    """
+    for name, number in (("workers", workers), ("threads", threads)):
+        if number is not None:
+            check_whole_number(name, number, 1)
+    if workers is None:
+        enough = int((free_memory() if memory is None else memory) / MEMORY_OF_A_WORKER)
+        by_cores = cores // (threads or 1)
+        workers = max(1, min(by_cores, enough)) if best_device().type == "cpu" else 1
+    return workers, threads or max(1, cores // workers)
+
+
+class _Batch:
+    """A batch so far: the outcome of each job, which jobs wait, and which are being painted."""
+
+    def __init__(self, jobs: list[Job], bar: tqdm):
+        self.jobs, self.bar = jobs, bar
+        self.outcomes = [Outcome(job.output) for job in jobs]
+        self.waiting, self.in_flight = [], {}  # numbers of jobs; future → number
+        self.prints: dict[int, str] = {}
+
+    def finish(self, number: int, status: str, note: str = "", seconds: float = 0.0) -> None:
+        self.outcomes[number] = replace(
+            self.outcomes[number], status=status, note=note, seconds=seconds
+        )
+        self.bar.update()
+
+    def skip_unchanged(self) -> None:
+        for number, job in enumerate(self.jobs):
+            try:
+                self.prints[number] = fingerprint(job)
+            except (ImageError, JobError) as error:
+                self.finish(number, "failed", str(error))
+                continue
+            note = _note(job)
+            if note.get("fingerprint") == self.prints[number] and note.get("picture") == _digest(
+                job.output
+            ):
+                self.finish(number, "skipped")
+            else:
+                self.waiting.append(number)
+
+    def paint(self, client: Client, threads: int | None) -> None:
+        """Keep every worker busy with one picture; write each one that comes back."""
+        topic = f"stlib-{uuid.uuid4().hex}"
+        completed = as_completed(loop=client.loop)
+        self.waiting.reverse()
+        try:
+            for _ in range(max(1, sum(client.nthreads().values()))):
+                self.send(client, completed, threads, topic)
+            for future in completed:
+                self.send(
+                    client, completed, threads, topic
+                )  # before the picture is written, so that nobody is idle
+                self.receive(self.in_flight.pop(future), future)
+            while self.waiting:
+                self.finish(self.waiting.pop(), "failed", LOST)
+        except KeyboardInterrupt:
+            client.cancel(list(self.in_flight))
+        if client.status == "running":
+            self.count_attempts(client, topic)
+
+    def send(
+        self, client: Client, completed: as_completed, threads: int | None, topic: str
+    ) -> None:
+        """Give the cluster the next job whose pictures can be read."""
+        while self.waiting and client.status != "closed":
+            number = self.waiting.pop()
+            job = self.jobs[number]
+            try:
+                pictures = [
+                    load_pil(picture_file(name), job.size) for name in (job.content, job.style)
+                ]
+            except (ImageError, JobError) as error:
+                self.finish(number, "failed", str(error))
+                continue
+            future = client.submit(
+                _paint,
+                *pictures,
+                job.network,
+                job.settings,
+                threads,
+                topic,
+                number,
+                key=f"{topic}-{number}",
+            )
+            self.in_flight[future] = number
+            completed.add(future)
+            return
+
+    def receive(self, number: int, future: Future) -> None:
+        """Write the picture of a job, or say why there is none."""
+        if future.status == "finished":
+            picture, seconds, remark = future.result()
+            try:
+                save_image(picture, self.jobs[number].output)
+                _write_note(self.jobs[number], self.prints[number])
+            except (ImageError, OSError) as error:
+                self.finish(number, "failed", str(error), seconds)
+            else:
+                self.finish(number, "done", remark, seconds)
+        elif future.status == "error":
+            self.finish(number, "failed", _why(future.exception()))
+        else:
+            self.finish(number, "failed", LOST)
+
+    def count_attempts(self, client: Client, topic: str) -> None:
+        """From the events that the workers log; what a lost worker began cannot be known in another way."""
+        for number, attempts in Counter(number for _, number in client.get_events(topic)).items():
+            self.outcomes[number] = replace(self.outcomes[number], attempts=attempts)
+
+
+_one_at_a_time = (
+    threading.Lock()
+)  # a worker of several threads would have its pictures fight for its cores
+
+
+def _paint(
+    content: Image.Image,
+    style: Image.Image,
+    network: Network,
+    settings: Settings,
+    threads: int | None,
+    topic: str,
+    number: int,
+) -> tuple[Image.Image, float, str]:
+    """The work of a worker: the picture, the seconds it took, and what style_transfer warned of."""
+    worker = get_worker()
+    worker.log_event(topic, number)
+    task = worker.state.tasks[worker.get_current_task()]
+    with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", RuntimeWarning)
+        tqdm.set_lock(
+            threading.RLock()
+        )  # its own lock is a semaphore of the system, which a worker that is killed would leave
+        if threads:
+            torch.set_num_threads(threads)
+        net = _network(network)
+        began = time.perf_counter()
+        result = paint(
+            load_image(content, None),
+            load_image(style, None),
+            settings,
+            net=net,
+            progress=False,
+            callback=lambda *_: task.state == "cancelled",
+        )  # nobody waits for it any more
+        remark = " ".join(
+            str(warning.message) for warning in caught if warning.category is RuntimeWarning
+        )
+        return to_pil(result.image), time.perf_counter() - began, remark
+
+
+@lru_cache(maxsize=1)
+def _network(network: Network) -> VGG:
+    """Built once in each worker; the weights never travel."""
+    return VGG(**asdict(network))
+
+
+def _note(job: Job) -> dict:
+    """What was written beside the output when it was painted; empty when there is nothing that can be read."""
+    try:
+        note = json.loads(_note_file(job).read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+def _write_note(job: Job, printed: str) -> None:
+    # A file of its own works for every picture format, and can be read. It is written after the
+    # picture and holds the picture's digest: whatever happens between the two, or to the picture
+    # later, the note no longer fits and it is painted anew.
+    note = {
+        "fingerprint": printed,
+        "picture": _digest(job.output),
+        "content": job.content,
+        "style": job.style,
+        **job.values(),
+    }
+    text = json.dumps(note, indent=1, ensure_ascii=False)
+    _files.replace(_note_file(job), text.encode("utf-8"))
+
+
+def _note_file(job: Job) -> Path:
+    return Path(f"{job.output}.json")
+
+
+def _digest(path: str) -> str | None:
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError:
+        return None
+
+
+def _why(error: BaseException) -> str:
+    if isinstance(error, KilledWorker):
+        return "Its workers died again and again, which often means too little memory: try fewer workers or a smaller size."
+    return reason(error)
+
+
+@contextmanager
+def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client]:
+    """A client of the scheduler at this address, or else of a cluster on this machine, which ends with it."""
+    if address is not None:
+        try:
+            client = Client(address, timeout=PATIENCE, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ConnectionError(
+                f"no Dask scheduler answers at {address!r}: {error}. Give the address that it printed when it "
+                'started, for example "tcp://192.168.0.7:8786".'
+            ) from None
+        with client:
+            try:
+                client.wait_for_workers(1, timeout=PATIENCE)
+            except TimeoutError:
+                raise ConnectionError(
+                    f"the scheduler at {address} has no worker: start one on each machine with "
+                    f"`dask worker {address} --nthreads 1`."
+                ) from None
+            yield client
+        return
+    one_pool = dict.fromkeys(
+        ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), str(threads)
+    )
+    with (
+        tempfile.TemporaryDirectory(prefix="stlib-", ignore_cleanup_errors=True) as folder,
+        LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            env=one_pool,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # its default port may be taken
+            preload=IGNORE_CTRL_C,
+            local_directory=folder,
+            silence_logs=logging.CRITICAL,
+        ) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):
+        yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Dask's log is for those who run clusters; what concerns a picture is in the report."""
+    logger = logging.getLogger("distributed")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with dask.config.set(
+            {"distributed.admin.large-graph-warning-threshold": "1GB"}
+        ):  # pictures are meant to travel
+            yield
+    finally:
+        logger.setLevel(level)

@@ -1,0 +1,302 @@
+"""Jobs: which pictures to paint, how, and into which files; checked before any work.
+
+They come from `sweep`, or from a TOML file:
+
+    [defaults]                      # for every job; each key is optional
+    size = 256                      # longer side of both pictures, in pixels
+    steps = 100                     # … or any other setting of `Settings` or `Network`
+
+    [[job]]
+    content = "photos/cat.jpg"      # a file, from the folder of this TOML file, or a sample's name
+    style = "cafe-terrace"
+    output = "cat.png"
+
+    [[job]]
+    content = "castle"
+    style = ["cafe-terrace", "harvest-at-la-crau"]  # a list stands for each of its values: here
+    solver = ["plain", "fast"]                      # 2 × 2 = 4 jobs
+    output = "{content}-{style}-{solver}.png"       # each with a name of its own
+
+A setting that is a list by nature, such as `style_layers`, is swept by a list of lists.
+"""
+
+import difflib
+import hashlib
+import itertools
+import re
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import partial
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from stlib.errors import ImageError, JobError
+from stlib.images import check_output_path, check_size, sample_names
+from stlib.layers import layer_names
+from stlib.settings import Settings, digest
+from stlib.vgg import POOLINGS
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which network a job is painted with: the arguments of `VGG`, as plain data.
+
+    Raises JobError for the first that makes no sense.
+    """
+
+    depth: int = 19
+    weights: str = "oxford"
+    pooling: str = "max"
+    normalized: bool = True
+    device: str | None = None
+
+    def __post_init__(self) -> None:
+        allowed: dict[str, Sequence[Any]] = {
+            "depth": (16, 19),
+            "weights": ("oxford", "imagenet", "random"),
+            "pooling": tuple(POOLINGS),
+            "normalized": (True, False),
+            "device": (None, "cpu", "cuda", "mps"),
+        }
+        for name, values in allowed.items():
+            if getattr(self, name) not in values:
+                raise JobError(f"{name} is {getattr(self, name)!r}: use {_listed(values)}.")
+        if self.weights == "oxford" and self.depth != 19:
+            raise JobError(
+                'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = 19.'
+            )
+
+
+# a job keeps no frames
+PAINTING = {setting.name: setting for setting in fields(Settings) if setting.name != "keep_every"}
+NETWORK = {setting.name: setting for setting in fields(Network)}
+DEFAULTS = {
+    "size": 256,
+    **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
+}
+_LISTS = ("content_layers", "style_layers", "style_weights")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture to paint.
+
+    content, style: a file, or the name of a sample. output: the file to write.
+    size: the longer side of both pictures, in pixels. network, settings: how to paint.
+    """
+
+    content: str
+    style: str
+    output: str
+    size: int = DEFAULTS["size"]
+    network: Network = field(default_factory=Network)
+    settings: Settings = field(default_factory=Settings)
+
+    def values(self) -> dict[str, Any]:
+        """All settings by name, the defaults included."""
+        network = {name: getattr(self.network, name) for name in NETWORK}
+        painting = {name: getattr(self.settings, name) for name in PAINTING}
+        return {"size": self.size, **network, **painting}
+
+
+def make_job(content: str, style: str, output: str, **values: Any) -> Job:
+    """A job with these values of the settings in `DEFAULTS`.
+
+    Raises JobError for a setting that does not exist or makes no sense.
+    """
+    _check_known(values, DEFAULTS, "no setting")
+    size = values.get("size", DEFAULTS["size"])
+    try:
+        check_size(size)
+        network = Network(**{name: value for name, value in values.items() if name in NETWORK})
+        settings = Settings(**{name: value for name, value in values.items() if name in PAINTING})
+    except ValueError as error:
+        raise JobError(str(error)) from None
+    if not isinstance(settings.init, str):
+        raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
+    for layer in (*settings.content_layers, *settings.style_layers):
+        _check_known([layer], layer_names(network.depth), "no layer")
+    return Job(content, style, output, size, network, settings)
+
+
+def read_jobs(path: str | Path) -> list[Job]:
+    """The jobs of a TOML file in the form that this module's docstring shows.
+
+    path: of the file; names of pictures are resolved from its folder.
+    Raises JobError for whatever is wrong with its form; `check_jobs` looks for the pictures.
+    """
+    path = Path(path)
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise JobError(
+            f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
+        ) from None
+    except ValueError as error:  # TOMLDecodeError, or bytes that are not UTF-8
+        raise JobError(f"{path.name} is not a TOML file: {error}.") from None
+    _check_known(document, ("defaults", "job"), f"{path.name}: no table")
+    defaults, tables = document.get("defaults", {}), document.get("job", [])
+    is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
+    if not isinstance(defaults, dict) or not is_list:
+        raise JobError(
+            f"{path.name}: write [defaults] once, with single brackets, and [[job]] for each job, "
+            "with double ones."
+        )
+    if not tables:
+        raise JobError(
+            f"{path.name} holds no job: add a table [[job]] with content, style and output."
+        )
+    jobs = []
+    for number, table in enumerate(tables, 1):
+        values = {"content": None, "style": None, "output": None, **defaults, **table}
+        try:
+            jobs += sweep(**values, folder=path.parent)
+        except JobError as error:
+            raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
+    return jobs
+
+
+def sweep(
+    content: str | Sequence[str],
+    style: str | Sequence[str],
+    output: str,
+    *,
+    folder: str | Path = ".",
+    **settings: Any,
+) -> list[Job]:
+    """A job for every combination of the values that are given as lists.
+
+    content, style: a file or a sample's name, or a list of them.
+    output: a file name; {content}, {style} and the name of any setting in it stand for the value of
+        the job.
+    folder: of relative file names. settings: of `DEFAULTS`, each a value or a list of values.
+    Raises JobError for a setting that does not exist or makes no sense, and for a placeholder that
+    means nothing.
+    """
+    _check_known(settings, DEFAULTS, "no setting")
+    for name, value in (("content", content), ("style", style), ("output", output)):
+        swept = isinstance(value, (list, tuple)) and name != "output"
+        names = list(value) if swept else [value]
+        if not names or not all(isinstance(entry, str) and entry for entry in names):
+            given = "missing" if value is None else repr(value)
+            raise JobError(f'{name} is {given}: give {name} = "…".')
+    table = {"content": content, "style": style, **settings}
+    choices = [value if _is_swept(name, value) else [value] for name, value in table.items()]
+    jobs = []
+    for values in itertools.product(*choices):
+        chosen = dict(zip(table, values, strict=True))
+        fill = partial(_filled, {**DEFAULTS, **chosen})
+        file = Path(folder, re.sub(r"\{(.*?)\}", fill, output))
+        p, a = (_from(folder, chosen.pop(name)) for name in ("content", "style"))
+        jobs.append(make_job(p, a, str(file), **chosen))
+    return jobs
+
+
+def picture_file(name: str) -> Path:
+    """The file of a picture: that of this path, or else that of the sample of this name.
+
+    Raises JobError when there is neither.
+    """
+    if not Path(name).exists() and name in sample_names():
+        return Path(str(files("stlib") / "samples" / f"{name}.jpg"))
+    if not Path(name).is_file():
+        near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+        listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
+        advice = f"; did you mean the sample {near[0]!r}?" if near else listed
+        raise JobError(f"there is no picture {name}{advice}")
+    return Path(name)
+
+
+def check_jobs(jobs: Iterable[Job]) -> None:
+    """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
+
+    That a file holds a picture is found when its turn comes: one bad picture does not stop the others.
+    """
+    outputs: dict[Path, str] = {}
+    inputs: set[Path] = set()
+    for job in jobs:
+        try:
+            inputs |= {picture_file(name).resolve() for name in (job.content, job.style)}
+            target = check_output_path(job.output)
+        except (ImageError, JobError) as error:
+            raise JobError(f"the job for {job.output}: {error}") from None
+        if target in outputs:
+            raise JobError(
+                f"two jobs have the output {job.output}: give each its own. In a sweep put what "
+                'differs into the name, for example output = "{content}-{style}-{steps}.png".'
+            )
+        outputs[target] = job.output
+    if overwritten := sorted(outputs[target] for target in outputs.keys() & inputs):
+        raise JobError(
+            f"{overwritten[0]} is an output, but also a picture to be read: "
+            "choose another name for the output."
+        )
+
+
+def fingerprint(job: Job) -> str:
+    """What the painted picture depends on, as 64 hexadecimal digits.
+
+    In it: all settings, and the bytes of both files. Not in it: names and places of files, the order
+    of the jobs, and who paints them.
+    Raises ImageError when a picture cannot be read.
+    """
+    network = [getattr(job.network, name) for name in NETWORK]
+    try:
+        pictures = [
+            hashlib.sha256(picture_file(name).read_bytes()).hexdigest()
+            for name in (job.content, job.style)
+        ]
+    except OSError as error:
+        raise ImageError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    return digest([job.size, network, job.settings.fingerprint(), pictures])
+
+
+def _check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:
+    """Raise a JobError for the first name that is not allowed, with the nearest that is."""
+    allowed = list(allowed)
+    for name in names:
+        if name not in allowed:
+            near = difflib.get_close_matches(name, allowed, n=1)
+            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
+            raise JobError(f"{complaint} {name!r}; {advice}")
+
+
+def _is_swept(name: str, value: object) -> bool:
+    """Whether a value stands for each of its entries."""
+    if not isinstance(value, (list, tuple)):
+        return False
+    if name in _LISTS:  # an empty list is one value: no layers
+        nested = [isinstance(entry, (Mapping, list, tuple)) for entry in value]
+        return bool(nested) and all(nested)
+    if not value:
+        raise JobError(f"{name} is an empty list: give at least one value, or leave it out.")
+    return True
+
+
+def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
+    """What stands for {placeholder} in the name of an output."""
+    name = placeholder[1]
+    _check_known([name], values, "in the output: no")
+    value = values[name]
+    if name in ("content", "style"):
+        return Path(value).stem
+    several = isinstance(value, (Mapping, Sequence)) and not isinstance(value, str)
+    return "+".join(map(str, value)) if several else str(value)
+
+
+def _from(folder: str | Path, name: str) -> str:
+    """A picture's name, seen from the folder when there is such a file, or when it can be no sample."""
+    if name in sample_names() and not Path(folder, name).exists():
+        return name
+    return str(Path(folder, name))
+
+
+def _listed(values: Sequence[Any]) -> str:
+    """Values as a sentence has them."""
+    names = [
+        "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
+        for value in values
+    ]
+    return " or ".join(names)

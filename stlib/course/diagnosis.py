@@ -1,0 +1,166 @@
+"""Is this machine ready for the course? `doctor()` looks and says so in words."""
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import psutil
+import torch
+
+from stlib.cost import estimate
+from stlib.errors import ImageError, WeightsError
+from stlib.images import sample, sample_names
+from stlib.vgg import VGG, best_device
+from stlib.weights import load_weights
+
+ENOUGH_MEMORY = 2.5  # GB, what the hungriest chapter takes
+ENOUGH_DISK = 0.5  # GB, for pictures, notebooks and caches
+USUAL_STEPS, USUAL_SIDE = 100, 256
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the examination: what was looked at, what was found, and what to do; no remedy means all is well."""
+
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def examine() -> list[Finding]:
+    """Look at everything that the course needs. Never raises: what fails is a finding with a remedy."""
+    looks: tuple[Callable[[], Finding], ...] = (
+        _python,
+        _torch,
+        _processor,
+        _memory,
+        _disk,
+        _weights,
+        _samples,
+        _speed,
+    )
+    findings = []
+    for look in looks:
+        try:
+            findings.append(look())
+        except Exception as error:
+            findings.append(
+                Finding(
+                    look.__name__.strip("_"),
+                    f"{type(error).__name__}: {error}",
+                    "Run `make clean` and `make setup`, then try again.",
+                )
+            )
+    return findings
+
+
+def doctor() -> None:
+    """Print what this machine has as a table that ends in "ready", or in what to do."""
+    print(report(examine()))
+
+
+def report(findings: list[Finding]) -> str:
+    """The table of `doctor` as text."""
+    width = max(len(finding.what) for finding in findings)
+    lines = [
+        f"{finding.what:<{width}}  {'ok  ' if not finding.remedy else 'LOOK'}  {finding.found}"
+        for finding in findings
+    ]
+    remedies = [finding.remedy for finding in findings if finding.remedy]
+    return "\n".join(
+        [
+            *lines,
+            "",
+            *(
+                ["Before you start:", *(f"- {remedy}" for remedy in remedies)]
+                if remedies
+                else ["ready"]
+            ),
+        ]
+    )
+
+
+def _python() -> Finding:
+    remedy = (
+        ""
+        if sys.version_info >= (3, 11)
+        else "Install Python 3.11 or newer, then run `make clean` and `make setup`."
+    )
+    return Finding("Python", platform.python_version(), remedy)
+
+
+def _torch() -> Finding:
+    device = best_device()
+    name = {
+        "cuda": "a CUDA graphics card",
+        "mps": "the Apple graphics processor",
+        "cpu": "the processor",
+    }[device.type]
+    return Finding("PyTorch", f"{torch.__version__}, computes on {name}")
+
+
+def _processor() -> Finding:
+    threads, cores = torch.get_num_threads(), os.cpu_count() or 1
+    limited = (
+        os.environ.get("OMP_NUM_THREADS") == "1"
+    )  # without it, one thread is PyTorch's own choice, as on one real core
+    remedy = (
+        "PyTorch uses one core only, because OMP_NUM_THREADS is 1: unset it."
+        if limited and threads == 1 < cores
+        else ""
+    )
+    return Finding("Processor", f"{cores} cores, PyTorch uses {threads}", remedy)
+
+
+def _memory() -> Finding:
+    free = psutil.virtual_memory().available / 1e9
+    remedy = (
+        ""
+        if free >= ENOUGH_MEMORY
+        else f"Close other programs: a chapter needs up to {ENOUGH_MEMORY} GB of memory."
+    )
+    return Finding("Memory", f"{free:.1f} GB free", remedy)
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(".").free / 1e9
+    remedy = "" if free >= ENOUGH_DISK else f"Free some disk space: at least {ENOUGH_DISK} GB."
+    return Finding("Disk", f"{free:.0f} GB free", remedy)
+
+
+def _weights() -> Finding:
+    started = time.perf_counter()
+    try:
+        weights = load_weights("oxford")
+    except WeightsError as error:
+        return Finding("Trained VGG-19", "not usable", str(error))
+    numbers = sum(
+        filters.numel() + biases.numel() for filters, biases in weights.convolutions.values()
+    )
+    return Finding(
+        "Trained VGG-19",
+        f"{numbers / 1e6:.1f} million numbers, read in {time.perf_counter() - started:.1f} s",
+    )
+
+
+def _samples() -> Finding:
+    try:
+        for name in sample_names():
+            sample(name)
+    except ImageError as error:
+        return Finding("Sample pictures", "not readable", str(error))
+    return Finding("Sample pictures", f"{len(sample_names())}: {', '.join(sample_names())}")
+
+
+def _speed() -> Finding:
+    """How long the plain solver takes for a picture of the usual size."""
+    picture = sample("castle", USUAL_SIDE)
+    seconds = estimate(picture, picture, net=VGG(), solver="plain", steps=USUAL_STEPS).seconds
+    height, width = picture.shape[2:]
+    return Finding(
+        "Speed", f"{USUAL_STEPS} evaluations at {width} × {height} pixels in about {seconds:.0f} s"
+    )

@@ -1,0 +1,217 @@
+"""Look inside a CNN: which picture excites a channel, which parts of real pictures do, and what a layer still knows.
+
+Channels are maximised in Fourier space (C. Olah, A. Mordvintsev & L. Schubert, "Feature visualization", Distill 2017);
+layers are inverted after A. Mahendran & A. Vedaldi, "Understanding deep image representations by inverting them", CVPR 2015.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from stlib._progress import progress_bar
+from stlib.colour import square_root
+from stlib.descent import descend, lbfgs
+from stlib.images import sample, sample_names
+from stlib.layers import LayerCost, find_layer, layer_table
+from stlib.losses import content_loss
+from stlib.solver import frequencies
+from stlib.vgg import VGG
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A part of a picture that excites a channel.
+
+    image: [1, 3, r, r], r the receptive field; white where it reaches beyond the picture. activation: of the channel there.
+    source: the name of the picture. row, column: of the patch's upper left corner, in pixels; negative beyond the border.
+    """
+
+    image: Tensor
+    activation: float
+    source: str
+    row: int
+    column: int
+
+
+def receptive_field(layer: str, depth: int = 19) -> int:
+    """The side, in pixels, of the square of the picture that one position of a layer of VGG-`depth` can see.
+
+    Raises ValueError for an unknown layer.
+    """
+    return _row(layer, depth).receptive_field
+
+
+def maximize(
+    net: VGG,
+    layer: str,
+    channels: Sequence[int],
+    *,
+    size: int = 96,
+    steps: int = 64,
+    jitter: int = 4,
+    seed: int = 0,
+    progress: bool = True,
+) -> Tensor:
+    """Pictures that excite channels of a layer as much as AdamW finds in `steps` steps, from faint noise.
+
+    net: normalised or not. layer: for a relu layer its convolution is maximised, since a silent ReLU has no gradient.
+    channels: their numbers, from 0; each gets a picture. size: of the pictures, in pixels. jitter: each step sees the
+    picture moved by up to so many pixels, so that nothing can depend on one exact place.
+    Returns [len(channels), 3, size, size], RGB in [0, 1], on the CPU; the same for the same seed.
+    Raises ValueError for an unknown layer or channel.
+    """
+    layer = find_layer(layer, net.depth).convolution.name
+    _check_channels(net, layer, channels)
+    generator = torch.Generator().manual_seed(seed)
+    canvas = size + 2 * jitter
+    spectrum = _faint_noise(len(channels), canvas, canvas, generator).to(net.device)
+    spectrum.requires_grad_()
+    which = torch.arange(len(channels))
+    # the decay keeps colours from saturating
+    optimizer = torch.optim.AdamW([spectrum], lr=0.05, weight_decay=1.0)
+    with progress_bar(steps, "step", shown=progress) as bar:
+        for _ in range(steps):
+            top, left = torch.randint(0, 2 * jitter + 1, (2,), generator=generator).tolist()
+            picture = _picture(spectrum, canvas, canvas)
+            picture = picture[..., top : top + size, left : left + size]
+            activations = net.features(picture, [layer])[layer][which, list(channels)]
+            optimizer.zero_grad()
+            (-activations.mean(dim=(1, 2)).sum()).backward()
+            optimizer.step()
+            bar.update()
+    with torch.no_grad():
+        middle = slice(jitter, jitter + size)
+        return _picture(spectrum, canvas, canvas)[..., middle, middle].cpu()
+
+
+def top_patches(
+    net: VGG, images: Mapping[str, Tensor], layer: str, channel: int, count: int = 4
+) -> list[Patch]:
+    """The parts of pictures that excite a channel most, cut out by the receptive field, the strongest first.
+
+    images: {name: [1, 3, H, W]}. Two patches of one picture lie at least half a receptive field apart; there may be fewer
+    than `count` of them. Raises ValueError for an unknown layer or channel.
+    """
+    _check_channels(net, layer, [channel])
+    row = _row(layer, net.depth)
+    apart = max(1, row.receptive_field // 2 // row.stride)  # in positions of the layer
+    found = []
+    for name, image in images.items():
+        with torch.no_grad():
+            activations = net.features(image, [layer])[layer][0, channel].clone()
+        for _ in range(count):
+            place = int(activations.argmax())
+            y, x = divmod(place, activations.shape[1])
+            if not torch.isfinite(activations[y, x]):
+                break
+            top, left = (row.stride * i + (row.stride - row.receptive_field) // 2 for i in (y, x))
+            found.append(
+                Patch(
+                    _cut(image, top, left, row.receptive_field),
+                    float(activations[y, x]),
+                    name,
+                    top,
+                    left,
+                )
+            )
+            activations[
+                max(0, y - apart) : y + apart + 1, max(0, x - apart) : x + apart + 1
+            ] = -torch.inf
+    return sorted(found, key=lambda patch: -patch.activation)[:count]
+
+
+def invert(
+    net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 0, progress: bool = True
+) -> Tensor:
+    """A picture, found from noise, whose features at a layer are those of `image`: what the layer still knows of it.
+
+    Minimises the content loss (Gatys et al. 2016, eq. 1) with L-BFGS over Fourier coefficients, `steps` evaluations; the
+    same seed gives the same noise at every layer. image: [1, 3, H, W]. Returns [1, 3, H, W], RGB in [0, 1], on the CPU.
+    Raises ValueError for an unknown layer or a picture that is too small for it.
+    """
+    net.check(image, [layer])
+    with torch.no_grad():
+        P = net.features(image, [layer])[layer]
+    height, width = image.shape[2:]
+    generator = torch.Generator().manual_seed(seed)
+    spectrum = _faint_noise(1, height, width, generator).to(net.device).requires_grad_()
+
+    def objective(x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        loss = content_loss(net.features(x, [layer])[layer], P) / P.numel()
+        return loss, {"total": float(loss.detach())}
+
+    with progress_bar(steps, "eval", shown=progress) as bar:
+        descend(
+            objective,
+            spectrum,
+            lambda z: _picture(z, height, width),
+            lbfgs(spectrum),
+            steps,
+            lambda seen: None if bar.update() else None,
+        )
+    with torch.no_grad():
+        return _picture(spectrum, height, width).cpu()
+
+
+def psnr(image: Tensor, original: Tensor) -> float:
+    """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in decibels, for pictures in [0, 1]."""
+    return float(-10 * torch.log10((image - original).square().mean()))
+
+
+def _faint_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
+    """Fourier coefficients of nearly grey pictures, [count, 3, H, W // 2 + 1, 2]: real and imaginary parts."""
+    noise = torch.randn(
+        count, 3, height, width // 2 + 1, dtype=torch.complex64, generator=generator
+    )
+    return torch.view_as_real(0.01 * noise)
+
+
+def _picture(spectrum: Tensor, height: int, width: int) -> Tensor:
+    """The picture of Fourier coefficients [B, 3, H, W // 2 + 1, 2], [B, 3, H, W] in 0…1.
+
+    The amplitudes of natural pictures fall as 1/f. Their colours are correlated, those of the
+    coefficients are not: each triple is mixed as the samples' colours are. A sigmoid keeps the values
+    in 0…1.
+    """
+    f = frequencies(height, width).to(spectrum.device)
+    coefficients = torch.view_as_complex(spectrum) / f
+    waves = torch.fft.irfft2(coefficients, s=(height, width), norm="ortho")
+    return torch.einsum("ij,bjhw->bihw", _colour_mix().to(waves), waves).sigmoid()
+
+
+@cache
+def _colour_mix() -> Tensor:
+    """The square root of the covariance of the sample pictures' colours, of largest singular value 1."""
+    colours = torch.cat([sample(name, 64)[0].flatten(1) for name in sample_names()], dim=1)
+    root = square_root(torch.cov(colours))
+    return root / torch.linalg.matrix_norm(root, ord=2)
+
+
+def _cut(image: Tensor, top: int, left: int, side: int) -> Tensor:
+    height, width = image.shape[2:]
+    patch = image.new_ones(1, 3, side, side)
+    rows, columns = (
+        slice(max(top, 0), min(top + side, height)),
+        slice(max(left, 0), min(left + side, width)),
+    )
+    patch[..., rows.start - top : rows.stop - top, columns.start - left : columns.stop - left] = (
+        image[..., rows, columns]
+    )
+    return patch
+
+
+def _row(layer: str, depth: int) -> LayerCost:
+    rows = {row.name: row for row in layer_table(depth, 32)}
+    if layer not in rows:
+        raise ValueError(f"no layer {layer!r} in VGG-{depth}; there are {', '.join(rows)}.")
+    return rows[layer]
+
+
+def _check_channels(net: VGG, layer: str, channels: Sequence[int]) -> None:
+    N = _row(layer, net.depth).shape[0]
+    wrong = [channel for channel in channels if not 0 <= channel < N]
+    if wrong or not len(channels):
+        raise ValueError(f"{layer} has the channels 0 … {N - 1}; asked for {wrong or 'none'}.")

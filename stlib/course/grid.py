@@ -1,0 +1,98 @@
+"""Grids of experiments: run `style_transfer` once for each setting, and judge all pictures by one yardstick."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from stlib._progress import progress_bar
+from stlib.objective import Objective
+from stlib.transfer import Result, style_transfer
+from stlib.vgg import VGG
+
+
+def run(
+    settings: Mapping[str, Mapping], content: Tensor, style: Tensor, net: VGG, **common
+) -> dict[str, Result]:
+    """Run `style_transfer` once for each setting; what a setting does not name is the same for all.
+
+    settings: {name: arguments of style_transfer}, for example {"as usual": {}, "noise": {"init": "noise"}}. A setting may
+    also replace the content, the style or the net. common: further arguments, the same for all, such as steps and seed.
+    Returns {name: Result} in the same order.
+    Raises ValueError, before any work, when a setting changes what is also given for all.
+    """
+    for name, changed in settings.items():
+        if twice := sorted(changed.keys() & common.keys()):
+            raise ValueError(
+                f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
+                "give it in one of the two places."
+            )
+    # the plain solver unless said otherwise: all of its evaluations are of the same loss and cost the same
+    shared = {
+        "content": content,
+        "style": style,
+        "net": net,
+        "solver": "plain",
+        "progress": False,
+        **common,
+    }
+    results = {}
+    with progress_bar(len(settings), "run") as bar:
+        for name, changed in settings.items():
+            results[name] = style_transfer(**{**shared, **changed})
+            bar.update()
+    return results
+
+
+def judge(
+    pictures: Mapping[str, Tensor], content: Tensor, style: Tensor, net: VGG
+) -> dict[str, dict[str, float]]:
+    """Measure all pictures by the same losses, whatever each of them was made to lower.
+
+    pictures: {name: [1, 3, H, W]}, of the content's size. Returns {name: {"content": …, "relu1_1": …, …, "relu5_1": …}}:
+    2 L_content/(N M), the mean square by which a feature of relu4_2 is off, and E_l of the paper's five style layers.
+    """
+    yardstick = Objective(net, content, style)
+    count = sum(P.numel() for P in yardstick.P.values())
+    rows = {}
+    for name, picture in pictures.items():
+        with torch.no_grad():
+            losses = yardstick(picture.to(net.device))[1]
+        rows[name] = {
+            "content": 2 * losses["content"] / count,
+            **{layer: losses[layer] for layer in yardstick.targets},
+        }
+    return rows
+
+
+def table(rows: Mapping[str, Mapping[str, float]]) -> str:
+    """Numbers with two digits as aligned text, a line for each row below a line of the columns' names."""
+    columns = list(next(iter(rows.values())))
+    first, other = max(map(len, rows)), max(9, 2 + max(map(len, columns)))
+    lines = [" " * first + "".join(f"{column:>{other}}" for column in columns)]
+    lines += [
+        f"{name:<{first}}" + "".join(f"{row[column]:>{other}.2g}" for column in columns)
+        for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
+def correlation_length(picture: Tensor) -> float:
+    """How far apart, in pixels, two places are whose brightness has little in common: about half the width of a blotch.
+
+    picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness, averaged over all directions,
+    has fallen to 1/e. Opposite borders count as neighbours.
+    """
+    brightness = picture.mean(dim=1)[0]
+    spectrum = torch.fft.fft2(brightness - brightness.mean())
+    correlation = torch.fft.ifft2(
+        spectrum.abs().square()
+    ).real  # the power spectrum's transform (Wiener & Khinchin)
+    y, x = (torch.fft.fftfreq(side) * side for side in brightness.shape)
+    distance = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
+    total = torch.zeros(int(distance.max()) + 1).index_add(0, distance, correlation.flatten())
+    profile = (total / distance.bincount() / correlation[0, 0]).tolist()
+    beyond = next(d for d, share in enumerate(profile) if share < 1 / math.e)
+    before, after = profile[beyond - 1], profile[beyond]
+    return beyond - 1 + (before - 1 / math.e) / (before - after)

@@ -1,0 +1,55 @@
+"""The package's own errors. Each says what was wrong with which input, and what to do about it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class StlibError(Exception):
+    """The base of all errors that only stlib raises."""
+
+
+class ImageError(StlibError, ValueError):
+    """A picture that cannot be read or written."""
+
+
+class WeightsError(StlibError, RuntimeError):
+    """Trained weights that are missing, damaged or of another network."""
+
+
+class CheckpointError(StlibError, ValueError):
+    """A checkpoint that cannot be kept or used."""
+
+
+class JobError(StlibError, ValueError):
+    """A job of a batch that cannot be done as it is written."""
+
+
+class MissingExtraError(StlibError, ImportError):
+    """A part of stlib whose packages were not installed with it."""
+
+
+@contextmanager
+def needs_extra(part: str, extra: str) -> Iterator[None]:
+    """Turn a failed import inside the block into one sentence that says what to install.
+
+    part: what cannot be used, for example "stlib.batch". extra: its name in pyproject.toml.
+    Raises MissingExtraError.
+    """
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(
+            f"{part} needs the package {error.name}, which is not installed. Run `make setup`, or "
+            f'`python -m pip install --editable ".[{extra}]"` in the course\'s folder.'
+        ) from None
+
+
+def one_line(text: object) -> str:
+    """A text on one line, with characters that cannot be printed written as Python's escapes."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in str(text))
+
+
+def reason(error: BaseException) -> str:
+    """Why something failed, on one line: the system's own words where there are any."""
+    words = getattr(error, "strerror", None) or str(error).strip().split("\n")[0]
+    return one_line(words) or type(error).__name__

@@ -1,0 +1,108 @@
+"""What a run has seen: its losses, its best picture, its frames; and how it is told to others."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from stlib._progress import progress_bar
+from stlib.descent import Evaluation, Reason
+from stlib.solver import Stage, enlarge
+
+Callback = Callable[[int, Tensor, dict[str, float]], bool | None]
+
+
+class Record:
+    """A run so far; `note` is told of each evaluation.
+
+    size: (height, width) of the finished picture. steps: the work of the whole run, in evaluations
+    at full size. keep_every: keep a frame every so many evaluations; None keeps none.
+    callback: called as callback(evaluation, x, losses); a true result ends the run.
+    progress: whether a bar is shown. Use it in a `with` block, which ends the bar.
+    """
+
+    def __init__(
+        self,
+        size: tuple[int, int],
+        steps: int,
+        *,
+        keep_every: int | None = None,
+        callback: Callback | None = None,
+        progress: bool = True,
+    ):
+        self.size, self.keep_every, self.callback = size, keep_every, callback
+        self.history: list[dict[str, float]] = []
+        self.coarse: list[dict[str, float]] = []
+        self.frames: list[Tensor] = []
+        self.best: Evaluation | None = (
+            None  # of this stage; before its first one, of the last stage
+        )
+        self.lowest = math.inf  # the total loss of this stage's best
+        self.stage: Stage = Stage(1.0, steps)
+        self.evaluations, self.work = 0, 0.0
+        self.began = time.perf_counter()
+        self.bar = progress_bar(steps, "eval", shown=progress, scaled=True)
+
+    def __enter__(self) -> "Record":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def begin(self, stage: Stage) -> None:
+        """Losses of another size cannot be compared, so each stage has a best of its own."""
+        self.stage, self.lowest = stage, math.inf
+
+    def note(self, seen: Evaluation) -> Reason | None:
+        """Keep what is worth keeping of an evaluation; a Reason when the callback ends the run."""
+        losses = seen.losses
+        history = self.history if self.stage.share == 1 else self.coarse
+        history.append({"seconds": time.perf_counter() - self.began, **losses})
+        if losses["total"] < self.lowest:
+            self.best, self.lowest = seen, losses["total"]
+        if self.keep_every and self.evaluations % self.keep_every == 0:
+            self.frames.append(self.picture())
+        self.bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
+        self.bar.update(self.stage.cost)
+        self.work += self.stage.cost
+        self.evaluations += 1
+        if self.callback and self.callback(self.evaluations - 1, seen.x.clone(), dict(losses)):
+            return Reason.CALLBACK
+        return None
+
+    def picture(self) -> Tensor:
+        """The best picture so far at the finished size, clamped to 0…1, on the CPU."""
+        assert self.best is not None  # there has been an evaluation
+        x = self.best.x if self.best.x.shape[2:] == self.size else enlarge(self.best.x, self.size)
+        return x.clamp(0, 1).float().cpu()
+
+    def state(self) -> dict[str, Any]:
+        """All of it as tensors and numbers, for a checkpoint; `restore` takes it back."""
+        best = self.best
+        assert best is not None and best.gradient is not None
+        return {
+            "history": self.history,
+            "coarse": self.coarse,
+            "frames": self.frames,
+            "z": best.z.cpu(),
+            "x": best.x.cpu(),
+            "losses": best.losses,
+            "gradient": best.gradient.cpu(),
+            "lowest": self.lowest,
+            "evaluations": self.evaluations,
+            "work": self.work,
+            "seconds": time.perf_counter() - self.began,
+        }
+
+    def restore(self, state: dict[str, Any], stage: Stage, device: torch.device) -> None:
+        """Go on from a `state` in the middle of a stage, with its tensors on a device."""
+        self.stage = stage
+        for name in ("history", "coarse", "frames", "lowest", "evaluations", "work"):
+            setattr(self, name, state[name])
+        z, x, gradient = (state[name].to(device) for name in ("z", "x", "gradient"))
+        self.best = Evaluation(z, x, state["losses"], gradient)
+        self.began -= state["seconds"]
+        self.bar.update(self.work)

@@ -1,0 +1,213 @@
+"""All settings of a transfer in one object: their defaults, checks and meaning.
+
+A new setting is a field here and a keyword of `style_transfer`; the command line, jobs, estimates,
+checkpoints and fingerprints take it from here.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, fields
+
+from torch import Tensor
+
+from stlib.arguments import (
+    check_choice,
+    check_picture,
+    check_weight,
+    check_whole_number,
+    shown,
+)
+from stlib.solver import Stage, stages
+
+CONTENT_LAYERS = ("relu4_2",)
+STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
+
+
+def _help(text: str, **options: object) -> dict[str, object]:
+    """What the command line says about a setting, and how argparse reads it."""
+    return {"help": text, **options}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How to paint: every setting of `style_transfer` that decides what the result looks like.
+
+    alpha: α, weight of the content loss.
+    beta: β, weight of the style loss; None is `default_beta`, balanced for the size.
+    tv: weight of the total variation.
+    content_layers, style_layers: names of layers, each once.
+    style_weights: w_l, a list with one for each style layer, or {layer: w_l}; None is one over the
+        number of style layers.
+    init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (the first
+        style picture, scaled to the content's size), or a picture of the content's shape.
+    optimizer: "lbfgs" or "adam".
+    solver: "fast" begins with smaller pictures and moves waves (module `solver`), "plain" moves the
+        pixels of the whole picture, as the paper does. None is "fast" for L-BFGS, "plain" for Adam.
+    steps: evaluations of the loss and its gradient; one of a smaller picture counts by its share of
+        the pixels.
+    seed: of all noise.
+    keep_every: keep a frame every so many evaluations; None keeps none.
+
+    Raises ValueError for the first setting that makes no sense.
+    """
+
+    alpha: float = field(default=1.0, metadata=_help("weight of the content loss", type=float))
+    beta: float | None = field(
+        default=None,
+        metadata=_help("weight of the style loss (default: balanced for the size)", type=float),
+    )
+    tv: float = field(
+        default=0.0,
+        metadata=_help("weight of the total variation, for a smoother picture", type=float),
+    )
+    content_layers: Sequence[str] = CONTENT_LAYERS
+    style_layers: Sequence[str] = STYLE_LAYERS
+    style_weights: Mapping[str, float] | Sequence[float] | None = None
+    init: str | Tensor = field(
+        default="content",
+        metadata=_help("where the picture starts", choices=("content", "noise", "style")),
+    )
+    optimizer: str = field(
+        default="lbfgs", metadata=_help("how it is changed", choices=("lbfgs", "adam"))
+    )
+    solver: str | None = field(
+        default=None,
+        metadata=_help(
+            "fast begins with smaller pictures and reaches the same loss sooner; plain is the "
+            "paper's loop (default: fast, but plain for adam)",
+            choices=("fast", "plain"),
+        ),
+    )
+    steps: int = field(default=100, metadata=_help("evaluations of loss and gradient", type=int))
+    seed: int = field(default=0, metadata=_help("of the noise", type=int))
+    keep_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("alpha", "beta", "tv"):
+            weight = getattr(self, name)
+            check_weight(name, 0.0 if weight is None and name == "beta" else weight)
+        check_layer_list("content_layers", self.content_layers)
+        check_layer_list("style_layers", self.style_layers)
+        w = self.weights()
+        has_content = self.alpha != 0 and self.content_layers
+        has_style = self.beta != 0 and any(w.values())
+        if not has_content and not has_style and self.tv == 0:
+            raise ValueError(
+                "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above "
+                "0 and a layer."
+            )
+        check_whole_number("steps", self.steps, 1)
+        check_whole_number("seed", self.seed, 0)
+        if self.keep_every is not None:
+            check_whole_number("keep_every", self.keep_every, 1)
+        check_choice("optimizer", self.optimizer, ("lbfgs", "adam"))
+        if self.solver is not None:
+            check_choice("solver", self.solver, ("fast", "plain"))
+        if self.solver == "fast" and self.optimizer != "lbfgs":
+            raise ValueError(
+                "the fast solver is made for L-BFGS: "
+                f'use solver="plain" with optimizer={self.optimizer!r}.'
+            )
+        if isinstance(self.init, Tensor):
+            check_picture("init", self.init)
+        else:
+            also = "a picture of the content's shape"
+            check_choice("init", self.init, ("content", "noise", "style"), also)
+
+    @property
+    def is_fast(self) -> bool:
+        """Whether the fast solver paints."""
+        return self.solver == "fast" or (self.solver is None and self.optimizer == "lbfgs")
+
+    def weights(self) -> dict[str, float]:
+        """w_l by the name of the style layer, whichever way they were given."""
+        return layer_weights(self.style_weights, self.style_layers)
+
+    def plan(self, shorter_side: int) -> list[Stage]:
+        """The stages of the run; the plain solver has one, at full size.
+
+        shorter_side: the shortest side of all pictures, in pixels.
+        """
+        if self.is_fast:
+            return stages(self.steps, shorter_side)
+        return [Stage(1.0, self.steps)]
+
+    def fingerprint(self) -> str:
+        """64 hexadecimal digits that differ when any setting differs; 1 and 1.0 are the same."""
+        w = self.weights()
+        values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
+        values["style_weights"] = [w[layer] for layer in self.style_layers]
+        return digest(values)
+
+
+def check_layer_list(name: str, layers: object) -> None:
+    """Raise a ValueError unless `layers` is a list of names, each once.
+
+    name: of the setting, for the message.
+    """
+    collection = isinstance(layers, (Sequence, Set, Mapping)) and not isinstance(
+        layers, (str, *BYTES)
+    )
+    names = list(layers) if collection else []  # type: ignore[call-overload]
+    texts = all(isinstance(layer, str) for layer in names)
+    if not collection or not texts or len(set(names)) < len(names):
+        raise ValueError(
+            f"{name} is {shown(layers)}: give a list of layer names, each once, "
+            'for example ["relu4_2"].'
+        )
+
+
+def layer_weights(
+    style_weights: Mapping[str, float] | Sequence[float] | None, style_layers: Sequence[str]
+) -> dict[str, float]:
+    """w_l by layer name, from a list, a dict or None; None is one over the number of layers.
+
+    Raises ValueError when they do not belong to the style layers.
+    """
+    if style_weights is None:
+        return dict.fromkeys(style_layers, 1 / max(len(style_layers), 1))
+    if not isinstance(style_weights, (Mapping, Sequence)) or isinstance(style_weights, BYTES):
+        raise ValueError(
+            f"style_weights is {shown(style_weights)}: "
+            "give a list with one for each style layer, or a dict."
+        )
+    if not isinstance(style_weights, Mapping):
+        if len(style_weights) != len(style_layers):
+            raise ValueError(
+                f"{len(style_weights)} style_weights for {len(style_layers)} style layers: "
+                "give one for each."
+            )
+        style_weights = dict(zip(style_layers, style_weights, strict=True))
+    if set(style_weights) != set(style_layers):
+        raise ValueError(
+            f"style_weights are for {shown(list(style_weights))}, the style layers are "
+            f"{list(style_layers)}: name the same ones."
+        )
+    for layer, weight in style_weights.items():
+        check_weight(f"the style weight of {layer}", weight)
+    return {layer: style_weights[layer] for layer in style_layers}
+
+
+def digest(value: object) -> str:
+    """64 hexadecimal digits of a value: tensors, numbers, texts, and lists and dicts of them.
+
+    Equal values have equal digits, in this process and the next; 1 is 1.0.
+    """
+    found = hashlib.sha256()
+    if isinstance(value, Tensor):
+        found.update(repr(tuple(value.shape)).encode())
+        found.update(value.detach().cpu().float().contiguous().numpy().tobytes())
+    elif isinstance(value, Mapping):
+        found.update(b"mapping")
+        for key in sorted(value):
+            found.update((digest(key) + digest(value[key])).encode())
+    elif isinstance(value, (list, tuple, Set)):
+        found.update(b"list")
+        for entry in value:
+            found.update(digest(entry).encode())
+    elif isinstance(value, int) and not isinstance(value, bool):
+        found.update(repr(float(value)).encode())
+    else:
+        found.update(repr(value).encode())
+    return found.hexdigest()
