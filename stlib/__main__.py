@@ -1,10 +1,11 @@
 """The command line: python -m stlib transfer CONTENT STYLE -o OUT, … batch JOBS.toml, … doctor.
 
-Exit codes: 0 done, 1 failed (of a batch: at least one picture), 2 wrong usage, 130 interrupted (what had been painted until
-then is saved).
+Exit codes: 0 done, 1 failed (of a batch: at least one picture), 2 wrong usage, 130 interrupted
+(what had been painted until then is saved).
 """
 
 import argparse
+import io
 import sys
 import tempfile
 import warnings
@@ -92,7 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         "--resume",
         action="store_true",
         default=argparse.SUPPRESS,
-        help="keep the state of the run in OUT.checkpoint, and go on from there when a run was broken off",
+        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there",
     )
 
     batch = commands.add_parser(
@@ -236,13 +237,14 @@ def _doctor(options: argparse.Namespace) -> int:
     return int(any(finding.remedy for finding in findings))
 
 
-def _fail(message) -> int:
+def _fail(message: object) -> int:
     print(f"stlib: error: {message}", file=sys.stderr)
     return 1
 
 
 if __name__ == "__main__":
     for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
     warnings.showwarning = lambda message, *_: print(f"stlib: warning: {message}", file=sys.stderr)
     sys.exit(main())

@@ -34,7 +34,7 @@ def writable(path: str | os.PathLike) -> Path:
 
 
 def replace(path: Path, data: bytes | memoryview, part: Path | None = None) -> None:
-    """Put a file with these bytes in the place of `path`, in a single step once they are on the disk.
+    """Replace `path` by a file with these bytes, in a single step once they are on the disk.
 
     Whatever fails before that leaves the old file whole.
     part: the file that is written first, in the same folder; None takes a new name.

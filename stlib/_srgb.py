@@ -1,4 +1,4 @@
-"""From what a picture file may hold (any mode, depth, profile, transparency, orientation) to plain 8-bit sRGB, in strips."""
+"""Any mode, depth, colour profile, transparency and orientation → plain 8-bit sRGB, in strips."""
 
 import io
 from collections.abc import Iterator
@@ -10,9 +10,12 @@ STRIP = 2**20  # pixels that are converted at once
 
 
 def to_upright_srgb(image: Image.Image, factor: int = 1) -> Image.Image:
-    """The picture as 8-bit sRGB on white, one pixel for each square of `factor` pixels, turned as its EXIF orientation says.
+    """The picture upright, as 8-bit sRGB on white, reduced by a factor.
 
-    The picture itself is left as it was, and no other of its size is made on the way if the factor is not 1.
+    factor: the side, in pixels, of the square that becomes one pixel.
+
+    The picture itself is left as it was, and no other of its size is made on the way if the factor
+    is not 1.
     """
     white = _white(image)
     upright = Image.new("RGB", (-(-image.width // factor), -(-image.height // factor)))
@@ -25,7 +28,7 @@ def to_upright_srgb(image: Image.Image, factor: int = 1) -> Image.Image:
 
 
 def _strips(image: Image.Image, factor: int = 1) -> Iterator[tuple[int, Image.Image]]:
-    """Yield (first row, strip) for strips of about `STRIP` pixels, whose heights are multiples of the factor."""
+    """Yield (first row, strip): about `STRIP` pixels each, the height a multiple of the factor."""
     rows = factor * max(1, STRIP // (factor * image.width))
     for top in range(0, image.height, rows):
         yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
@@ -57,9 +60,8 @@ def _eight_bit(image: Image.Image, white: float) -> Image.Image:
     if not image.mode.startswith(("I", "F")):
         return image
     values = np.array(image, dtype=np.float32)
-    values[values == image.info.get("transparency")] = (
-        white  # the one transparent grey that a 16-bit PNG may name
-    )
+    # the one transparent grey that a 16-bit PNG may name
+    values[values == image.info.get("transparency")] = white
     return Image.fromarray(
         np.round(np.nan_to_num(values / white).clip(0, 1) * 255).astype(np.uint8)
     )
@@ -72,9 +74,10 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return ImageCms.profileToProfile(
-                image, source, ImageCms.createProfile("sRGB"), outputMode="RGB"
-            )
+            srgb = ImageCms.createProfile("sRGB")
+            converted = ImageCms.profileToProfile(image, source, srgb, outputMode="RGB")
         except (ImageCms.PyCMSError, OSError):
-            pass
+            converted = None
+        if converted is not None:
+            return converted
     return image.convert("RGB")

@@ -50,7 +50,8 @@ def check_picture(name: str, picture: object) -> None:
     low, high = picture.min().item(), picture.max().item()
     if low < -0.5 or high > 1.5:  # a result that was not clamped may stray a little from 0…1
         raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by 255?"
+            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
+            "255?"
         )
 
 
@@ -86,13 +87,15 @@ def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
     size = list(content.shape[2:])
     if list(mask.shape) not in (size, [1, 1, *size]) or mask.dtype not in FLOATS:
         raise ValueError(
-            f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float tensor "
+            f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float "
+            "tensor "
             f"of the content's height and width, {size}."
         )
     low, high = mask.min().item(), mask.max().item()
     if not (low >= 0 and high <= 1):  # nan is neither
         raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by 255?"
+            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
+            "255?"
         )
     if high < FAINTEST:
         raise ValueError(
@@ -105,7 +108,8 @@ def _check_tensor(name: str, tensor: object, advice: str) -> None:
         raise ValueError(f"{name} is a {type(tensor).__name__}, not a tensor: {advice}.")
     if tensor.is_nested or tensor.is_meta or tensor.layout != torch.strided:
         raise ValueError(
-            f"{name} is a tensor that is sparse, nested or without data, but every number is needed: "
+            f"{name} is a tensor that is sparse, nested or without data, but every number is "
+            "needed: "
             f"{advice}."
         )
 

@@ -1,7 +1,8 @@
 """Several styles in one picture: blended, or each in a region of its own.
 
-L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in neural style transfer",
-CVPR 2017, section 4, for the regions; the blend is a weighted sum of style losses.
+L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in
+neural style transfer", CVPR 2017, section 4, for the regions; the blend is a weighted sum of style
+losses.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from stlib.errors import ImageError
-from stlib.images import load_image
+from stlib.images import Source, load_image
 from stlib.solver import shrink
 
 
@@ -20,17 +21,19 @@ from stlib.solver import shrink
 class Brush:
     """One style of several: its picture, how much it counts, and where.
 
-    picture: a, [1, 3, H, W] in [0, 1], of any size. weight: λ, above 0, compared with the weights of the other brushes.
-    mask: T, [H, W] or [1, 1, H, W] in [0, 1], of the content's height and width: 1 where the style applies, 0 where it does
-        not, smooth edges in between; None is 1 everywhere.
+    picture: a, [1, 3, H, W] in [0, 1], of any size. weight: λ, above 0, compared with the weights
+        of the other brushes.
+    mask: T, [H, W] or [1, 1, H, W] in [0, 1], of the content's height and width: 1 where the style
+        applies, 0 where it does not, smooth edges in between; None is 1 everywhere.
 
     With brushes i in place of one style picture, the style loss is
 
         L_style = Σ_i p_i Σ_l w_l E_l(F, A_i, T_i),    p_i = C λ_i t_i / Σ_j λ_j t_j,
 
-    with E_l as in `style_layer_loss`, t_i the mean of T_i, that is the brush's share of the picture, and C the mean of
-    min(1, Σ_i T_i), the share that is painted at all. So the weights of a blend are relative; masks that divide the picture
-    leave each region a style as strong as it would have alone; and one brush without a mask is the style loss of the paper.
+    with E_l as in `style_layer_loss`, t_i the mean of T_i, that is the brush's share of the
+    picture, and C the mean of min(1, Σ_i T_i), the share that is painted at all. So the weights of
+    a blend are relative; masks that divide the picture leave each region a style as strong as it
+    would have alone; and one brush without a mask is the style loss of the paper.
     """
 
     picture: Tensor
@@ -38,11 +41,12 @@ class Brush:
     mask: Tensor | None = None
 
 
-def load_mask(source, content: Tensor) -> Tensor:
+def load_mask(source: Source, content: Tensor) -> Tensor:
     """Read a grey picture as a mask for this content picture: white is 1, black is 0.
 
-    source: as for `load_image`; of the content's shape, but of any size, since it is scaled. Returns [1, 1, H, W].
-    Raises ImageError when there is no picture to be had, or one of another shape than the content's.
+    source: as for `load_image`; of the content's shape, but of any size, since it is scaled.
+    Returns [1, 1, H, W].
+    Raises ImageError when there is no picture in it, or one of another shape than the content's.
     """
     # read at its full size: load_image would shrink it with a filter that rings beside sharp edges
     mask = load_image(source, size=None).mean(dim=1, keepdim=True)
@@ -52,55 +56,66 @@ def load_mask(source, content: Tensor) -> Tensor:
         max(abs(scale * h - height), abs(scale * w - width)) > 1
     ):  # 1 is the rounding of the content's shorter side
         raise ImageError(
-            f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the same shape. "
+            f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the "
+            "same shape. "
             "Draw the mask over the content picture."
         )
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
 def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:
-    """What `style_transfer` accepts as its style, as a list: a picture is one brush of weight 1 without a mask."""
+    """A style as a list of brushes: a picture is one brush of weight 1 without a mask."""
     if isinstance(style, Tensor):
         style = Brush(style)
     return [style] if isinstance(style, Brush) else list(style)
 
 
 def brush_factors(brushes: Sequence[Brush]) -> list[float]:
-    """p_i, the factor of each brush's loss; their sum is C, the share of the picture that they cover."""
-    # Gatys et al. leave the factors to the user. E_l is a mean over its region, whatever the region's size, but the content
-    # loss of the region grows with it: a small region would be painted with a far stronger style than a large one.
+    """p_i, the factor of each brush's loss; their sum is C, the share that is painted."""
+    # Gatys et al. leave the factors to the user. E_l is a mean over its region, whatever the
+    # region's size, but the content loss of the region grows with it: a small region would be
+    # painted with a far stronger style than a large one.
     masks = [
         torch.ones(()) if brush.mask is None else brush.mask.detach().float().cpu()
         for brush in brushes
     ]
-    heaviest = max(
-        brush.weight for brush in brushes
-    )  # only their ratios count, so no weight is too large or small to multiply
+    # only the weights' ratios count, so none is too large or too small to multiply
+    heaviest = max(brush.weight for brush in brushes)
     areas = [
         brush.weight / heaviest * float(T.mean()) for brush, T in zip(brushes, masks, strict=True)
     ]
-    covered = float(sum(masks).clamp(max=1).mean())
+    covered = float(sum(masks, torch.zeros(())).clamp(max=1).mean())
     return [covered * area / sum(areas) for area in areas]
 
 
 def mask_at(mask: Tensor | None, features: Tensor) -> Tensor | None:
-    """T at the size of a layer: each position holds the mean of the mask over the part of the picture that belongs to it.
+    """T at the size of a layer: at each position the mean of the mask over its part of the picture.
 
-    mask: [H, W], [1, 1, H, W] or None, which stays None. features: [1, N, H', W']. Returns [1, 1, H', W'] on their device.
+    mask: [H, W], [1, 1, H, W] or None, which stays None. features: [1, N, H', W'].
+    Returns [1, 1, H', W'] on the features' device.
     """
     if mask is None:
         return None
-    # no position of the mask is left out, so that a region of one pixel still has a position in the deepest layer
+    # no position of the mask is left out, so that a region of one pixel still has a position in the
+    # deepest layer
     T = mask.detach().to(features).view(1, 1, *mask.shape[-2:])
     return nnf.interpolate(T, size=features.shape[2:], mode="area")
 
 
 def coverage(brushes: Sequence[Brush], picture: Tensor) -> Tensor:
-    """min(1, Σ T) for each pixel of a picture [1, 3, H, W]: 1 where a brush paints, 0 where none does; [1, 1, H, W]."""
+    """min(1, Σ T) for each pixel: 1 where a brush paints, 0 where none does.
+
+    picture: [1, 3, H, W]. Returns [1, 1, H, W].
+    """
     masks = [mask_at(brush.mask, picture) for brush in brushes]
-    return sum(torch.ones_like(picture[:, :1]) if T is None else T for T in masks).clamp(max=1)
+    everywhere = torch.ones_like(picture[:, :1])
+    total = sum((everywhere if T is None else T for T in masks), torch.zeros_like(everywhere))
+    return total.clamp(max=1)
 
 
 def shrink_pictures(brushes: Sequence[Brush], share: float) -> list[Brush]:
-    """The brushes with their pictures at a share of their size; masks keep theirs, since every layer shrinks them anyway."""
+    """The brushes with their pictures at a share of their size.
+
+    Masks keep their size, since every layer shrinks them anyway.
+    """
     return [replace(brush, picture=shrink(brush.picture, share)) for brush in brushes]

@@ -116,7 +116,7 @@ class Checkpoint:
 
 
 def check_path(path: str | os.PathLike) -> Path:
-    """The path of a checkpoint, or a CheckpointError if no file can be written there; writes nothing."""
+    """The path of a checkpoint; raises CheckpointError if no file can be written there."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise CheckpointError(f"checkpoint is {path!r}: give the path of a file, or None.")
     try:

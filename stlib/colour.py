@@ -1,42 +1,45 @@
-"""The colours of one picture for another one: the content's for the style, or the content's for the result.
+"""Colours moved from one picture to another: how a transfer can keep those of the photo.
 
-L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in neural style transfer",
-CVPR 2017, section 5: either the style picture gets the content's colours before the transfer, or only the brightness is
-transferred and the content keeps its hues.
+L. A. Gatys, A. S. Ecker, M. Bethge, A. Hertzmann & E. Shechtman, "Controlling perceptual factors in
+neural style transfer",
+CVPR 2017, section 5: either the style picture gets the content's colours before the transfer, or
+only the brightness is transferred and the content keeps its hues.
 """
 
 import torch
 from torch import Tensor
 
 BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue to the eye (ITU-R BT.601)
-SMALLEST_VARIANCE = (
-    1e-5  # of a colour, so that a grey picture can be given colours; a 300th of the range, squared
-)
+# of a colour, so that a grey picture can be given colours; a 300th of the range, squared
+SMALLEST_VARIANCE = 1e-5
 
 
 def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
-    """The picture with each colour moved by one linear map, so that mean and covariance of its colours are the reference's.
+    """The picture with its colours moved by one linear map to the mean and covariance of another's.
 
-    x ← A (x − μ) + μ_r with A = Σ_r^½ Σ^-½ (section 5.2 of the paper). picture, reference: [1, 3, H, W] in [0, 1], of any
-    sizes. Returns the shape of `picture`, not clamped: a few values may leave the range.
+    x ← A (x − μ) + μ_r with A = Σ_r^½ Σ^-½ (section 5.2 of the paper).
+
+    picture, reference: [1, 3, H, W] in [0, 1], of any sizes.
+    Returns the shape of `picture`, not clamped: a few values may leave the range.
     """
-    colours, wanted = (
-        image[0].flatten(start_dim=1).double() for image in (picture, reference)
-    )  # [3, M]
+    colours = picture[0].flatten(start_dim=1).double()  # [3, M]
+    wanted = reference[0].flatten(start_dim=1).double()
     A = square_root(_covariance(wanted)) @ torch.linalg.inv(square_root(_covariance(colours)))
     matched = A @ (colours - colours.mean(dim=1, keepdim=True)) + wanted.mean(dim=1, keepdim=True)
     return matched.view(picture.shape).to(picture.dtype)
 
 
 def luminance(picture: Tensor) -> Tensor:
-    """How bright each pixel is to the eye, as a grey picture: [1, 3, H, W] → [1, 3, H, W] with three equal channels."""
+    """How bright each pixel is to the eye, as a grey picture [1, 3, H, W] of equal channels."""
     return _brightness(picture).expand_as(picture)
 
 
 def with_colours_of(picture: Tensor, colours: Tensor) -> Tensor:
-    """The brightness of one picture with the hues of another one of the same size.
+    """The brightness of one picture with the hues of another picture of the same size.
 
-    picture, colours: [1, 3, H, W] in [0, 1]. Returns the same, not clamped. Raises ValueError when the sizes differ.
+    picture, colours: [1, 3, H, W] in [0, 1].
+    Returns the same shape, not clamped.
+    Raises ValueError when the sizes differ.
     """
     if picture.shape != colours.shape:
         raise ValueError(
@@ -51,9 +54,7 @@ def _brightness(picture: Tensor) -> Tensor:
 
 
 def _covariance(colours: Tensor) -> Tensor:
-    return torch.cov(colours) + SMALLEST_VARIANCE * torch.eye(
-        3, dtype=colours.dtype, device=colours.device
-    )
+    return torch.cov(colours) + SMALLEST_VARIANCE * torch.eye(3).to(colours)
 
 
 def square_root(matrix: Tensor) -> Tensor:

@@ -28,17 +28,14 @@ from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
 
 # measured as the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2)
-NETWORK = (
-    220e6  # bytes that building VGG-19 takes: 80 MB of weights, and what decoding leaves behind
-)
-RUNTIME = (
-    150e6  # bytes that the first evaluation takes at any size: PyTorch's code, kernels' buffers
-)
+# bytes that building VGG-19 takes: 80 MB of weights, and what decoding leaves behind
+NETWORK = 220e6
+# bytes that the first evaluation takes at any size: PyTorch's code, kernels' buffers
+RUNTIME = 150e6
 HOLES = 0.2  # share by which a small block grows, since its gap does not always fit the next one
 WORKSPACE = 2.25  # of a layer's output, for gradients or a pooling's indices (PyTorch's profiler)
-PICTURES = (
-    12  # of the content's size: start, best so far, those of the optimiser and its line search
-)
+# of the content's size: start, best so far, those of the optimiser and its line search
+PICTURES = 12
 WAVES = 10  # more of them for the fast solver: waves, those times their gain, and their gradients
 
 TIMED_SIDE = 192  # pixels, of the picture whose evaluation is timed
@@ -59,9 +56,9 @@ class Estimate:
     bytes: int
 
     def __str__(self) -> str:
-        for unit, name in ((3600, "hour"), (60, "minute"), (1, "second")):
-            if self.seconds >= 1.5 * unit or unit == 1:
-                break
+        units = ((3600, "hour"), (60, "minute"), (1, "second"))
+        fitting = [(unit, name) for unit, name in units if self.seconds >= 1.5 * unit]
+        unit, name = fitting[0] if fitting else units[-1]
         count = max(1, round(self.seconds / unit))
         plural = "s" if count > 1 else ""
         return f"about {count} {name}{plural} and {_gigabytes(self.bytes)} of memory"
@@ -74,7 +71,7 @@ def estimate(
     net: VGG | None = None,
     **settings: Any,
 ) -> Estimate:
-    """Tell how long `style_transfer` with the same arguments will take, and how much memory it needs.
+    """How long `style_transfer` with the same arguments will take, and how much memory it needs.
 
     content, style, net: as for `style_transfer`. settings: of `Settings`.
 
@@ -128,7 +125,8 @@ def check_memory(
                 f"(load_image(…, size={largest}))"
             )
         raise MemoryError(
-            f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} of "
+            f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} "
+            "of "
             f"memory, {_gigabytes(free)} are free: {advice}."
         )
 
@@ -188,11 +186,11 @@ def features_memory(
 
 
 def largest_size(height: int, width: int, fits: Callable[[int, int], bool]) -> int:
-    """The longer side, in pixels, of the largest picture of this shape that fits; 0 if there is none.
+    """The longer side, in pixels, of the largest picture of this shape that fits, or 0.
 
     height, width: of the picture that is too large. fits: called as fits(height, width); what fits,
-    fits at all smaller sizes. The result is not larger than the picture, and its shorter side has at
-    least 32 pixels.
+    fits at all smaller sizes. The result is not larger than the picture, and its shorter side has
+    at least 32 pixels.
     """
     longer, shorter = max(height, width), min(height, width)
 
@@ -217,9 +215,8 @@ def free_memory() -> int:
             most, taken = (int((group / name).read_text()) for name in (limit, used))
             lines = (group / "memory.stat").read_text().splitlines()
             counts = dict(line.split() for line in lines)
-            left.append(
-                most - taken + int(counts[cache])
-            )  # cached files go when they are in the way
+            # cached files go when they are in the way
+            left.append(most - taken + int(counts[cache]))
         except (OSError, ValueError, KeyError):  # no container, or no limit: "max"
             continue
     return max(0, min(left))
@@ -292,14 +289,14 @@ def _rows(height: int, width: int, layers: Collection[str], depth: int) -> list[
 
 
 def _fixed(rows: Sequence[LayerCost]) -> float:
-    """Bytes that do not depend on the size: PyTorch's own, and filters for Winograd's convolution."""
+    """Bytes that do not depend on the size: PyTorch's own, and transformed filters."""
     # 36 numbers for 9; small pictures keep them, for large ones the tiles of one layer take as much
     deep = [row.parameters for row in rows if row.parameters > 9 * FEWEST_PRODUCTS]
     return RUNTIME + sum(16 * parameters for parameters in deep)
 
 
 def _block(size: float) -> float:
-    """Bytes that a block which lives for a while takes from the system, with its share of the holes."""
+    """Bytes that a block takes from the system for a while, with its share of the holes."""
     return float(size * (1 + HOLES * max(0.0, 1 - size / memory.LARGE)))
 
 

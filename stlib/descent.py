@@ -21,7 +21,8 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted", "It was interrupted after {done} of {of} evaluations."
     NOT_FINITE = (
         "not finite",
-        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture until "
+        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture "
+        "until "
         "then. Try a smaller beta.",
     )
     OUT_OF_MEMORY = (
@@ -121,8 +122,8 @@ def lbfgs(z: Tensor, first_step: float = 1.0) -> torch.optim.LBFGS:
         changes together add up to 1.
     """
     # Gatys' L-BFGS takes every step at its full length. From some pictures that diverges within a
-    # few evaluations (the loss of the castle at 224 pixels grew by a factor of 1e191); a line search
-    # costs few evaluations and cannot diverge.
+    # few evaluations (the loss of the castle at 224 pixels grew by a factor of 1e191); a line
+    # search costs few evaluations and cannot diverge.
     optimizer = torch.optim.LBFGS(
         [z],
         lr=first_step,

@@ -1,4 +1,4 @@
-"""Pictures in and out: a path, bytes, a file object or a PIL image ↔ one tensor [1, 3, H, W], RGB, float32 in [0, 1]."""
+"""Pictures in and out: files and PIL images ↔ tensors [1, 3, H, W], RGB, float32 in [0, 1]."""
 
 import codecs
 import io
@@ -7,7 +7,7 @@ import stat
 import warnings
 from importlib.resources import files
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -19,12 +19,13 @@ from stlib._srgb import to_upright_srgb
 from stlib.errors import ImageError, one_line, reason
 from stlib.layers import SMALLEST_SIDE
 
-MOST_BYTES = 400_000_000  # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
-LARGE = (
-    2**24
-)  # pixels from which a picture is shrunk while it is converted, so that no second one of its size is made
+# of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
+MOST_BYTES = 400_000_000
+# pixels from which a picture is shrunk while it is converted, so that there never are two
+LARGE = 2**24
 
-# bytes that Pillow holds for each pixel at most while it decodes (measured), for some formats and for all others
+# bytes that Pillow holds for each pixel at most while it decodes (measured), for some formats and
+# for all others
 _HELD = {
     None: 4,
     "PNG": 4,
@@ -37,7 +38,8 @@ _HELD = {
     "AVIF": 16,
 }
 _HELD_BY_OTHERS = 20  # as for JPEG 2000
-# programs that draw, containers that hold other files of any size, and what Pillow recognises but does not decode
+# programs that draw, containers that hold other files of any size, and what Pillow recognises but
+# does not decode
 _NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
 _ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
@@ -60,11 +62,11 @@ def load_image(source: Source, size: int | None = 256, *, enlarge: bool = False)
     """Read a picture as a tensor [1, 3, H, W], RGB, float32 in [0, 1].
 
     source: a path, the bytes of a file, a binary file object, or a PIL image (left as it was).
-    size: the longer side in pixels; smaller pictures stay as they are unless `enlarge` is true. None
-        keeps every pixel.
+    size: the longer side in pixels; smaller pictures stay as they are unless `enlarge` is true.
+        None keeps every pixel.
 
-    Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is transparent;
-    of an animation, the first frame.
+    Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is
+    transparent; of an animation, the first frame.
     Raises ImageError when there is no picture in it, or one with a side under 32 pixels; ValueError
     for a bad size.
     """
@@ -74,8 +76,9 @@ def load_image(source: Source, size: int | None = 256, *, enlarge: bool = False)
 
 def check_size(size: object) -> None:
     """Raise a ValueError unless `size` is what `load_image` takes: 32 or more, or None."""
-    whole = isinstance(size, int) and not isinstance(size, bool)
-    if size is not None and (not whole or size < SMALLEST_SIDE):
+    if size is None:
+        return
+    if isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE:
         raise ValueError(
             f"size is {size!r}: give the longer side as a whole number of pixels, "
             f"{SMALLEST_SIDE} or more."
@@ -89,9 +92,7 @@ def load_pil(source: Source, size: int | None = 256, *, enlarge: bool = False) -
         return _resize(_decode(source, "the PIL image", size, enlarge), size, enlarge)
     name, file = _open(source)
     with file, warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore"
-        )  # Pillow's own warnings; what matters in them is checked and told here
+        warnings.simplefilter("ignore")  # Pillow's; what matters in them is checked here
         file_size = file.seek(0, os.SEEK_END)
         try:
             file.seek(0)
@@ -101,14 +102,11 @@ def load_pil(source: Source, size: int | None = 256, *, enlarge: bool = False) -
             image = Image.open(file)
             if image.format in _NOT_OPENED:
                 raise ImageError(_not_opened(name, image.format))
-            if image.info.get(
-                "progressive"
-            ):  # libjpeg holds every coefficient, however small the picture is decoded
+            # libjpeg holds every coefficient, however small the picture is decoded
+            if image.info.get("progressive"):
                 _check_pixels(name, image.size, MOST_BYTES // 8)
-            if size is not None:
-                image.draft(
-                    None, (2 * size, 2 * size)
-                )  # JPEG alone: decode a large photo at 1/2, 1/4 or 1/8 of its size
+            if size is not None:  # of a JPEG, decode a large photo at 1/2, 1/4 or 1/8 of its size
+                image.draft(None, (2 * size, 2 * size))
         except ImageError:
             raise
         except Image.DecompressionBombError:
@@ -127,7 +125,9 @@ def load_pil(source: Source, size: int | None = 256, *, enlarge: bool = False) -
 
 
 def to_pil(image: Tensor) -> Image.Image:
-    """Turn a tensor [1, 3, H, W] or [3, H, W], RGB in [0, 1], into an 8-bit PIL image; values outside are clamped.
+    """Turn a tensor into an 8-bit PIL image.
+
+    image: [1, 3, H, W] or [3, H, W], RGB in [0, 1]; values outside are clamped.
 
     Raises ValueError for another shape or for values that are not finite.
     """
@@ -136,11 +136,13 @@ def to_pil(image: Tensor) -> Image.Image:
         pixels = pixels[0]
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise ValueError(
-            f"a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has {list(image.shape)}."
+            "a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has "
+            f"{list(image.shape)}."
         )
     if not torch.isfinite(pixels).all():
         raise ValueError(
-            "the picture holds values that are not finite (nan or inf); there is nothing sensible to show."
+            "the picture holds values that are not finite (nan or inf); there is nothing sensible "
+            "to show."
         )
     levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
@@ -194,7 +196,7 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
 
 
 def sample_names() -> list[str]:
-    """The names of the pictures that come with the course, in alphabetical order (authors: samples/CREDITS.md)."""
+    """The names of the course's pictures, in alphabetical order (authors: samples/CREDITS.md)."""
     return sorted(
         entry.name.removesuffix(".jpg")
         for entry in _SAMPLES.iterdir()
@@ -203,7 +205,9 @@ def sample_names() -> list[str]:
 
 
 def sample(name: str, size: int | None = 256) -> Tensor:
-    """Load one of the course's own pictures, for example `sample("castle")`; see `load_image` and `sample_names`.
+    """Load one of the course's own pictures, for example `sample("castle")`.
+
+    name: one of `sample_names()`. size: as for `load_image`.
 
     Raises ImageError for an unknown name.
     """
@@ -215,7 +219,7 @@ def sample(name: str, size: int | None = 256) -> Tensor:
     return load_image((_SAMPLES / f"{name}.jpg").read_bytes(), size)
 
 
-def _open(source) -> tuple[str, BinaryIO]:
+def _open(source: object) -> tuple[str, BinaryIO]:
     """The name to use in messages, and a file to read, of a path, bytes or file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         if not source:
@@ -225,18 +229,20 @@ def _open(source) -> tuple[str, BinaryIO]:
         path = os.fsdecode(source)
         if path.lower().startswith(("http:", "https:", "ftp:")):
             raise ImageError(
-                f"{one_line(path)} is a web address: download the picture and give the path of the file."
+                f"{one_line(path)} is a web address: download the picture and give the path of the "
+                "file."
             )
         return _open_path(Path(path))
     if hasattr(source, "read"):
         name = one_line(Path(str(getattr(source, "name", "the file object"))).name)
         return name, _read_stream(source, name)
     raise ImageError(
-        f"a picture comes from a path, bytes, a file object or a PIL image, not from a {type(source).__name__}."
+        "a picture comes from a path, bytes, a file object or a PIL image, not from a "
+        f"{type(source).__name__}."
     )
 
 
-def _read_stream(file, name: str) -> io.BytesIO:
+def _read_stream(file: Any, name: str) -> io.BytesIO:
     """What is left to read in a binary file object, unless it is endless."""
     if isinstance(file, (io.TextIOBase, codecs.StreamReaderWriter)):
         raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
@@ -260,7 +266,7 @@ def _read_stream(file, name: str) -> io.BytesIO:
 
 
 def _open_path(path: Path) -> tuple[str, BinaryIO]:
-    """The name and the opened file; what is not a regular file of a picture's size is refused before it is opened."""
+    """The name and the opened file; what cannot be a picture's file is refused unopened."""
     shown, name = one_line(path), one_line(path.name)
     try:
         status = path.stat()
@@ -295,16 +301,19 @@ def _open_path(path: Path) -> tuple[str, BinaryIO]:
 def _decode(
     image: Image.Image, name: str, size: int | None, enlarge: bool, file_size: int | None = None
 ) -> Image.Image:
-    """Upright 8-bit sRGB, with transparency laid on white; a large picture comes at 2 to 4 times the size asked for."""
+    """Upright 8-bit sRGB on white; a large picture comes at 2 to 4 times the size asked for."""
     _check_pixels(name, image.size, MOST_BYTES // _HELD.get(image.format, _HELD_BY_OTHERS))
     _check_sides(name, image.size, size, enlarge)
-    large = size is not None and image.width * image.height > LARGE
+    factor = 1
+    if size is not None and image.width * image.height > LARGE:
+        factor = max(1, max(image.size) // (2 * size))
     try:
         image.load()
-        return to_upright_srgb(image, max(1, max(image.size) // (2 * size)) if large else 1)
+        return to_upright_srgb(image, factor)
     except MemoryError:
         raise ImageError(
-            f"there is not enough memory to open {name}: close other programs, or use a smaller picture."
+            f"there is not enough memory to open {name}: close other programs, or use a smaller "
+            "picture."
         ) from None
     except (
         Exception
@@ -318,7 +327,7 @@ def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:
 
 
 def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: bool) -> None:
-    """Raise an ImageError for a picture that is too small, or would become so, or too large, at the size asked for."""
+    """Raise an ImageError for a picture that is or would become too small or too large."""
     longer, shorter = max(sides), min(sides)
     if shorter < SMALLEST_SIDE:
         raise ImageError(
@@ -329,13 +338,15 @@ def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: b
         return
     if longer > size and round(shorter * size / longer) < SMALLEST_SIDE:
         raise ImageError(
-            f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its shorter side: "
+            f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its "
+            "shorter side: "
             f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it."
         )
     most = MOST_BYTES // 4
     if enlarge and longer < size and size * size * shorter > most * longer:
         raise ImageError(
-            f"{name} enlarged to size={size} would have more than the {most // 10**6} million pixels that stlib "
+            f"{name} enlarged to size={size} would have more than the {most // 10**6} million "
+            "pixels that stlib "
             "opens: ask for a smaller size."
         )
 
@@ -378,7 +389,8 @@ def _not_opened(name: str, file_format: str) -> str:
 
 def _too_large(name: str) -> str:
     return (
-        f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib opens. "
+        f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib "
+        "opens. "
         "If it is a picture, shrink it in an image editor first."
     )
 

@@ -23,8 +23,8 @@ FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # PyTorc
 class Layer:
     """A layer of VGG-`depth`: what it does, and where it stands.
 
-    kind: "conv", "relu" or "pool". block: 1 to 5. number: its place in the block, from 1; a block has
-    one pooling only, whose number is 0.
+    kind: "conv", "relu" or "pool". block: 1 to 5. number: its place in the block, from 1; a block
+    has one pooling only, whose number is 0.
     """
 
     depth: int
@@ -119,7 +119,7 @@ def conv_shapes(depth: int = 19) -> Iterator[tuple[Layer, int, int]]:
 
 
 def pools_first(pooling: Layer, asked: Collection[str]) -> bool:
-    """Whether a max pooling may be computed before the ReLU below it, where nobody asked for either.
+    """Whether a max pooling may come before the ReLU below it: when nobody asked for either.
 
     The ReLU of the largest is the largest ReLU: the same numbers, a quarter of them to remember.
     pooling: a layer of kind "pool". asked: names of the layers asked for.
@@ -152,8 +152,8 @@ def layer_table(depth: int = 19, size: int | tuple[int, int] = 224) -> list[Laye
     """What each layer of VGG-`depth` costs for a picture, and how much of it one position sees.
 
     depth: 16 or 19.
-    size: the side of a square picture, or (height, width), in pixels; at least 32, so that pool5 has
-        a position left.
+    size: the side of a square picture, or (height, width), in pixels; at least 32, so that pool5
+        has a position left.
     Returns one row for each of `layer_names(depth)`, in that order.
     Raises ValueError for another depth, and for a picture that is too small.
     """

@@ -1,10 +1,12 @@
 """All of the mathematics on one page.
 
-One layer, one picture: F is the feature map written as a matrix [N, M], N channels by M positions. P is F of the content
-picture, A the Gram matrix of the style picture, G that of the generated one. Equation numbers are those of L. A. Gatys,
-A. S. Ecker & M. Bethge, "Image style transfer using convolutional neural networks", CVPR 2016.
+One layer, one picture: F is the feature map written as a matrix [N, M], N channels by M positions.
+P is F of the content picture, A the Gram matrix of the style picture, G that of the generated one.
+Equation numbers are those of L. A. Gatys, A. S. Ecker & M. Bethge, "Image style transfer using
+convolutional neural networks", CVPR 2016.
 
-The paper's sums are kept as they are. Where the paper assumes pictures of equal size, each picture has its own M here.
+The paper's sums are kept as they are. Where the paper assumes pictures of equal size, each picture
+has its own M here.
 """
 
 from collections.abc import Mapping
@@ -16,22 +18,23 @@ from stlib._kernels.gram import guided_product, self_product
 
 
 def flatten_positions(features: Tensor) -> Tensor:
-    """F, the feature map as a matrix: one row a channel, one column a position.
+    """F, the feature map as a matrix: one row per channel, one column per position.
 
     features: [1, N, H, W], [N, H, W] or [N, M]. Returns [N, M].
     Raises ValueError for a batch of more than one picture, whose positions must not be mixed.
     """
     if features.ndim == 4 and features.shape[0] != 1:
         raise ValueError(
-            f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at a time."
+            f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at "
+            "a time."
         )
     if features.ndim not in (2, 3, 4):
         raise ValueError(
-            f"features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {list(features.shape)}."
+            "features have the shape [1, N, H, W], [N, H, W] or [N, M], these have "
+            f"{list(features.shape)}."
         )
-    F = (
-        features.squeeze(0) if features.ndim == 4 else features
-    )  # features[0] would lose the memory layout in its gradient
+    # features[0] would lose the memory layout in its gradient
+    F = features.squeeze(0) if features.ndim == 4 else features
     return F.flatten(start_dim=1)
 
 
@@ -39,10 +42,12 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """G = F Fᵀ, the inner products of all pairs of feature maps (eq. 3).
 
     features: [1, N, H, W], [N, H, W] or [N, M], any float dtype.
-    mask: T, one number for each position, [1, 1, H, W], [H, W] or [M]: the features are multiplied by it, so that only a
-        region counts (the guided Gram matrix of Gatys et al. 2017, "Controlling perceptual factors"); None is 1 everywhere.
-    Returns [N, N]. G[i, i] says how strongly feature i is present, G[i, j] how much i and j occur together;
-    where they occur is lost. Raises ValueError for a batch of more than one picture, or a mask of another size.
+    mask: T, one number for each position, [1, 1, H, W], [H, W] or [M]: the features are multiplied
+        by it, so that only a region counts (the guided Gram matrix of Gatys et al. 2017,
+        "Controlling perceptual factors"); None is 1 everywhere.
+    Returns [N, N]. G[i, i] says how strongly feature i is present, G[i, j] how much i and j occur
+    together; where they occur is lost. Raises ValueError for a batch of more than one picture, or a
+    mask of another size.
     """
     F = flatten_positions(features)  # [N, M]
     if mask is None:
@@ -56,7 +61,7 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
 
 
 def style_target(features: Tensor) -> Tensor:
-    """A/M, the Gram matrix of the style picture for each of its positions: all that the style loss has to know of it.
+    """A/M, the Gram matrix per position: all that the style loss has to know of the style picture.
 
     features: as for `gram_matrix`. Returns [N, N].
     """
@@ -72,7 +77,8 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """
     if features.shape != target.shape:
         raise ValueError(
-            f"content features of different shapes, {list(features.shape)} and {list(target.shape)}: "
+            f"content features of different shapes, {list(features.shape)} and "
+            f"{list(target.shape)}: "
             "the generated picture must have the size of the content picture."
         )
     F, P = features, target
@@ -80,12 +86,16 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
 
 
 def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
-    """E_l = 1/(4 N²) Σ (G/M − A/M_a)², which for pictures of equal size is 1/(4 N² M²) Σ (G − A)² (eq. 4).
+    """E_l = 1/(4 N²) Σ (G/M − A/M_a)², the style loss of one layer (eq. 4).
 
-    features: F of the generated picture. target: A/M_a, from `style_target`, [N, N]. Returns a scalar.
-    mask: T as for `gram_matrix`; then G is that of the region, and M is Σ T², which for a region with sharp edges is the
-        number of its positions.
-    Its gradient with respect to F is (G/M − A/M_a) F / (N² M); the mask in eq. 6 belongs to the ReLU below.
+    For pictures of equal size it is the paper's 1/(4 N² M²) Σ (G − A)².
+
+    features: F of the generated picture. target: A/M_a, from `style_target`, [N, N]. Returns a
+        scalar.
+    mask: T as for `gram_matrix`; then G is that of the region, and M is Σ T², which for a region
+        with sharp edges is the number of its positions.
+    Its gradient with respect to F is (G/M − A/M_a) F / (N² M); the mask in eq. 6 belongs to the
+    ReLU below.
     """
     N, M = flatten_positions(features).shape
     if target.shape != (N, N):
@@ -93,11 +103,9 @@ def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = Non
             f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
             "is it from another layer, or not yet a style_target?"
         )
-    if mask is not None:
-        M = (
-            mask.square().sum()
-        )  # Gatys et al. 2017 scale T so that this is 1, and G by nothing else: the same G/M
-    return (gram_matrix(features, mask) / M - target).square().sum() / (4 * N**2)
+    # Gatys et al. 2017 scale T so that Σ T² is 1, and G by nothing else: the same G/M
+    positions = M if mask is None else mask.square().sum()
+    return (gram_matrix(features, mask) / positions - target).square().sum() / (4 * N**2)
 
 
 def style_layer_losses(
@@ -133,7 +141,9 @@ def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) ->
 
 
 def total_variation(image: Tensor) -> Tensor:
-    """Σ |x[i+1, j] − x[i, j]| + Σ |x[i, j+1] − x[i, j]|, how rough a picture is; not in the paper (Rudin et al. 1992).
+    """Σ |x[i+1, j] − x[i, j]| + Σ |x[i, j+1] − x[i, j]|: how rough a picture is.
+
+    It is not in the paper (L. Rudin, S. Osher & E. Fatemi 1992).
 
     image: [..., H, W]. Returns a scalar: 0 for a constant picture.
     """

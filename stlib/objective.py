@@ -1,4 +1,4 @@
-"""The total loss of style transfer as a function of the picture (Gatys, Ecker & Bethge 2016, eq. 7).
+"""The total loss as a function of the picture (Gatys, Ecker & Bethge 2016, eq. 7).
 
 `style_transfer` lowers it; those who write a loop of their own can lower it themselves.
 """
@@ -24,7 +24,9 @@ BALANCE = 33.0  # of the default β for each of the N·M numbers of F; chosen by
 
 
 class Objective:
-    """L_total = α L_content + β L_style + tv · TV as a function of the picture; targets are computed once.
+    """L_total = α L_content + β L_style + tv · TV as a function of the picture.
+
+    The targets are computed once.
 
     net: the network. content: p, [1, 3, H, W] in [0, 1].
     style: a, or the brushes of several styles, whose E_l are weighted sums (see `Brush`).
@@ -90,8 +92,8 @@ class Objective:
 def default_beta(content_features: Mapping[str, Tensor]) -> float:
     """β = 33 · N · M, summed over the content layers: α = 1 then balances content and style.
 
-    L_content is a sum over N·M numbers and grows with the picture, L_style does not; so β has to grow
-    with N·M.
+    L_content is a sum over N·M numbers and grows with the picture, L_style does not; so β has to
+    grow with N·M.
     content_features: {layer: P}.
     """
     return BALANCE * (sum(P.numel() for P in content_features.values()) or 1)

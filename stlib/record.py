@@ -37,9 +37,8 @@ class Record:
         self.history: list[dict[str, float]] = []
         self.coarse: list[dict[str, float]] = []
         self.frames: list[Tensor] = []
-        self.best: Evaluation | None = (
-            None  # of this stage; before its first one, of the last stage
-        )
+        # of this stage; before the stage's first evaluation, of the stage before
+        self.best: Evaluation | None = None
         self.lowest = math.inf  # the total loss of this stage's best
         self.stage: Stage = Stage(1.0, steps)
         self.evaluations, self.work = 0, 0.0

@@ -94,7 +94,8 @@ class Settings:
         has_style = self.beta != 0 and any(w.values())
         if not has_content and not has_style and self.tv == 0:
             raise ValueError(
-                "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight above "
+                "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight "
+                "above "
                 "0 and a layer."
             )
         check_whole_number("steps", self.steps, 1)

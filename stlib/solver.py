@@ -1,9 +1,13 @@
-"""What makes style transfer fast: begin with a small picture, and move all waves of a picture alike.
+"""What makes style transfer fast: begin with a small picture, and move all waves alike.
 
-Coarse-to-fine: an evaluation of a picture of half the size costs a quarter, and colours and large shapes are settled there.
-The Fourier preconditioner: L-BFGS does not move pixels but the amplitudes of waves, slow waves more easily than fast ones.
-Grain: a little noise at the start of a stage wakes up channels that are silent in even surfaces, and have no gradient there.
-The first step: long enough to learn something from it. None of them changes the loss at full size, only the way down.
+- Coarse to fine: an evaluation at half the size costs a quarter, and settles colours and large shapes.
+- The Fourier preconditioner: L-BFGS moves not pixels but the amplitudes of waves, slow waves more
+  easily than fast ones.
+- Grain: a little noise at the start of a stage wakes channels that are silent in even surfaces and
+  have no gradient there.
+- The first step: long enough for L-BFGS to learn something from it.
+
+None of them changes the loss at full size, only the way down.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,34 +17,28 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-SMALLEST_SIDE = (
-    80  # pixels; of smaller stages the full size has no use: its layers see other things
-)
-SCHEDULE = (
-    (1 / 4, 0.75),
-    (1 / 2, 0.75),
-)  # (share of the size, evaluations for each of `steps`) of the coarse stages
-LONGEST = 40  # evaluations of a coarse stage; of 165, the others brought a long run of 256 pixels nothing and a fifth of its time
-COARSE_POWER, FINE_POWER = (
-    0.5,
-    0.25,
-)  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each stage
+SMALLEST_SIDE = 80  # pixels, of a coarse stage; in smaller pictures the layers see other things
+SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))  # coarse stages: share of the size, evaluations per step
+LONGEST = 40  # evaluations of a coarse stage; beyond, it did not lower the final loss at 256 px and
+# cost a fifth of the run
+COARSE_POWER = 0.5  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1
+FINE_POWER = 0.25  # the same for the last stage
 SEEN = (
-    0.35  # cycles a pixel; of faster waves the loss hardly knows, and its curvature is a hundredth
+    0.35  # cycles per pixel; the loss is almost blind to higher frequencies (curvature about 1/100)
 )
 FIRST_STEP = (
-    0.01  # of the range of a pixel, on average; of 0.003, 0.01 and 0.03 the one that led furthest
+    0.01  # of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
 )
-COARSE_GRAIN, FINE_GRAIN = (
-    0.1,
-    0.03,
-)  # standard deviation of the noise at the start of the first stage, and of later ones
-HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 30 ended within 1 % of the same loss
+COARSE_GRAIN = 0.1  # standard deviation of the noise at the start of the first stage
+FINE_GRAIN = 0.03  # the same for later stages
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of a run: how large its picture is compared with the whole, how many evaluations it takes, and the power p."""
+    """A part of a run, on a picture of one size.
+
+    share: of the whole picture's side. evaluations: how many. power: p, for `waves`.
+    """
 
     share: float
     evaluations: int
@@ -53,9 +51,10 @@ class Stage:
 
 
 def stages(steps: int, shorter_side: int) -> list[Stage]:
-    """The stages of a run whose work is that of `steps` evaluations at full size; the last one is at full size.
+    """The stages of a run, from the smallest picture to full size.
 
-    shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left out.
+    shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left
+        out.
     """
     coarse = [
         Stage(share, min(LONGEST, round(steps * evaluations)), COARSE_POWER)
@@ -67,7 +66,7 @@ def stages(steps: int, shorter_side: int) -> list[Stage]:
 
 
 def shrink(picture: Tensor, share: float) -> Tensor:
-    """The picture [1, 3, H, W] at a share of its size, with what is too fine for it averaged away."""
+    """The picture [1, 3, H, W] at a share of its size; what is too fine for it is averaged."""
     return (
         picture
         if share == 1
@@ -88,15 +87,21 @@ def fine_detail(picture: Tensor, coarse: Tensor) -> Tensor:
 
 
 def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Pictures as they are: returns a copy of the start that asks for a gradient, and the function from it to the picture."""
+    """Pictures as they are: x = z.
+
+    start: [1, 3, H, W]. Returns z, a copy of it that asks for a gradient, and the function z ↦ x.
+    """
     return start.detach().clone().requires_grad_(), lambda x: x
 
 
 def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pictures as a sum of waves around a start: x = start + 𝓕⁻¹[f^-p 𝓕[z]].
 
-    start: [1, 3, H, W]. power: p; 0 gives pixels. Returns z, zeros of the start's shape that ask for a gradient, and the function
-    from z to x. With f in cycles a pixel and p > 0, a step of one length in z moves slow waves further than fast ones.
+    With f in cycles per pixel and p > 0, a step of a given length in z moves slow waves further than
+    fast ones.
+
+    start: [1, 3, H, W]. power: p; 0 gives pixels.
+    Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.
     """
     size = start.shape[2:]
     gain = frequencies(*size).to(start) ** -power
@@ -109,13 +114,18 @@ def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tenso
 
 
 def smooth(picture: Tensor) -> Tensor:
-    """The picture without the waves that the loss hardly knows, of which a larger picture would make visible stripes."""
+    """The picture without the frequencies that the loss barely sees.
+
+    In a larger picture they would show as stripes.
+    """
     f = frequencies(*picture.shape[2:]).to(picture.device)
     return torch.fft.irfft2((f < SEEN) * torch.fft.rfft2(picture), s=picture.shape[2:])
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
-    """Noise of the form of a picture: its waves are as strong as f^-p, up to those that the loss can still take away.
+    """Noise whose waves are as strong as f^-p, without those that the loss could not take away.
+
+    like: a picture of the form wanted. power: p. seed: of the noise.
 
     strength: its standard deviation.
     """
@@ -137,7 +147,8 @@ def first_start(start: Tensor, seed: int | None) -> Tensor:
 def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int | None) -> Tensor:
     """The picture with which a stage begins that follows a smaller one.
 
-    best: what the stage before has painted, [1, 3, h, w]. start: this stage's own start, [1, 3, H, W].
+    best: what the stage before has painted, [1, 3, h, w]. start: this stage's own start, [1, 3, H,
+        W].
     previous: the start of the stage before; what `start` shows beyond it is put back. None puts
         nothing back. seed: of the fine grain; None adds none.
     """

@@ -86,10 +86,10 @@ def style_transfer(
         of `Brush`.
     net: None is VGG(), the paper's network.
     alpha … keep_every: how to paint, see `Settings`.
-    callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a true
-        result ends the run. The fast solver's first evaluations are of a smaller x.
-    checkpoint: a file in which the run keeps its state. After it was killed or interrupted, the same
-        call goes on from there, to the picture that it would have painted. A run that ends by
+    callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a
+        true result ends the run. The fast solver's first evaluations are of a smaller x.
+    checkpoint: a file in which the run keeps its state. After it was killed or interrupted, the
+        same call goes on from there, to the picture that it would have painted. A run that ends by
         itself removes the file.
     progress: whether a bar is shown.
 
@@ -98,8 +98,8 @@ def style_transfer(
     a full memory, with a RuntimeWarning. The same seed, machine and number of threads give the same
     picture, bit for bit.
     Raises, before any work, ValueError for arguments that make no sense, CheckpointError for a
-    checkpoint that cannot be used, and MemoryError for a picture that this machine has no memory for
-    (`estimate` tells how much and how long a run will take).
+    checkpoint that cannot be used, and MemoryError for a picture that this machine has no memory
+    for (`estimate` tells how much and how long a run will take).
     """
     settings = Settings(
         alpha=alpha,
@@ -136,7 +136,7 @@ def paint(
     checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Result:
-    """`style_transfer` for those who have its settings in one object; arguments and errors are its."""
+    """`style_transfer` with its settings in one object; arguments and errors are the same."""
     check_pictures(content, style, settings, net)
     if callback is not None and not callable(callback):
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
@@ -166,7 +166,8 @@ def paint(
         kept.remove()
     if record.best is None:
         raise ValueError(
-            "the loss of the starting picture is not finite: alpha, beta or tv are too large, or the "
+            "the loss of the starting picture is not finite: alpha, beta or tv are too large, or "
+            "the "
             "network holds weights that are not finite."
         )
     if reason in (Reason.NOT_FINITE, Reason.OUT_OF_MEMORY):
@@ -181,7 +182,7 @@ def check_pictures(
     settings: Settings,
     net: VGG | None = None,
 ) -> None:
-    """Raise the ValueError that `style_transfer` would raise for these pictures and this network."""
+    """Raise the ValueError that `style_transfer` raises for these pictures and this network."""
     check_picture("content", content)
     check_style(style, content)
     if isinstance(settings.init, Tensor) and settings.init.shape != content.shape:
@@ -316,7 +317,7 @@ def _variables(
 
 
 def _why_it_ended(error: BaseException, record: Record) -> Reason:
-    """The reason that an error of a run stands for; raises it again when there is no picture yet."""
+    """The reason that an error stands for; raises it again when there is no picture yet."""
     if isinstance(error, KeyboardInterrupt):
         if record.best is None:
             raise error

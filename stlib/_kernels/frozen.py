@@ -1,8 +1,11 @@
-"""The layers of a frozen network, which remember no more than the gradient of the picture needs.
+"""The layers of a frozen network, which remember only what the gradient of the picture needs.
 
-PyTorch keeps the input of every convolution for the gradient of the filters; a frozen network asks for no such gradient, so
-nothing is kept here. Max pooling keeps one byte for each of its outputs, where PyTorch keeps its input and eight bytes.
+PyTorch keeps the input of every convolution for the gradient of its filters, and does so even when
+the filters are frozen; here nothing is kept. Max pooling keeps one byte for each of its outputs,
+where PyTorch keeps its input and eight bytes.
 """
+
+from typing import Any
 
 import torch
 import torch.nn.functional as nnf
@@ -10,61 +13,58 @@ from torch import Tensor
 
 
 def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
-    """conv2d(x, g, bias, padding=1) for 3×3 filters that ask for no gradient; differentiable with respect to x.
+    """conv2d(x, g, bias, padding=1) for frozen 3×3 filters; differentiable with respect to x.
 
     x: [B, N_in, H, W]. filters: [N_out, N_in, 3, 3]. bias: [N_out]. Returns [B, N_out, H, W].
     """
-    return _Convolve.apply(x, filters, bias)
+    return _Convolve.apply(x, filters, bias)  # type: ignore[no-any-return]
 
 
 def max_pool(x: Tensor) -> Tensor:
     """max_pool2d(x, 2); differentiable. x: [B, N, H, W]. Returns [B, N, H // 2, W // 2]."""
-    return _MaxPool.apply(x)
+    return _MaxPool.apply(x)  # type: ignore[no-any-return]
 
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
         ctx.filters = filters
         return nnf.conv2d(x, filters, bias, padding=1)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         # the gradient's filters are turned by 180°, channels in and out swapped
-        turned = (
-            ctx.filters.flip(2, 3).transpose(0, 1).contiguous(memory_format=torch.channels_last)
-        )
+        turned = ctx.filters.flip(2, 3).transpose(0, 1)
+        turned = turned.contiguous(memory_format=torch.channels_last)
         return nnf.conv2d(gradient, turned, padding=1), None, None
 
 
 class _MaxPool(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor) -> Tensor:
-        pooled, index = nnf.max_pool2d(
-            x, 2, return_indices=True
-        )  # row · W + column of the largest of each four
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        # index: row · W + column of the largest of four neighbours
+        pooled, index = nnf.max_pool2d(x, 2, return_indices=True)
         width = x.shape[3]
-        place = index.sub_(_first(x.shape, x.device))  # 0, 1, W or W + 1
-        ctx.save_for_backward(
-            torch.where(place < width, place, place - (width - 2)).to(torch.uint8)
-        )  # 0, 1, 2 or 3
+        place = index.sub_(_upper_left(x.shape, x.device))  # 0, 1, W or W + 1
+        corner = torch.where(place < width, place, place - (width - 2))  # 0, 1, 2 or 3
+        ctx.save_for_backward(corner.to(torch.uint8))
         ctx.shape = x.shape
         return pooled
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx, gradient: Tensor) -> Tensor:
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (corner,) = ctx.saved_tensors
         place = corner.long()
-        index = torch.where(place < 2, place, place + (ctx.shape[3] - 2)).add_(
-            _first(ctx.shape, gradient.device)
-        )
-        return nnf.max_unpool2d(gradient, index, 2, output_size=ctx.shape[2:])
+        index = torch.where(place < 2, place, place + (ctx.shape[3] - 2))
+        index.add_(_upper_left(ctx.shape, gradient.device))
+        return nnf.max_unpool2d(gradient, index, (2, 2), output_size=ctx.shape[2:])
 
 
-def _first(shape: torch.Size, device: torch.device) -> Tensor:
-    """row · W + column of the upper left one of each four positions: [H // 2, W // 2]."""
+def _upper_left(shape: torch.Size, device: torch.device) -> Tensor:
+    """row · W + column of the upper left one of each four neighbours: [H // 2, W // 2]."""
     height, width = shape[2:]
-    row, column = torch.arange(height // 2, device=device), torch.arange(width // 2, device=device)
+    row = torch.arange(height // 2, device=device)
+    column = torch.arange(width // 2, device=device)
     return 2 * width * row[:, None] + 2 * column

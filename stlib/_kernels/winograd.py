@@ -1,24 +1,24 @@
 """A 3×3 convolution with a quarter of the multiplications, for deep layers on a CPU.
 
-Winograd's minimal filtering F(4×4, 3×3) as in A. Lavin & S. Gray, "Fast algorithms for convolutional neural networks",
-CVPR 2016: a tile of 4 × 4 outputs is Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, for the filter g and the 6 × 6 inputs d below it.
-Summed over channels, ⊙ turns into 36 matrix products, one for each place in the tile. It pays where the channels are
-many, so that the products outweigh the transformations. The result differs from a direct convolution by about 3e-6 of
-its maximum.
+Winograd's minimal filtering F(4×4, 3×3) as in A. Lavin & S. Gray, "Fast algorithms for
+convolutional neural networks",
+CVPR 2016: a tile of 4 × 4 outputs is Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, for the filter g and the 6 × 6
+inputs d below it. Summed over channels, ⊙ turns into 36 matrix products, one for each place in the
+tile. It pays where the channels are many, so that the products outweigh the transformations. The
+result differs from a direct convolution by about 3e-6 of its maximum.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-TILES_AT_ONCE = (
-    128  # of 64, 128 and 256 the fewest that are as fast as more: their copies take memory
-)
-FEWEST_PRODUCTS = (
-    128 * 256
-)  # channels in × channels out from which it beats the direct convolution (measured)
+# of 64, 128 and 256 the fewest that are as fast as more: their copies take memory
+TILES_AT_ONCE = 128
+# channels in × channels out from which it beats the direct convolution (measured)
+FEWEST_PRODUCTS = 128 * 256
 
 _BT = torch.tensor(
     [
@@ -68,37 +68,35 @@ def transform_filters(filters: Tensor) -> Tensor:
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
         ctx.filters = filters
         return _apply(x, filters(), _ON_INPUT, _ON_OUTPUT).add_(bias.view(1, -1, 1, 1))
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
-        # the gradient's filters are turned by 180°, channels in and out swapped: the same filters on tiles turned by 180°
-        return (
-            _apply(gradient, ctx.filters().transpose(1, 2), _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)),
-            None,
-            None,
-        )
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        # the gradient's filters are turned by 180°, channels in and out swapped: the same filters
+        # on tiles turned by 180°
+        filters = ctx.filters().transpose(1, 2)
+        return _apply(gradient, filters, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
 
 
 def convolve(x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
     """conv2d(x, g, bias, padding=1) for transformed filters; differentiable with respect to x.
 
-    x: [1, N_in, H, W], float32. filters: a function that returns what `transform_filters` made of g; it is called for the
-    result and again for the gradient, so that the transformed filters need not be kept between the two.
+    x: [1, N_in, H, W], float32. filters: a function that returns what `transform_filters` made of
+    g; it is called for the result and again for the gradient, so that the transformed filters need
+    not be kept between the two.
     Returns [1, N_out, H, W] in channels-last layout.
     """
-    return _Convolve.apply(x, filters, bias)
+    return _Convolve.apply(x, filters, bias)  # type: ignore[no-any-return]
 
 
 def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> Tensor:
     _, n_in, height, width = x.shape
     n_out = filters.shape[2]
     h, w = -(-height // 4), -(-width // 4)  # tiles, the last ones possibly overhanging
-    d = nnf.pad(
-        x[0].permute(1, 2, 0), (0, 0, 1, 4 * w - width + 1, 1, 4 * h - height + 1)
-    )  # [4h + 2, 4w + 2, N_in]
+    border = (0, 0, 1, 4 * w - width + 1, 1, 4 * h - height + 1)
+    d = nnf.pad(x[0].permute(1, 2, 0), border)  # [4h + 2, 4w + 2, N_in]
     row, column, _ = d.stride()
     out = torch.empty(1, n_out, height, width, memory_format=torch.channels_last)
     y = out[0].permute(1, 2, 0)  # [H, W, N_out], the same memory

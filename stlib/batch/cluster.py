@@ -1,7 +1,8 @@
-"""Many transfers on a Dask cluster: the cores of this machine, or whatever a scheduler's address leads to.
+"""Many transfers on a Dask cluster: this machine's cores, or the workers of a scheduler.
 
-Whoever calls `run` reads the pictures, sends them to the workers, and writes what comes back. So the workers need neither
-the files nor a common disk, a picture is written once by a single hand, and the death of a worker costs one picture's time.
+Whoever calls `run` reads the pictures, sends them to the workers, and writes what comes back. So
+the workers need neither the files nor a common disk, a picture is written once by a single hand,
+and the death of a worker costs one picture's time.
 """
 
 import hashlib
@@ -39,7 +40,8 @@ from stlib.vgg import VGG, best_device
 
 MEMORY_OF_A_WORKER = 2e9  # bytes
 PATIENCE = 30  # seconds to wait for a scheduler's answer, and for its first worker
-IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"  # a terminal sends it to workers, too; we end them
+# a terminal sends Ctrl-C to the workers, too, but it is for us to end them
+IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 LOST = "The connection to the scheduler was lost. Run the batch again: what is done is kept."
 
 
@@ -47,8 +49,10 @@ LOST = "The connection to the scheduler was lost. Run the batch again: what is d
 class Outcome:
     """What became of one job.
 
-    status: "done", "skipped" (there already, unchanged), "failed" or "cancelled". note: why, or a remark, in one sentence.
-    seconds: that the painting took on its worker. attempts: how often a worker began it; above 1 when one was lost.
+    status: "done", "skipped" (there already, unchanged), "failed" or "cancelled". note: why, or a
+        remark, in one sentence.
+    seconds: that the painting took on its worker. attempts: how often a worker began it; above 1
+        when one was lost.
     """
 
     output: str
@@ -60,7 +64,10 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Report:
-    """What `run` returns: an outcome for each job, in the order of the jobs, and the seconds of it all; print it."""
+    """What `run` returns; print it.
+
+    outcomes: one per job, in their order. seconds: of it all.
+    """
 
     outcomes: list[Outcome]
     seconds: float
@@ -76,9 +83,8 @@ class Report:
             numbers = (
                 f"{outcome.seconds:7.1f}  {outcome.attempts:8d}" if outcome.attempts else f"{'':17}"
             )
-            lines.append(
-                f"{outcome.output:<{width}}  {outcome.status:<9}  {numbers}  {outcome.note}".rstrip()
-            )
+            line = f"{outcome.output:<{width}}  {outcome.status:<9}  {numbers}  {outcome.note}"
+            lines.append(line.rstrip())
         counts = [
             f"{self.count(status)} {status}"
             for status in ("done", "skipped", "failed", "cancelled")
@@ -97,18 +103,22 @@ def run(
 ) -> Report:
     """Paint every job's picture that is not there yet, several at a time.
 
-    address: of a Dask scheduler, "tcp://host:8786"; its workers need stlib installed. None starts a cluster on this machine
-        and stops it at the end. workers, threads: its processes, and the cores of each; None as in `share_cores`.
-        With an address, threads None leaves each of its workers the number that it has.
+    address: of a Dask scheduler, "tcp://host:8786"; its workers need stlib installed. None starts a
+        cluster on this machine and stops it at the end. workers, threads: its processes, and the
+        cores of each; None as in `share_cores`. With an address, threads None leaves each of its
+        workers the number that it has.
 
-    A picture is the same, bit for bit, in whatever order and on whichever worker it is painted, on the same kind of machine
-    with the same threads. It is skipped when it is there and its `fingerprint` is that of the last time; the note of that is
-    a file beside it, with .json added to its name. A worker that dies is replaced, and its picture begun again, up to 4 times.
-    What goes wrong with a picture is told in the report and stops no other one. Ctrl-C keeps what is done.
+    A picture is the same, bit for bit, in whatever order and on whichever worker it is painted, on
+    the same kind of machine with the same threads. It is skipped when it is there and its
+    `fingerprint` is that of the last time; the note of that is a file beside it, with .json added
+    to its name. A worker that dies is replaced, and its picture begun again, up to 4 times. What
+    goes wrong with a picture is told in the report and stops no other one. Ctrl-C keeps what is
+    done.
 
-    In a script call it under `if __name__ == "__main__":`, since each new process imports the script.
-    Raises JobError before any work when a job makes no sense, ValueError for less than 1 worker or thread,
-    ConnectionError when no scheduler or worker answers.
+    In a script call it under `if __name__ == "__main__":`, since each new process imports the
+    script.
+    Raises JobError before any work when a job makes no sense, ValueError for less than 1 worker or
+    thread, ConnectionError when no scheduler or worker answers.
     """
     jobs, began = list(jobs), time.perf_counter()
     check_jobs(jobs)
@@ -155,7 +165,8 @@ class _Batch:
     def __init__(self, jobs: list[Job], bar: tqdm):
         self.jobs, self.bar = jobs, bar
         self.outcomes = [Outcome(job.output) for job in jobs]
-        self.waiting, self.in_flight = [], {}  # numbers of jobs; future → number
+        self.waiting: list[int] = []  # numbers of jobs
+        self.in_flight: dict[Future, int] = {}
         self.prints: dict[int, str] = {}
 
     def finish(self, number: int, status: str, note: str = "", seconds: float = 0.0) -> None:
@@ -172,9 +183,8 @@ class _Batch:
                 self.finish(number, "failed", str(error))
                 continue
             note = _note(job)
-            if note.get("fingerprint") == self.prints[number] and note.get("picture") == _digest(
-                job.output
-            ):
+            same_job = note.get("fingerprint") == self.prints[number]
+            if same_job and note.get("picture") == _digest(job.output):
                 self.finish(number, "skipped")
             else:
                 self.waiting.append(number)
@@ -188,9 +198,8 @@ class _Batch:
             for _ in range(max(1, sum(client.nthreads().values()))):
                 self.send(client, completed, threads, topic)
             for future in completed:
-                self.send(
-                    client, completed, threads, topic
-                )  # before the picture is written, so that nobody is idle
+                # before the picture is written, so that no worker is idle
+                self.send(client, completed, threads, topic)
                 self.receive(self.in_flight.pop(future), future)
             while self.waiting:
                 self.finish(self.waiting.pop(), "failed", LOST)
@@ -244,14 +253,13 @@ class _Batch:
             self.finish(number, "failed", LOST)
 
     def count_attempts(self, client: Client, topic: str) -> None:
-        """From the events that the workers log; what a lost worker began cannot be known in another way."""
+        """Count them in the workers' log: nothing else tells what a lost worker had begun."""
         for number, attempts in Counter(number for _, number in client.get_events(topic)).items():
             self.outcomes[number] = replace(self.outcomes[number], attempts=attempts)
 
 
-_one_at_a_time = (
-    threading.Lock()
-)  # a worker of several threads would have its pictures fight for its cores
+# a worker of several threads would have its pictures fight for its cores
+_one_at_a_time = threading.Lock()
 
 
 def _paint(
@@ -269,9 +277,8 @@ def _paint(
     task = worker.state.tasks[worker.get_current_task()]
     with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", RuntimeWarning)
-        tqdm.set_lock(
-            threading.RLock()
-        )  # its own lock is a semaphore of the system, which a worker that is killed would leave
+        # its own lock is a semaphore of the system, which a killed worker would leave behind
+        tqdm.set_lock(threading.RLock())
         if threads:
             torch.set_num_threads(threads)
         net = _network(network)
@@ -282,8 +289,8 @@ def _paint(
             settings,
             net=net,
             progress=False,
-            callback=lambda *_: task.state == "cancelled",
-        )  # nobody waits for it any more
+            callback=lambda *_: task.state == "cancelled",  # nobody waits for it any more
+        )
         remark = " ".join(
             str(warning.message) for warning in caught if warning.category is RuntimeWarning
         )
@@ -297,7 +304,7 @@ def _network(network: Network) -> VGG:
 
 
 def _note(job: Job) -> dict:
-    """What was written beside the output when it was painted; empty when there is nothing that can be read."""
+    """The note beside the output; empty when there is none, or it is unreadable."""
     try:
         note = json.loads(_note_file(job).read_text("utf-8"))
     except (OSError, ValueError):
@@ -333,19 +340,23 @@ def _digest(path: str) -> str | None:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, KilledWorker):
-        return "Its workers died again and again, which often means too little memory: try fewer workers or a smaller size."
+        return (
+            "Its workers died again and again, which often means too little memory: "
+            "try fewer workers or a smaller size."
+        )
     return reason(error)
 
 
 @contextmanager
 def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client]:
-    """A client of the scheduler at this address, or else of a cluster on this machine, which ends with it."""
+    """A client of the scheduler at this address, or of a local cluster that ends with it."""
     if address is not None:
         try:
             client = Client(address, timeout=PATIENCE, set_as_default=False)
         except (OSError, ValueError) as error:
             raise ConnectionError(
-                f"no Dask scheduler answers at {address!r}: {error}. Give the address that it printed when it "
+                f"no Dask scheduler answers at {address!r}: {error}. Give the address that it "
+                "printed when it "
                 'started, for example "tcp://192.168.0.7:8786".'
             ) from None
         with client:

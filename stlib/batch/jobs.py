@@ -72,8 +72,9 @@ class Network:
 # a job keeps no frames
 PAINTING = {setting.name: setting for setting in fields(Settings) if setting.name != "keep_every"}
 NETWORK = {setting.name: setting for setting in fields(Network)}
-DEFAULTS = {
-    "size": 256,
+SIZE = 256  # pixels, of the longer side
+DEFAULTS: dict[str, Any] = {
+    "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
 _LISTS = ("content_layers", "style_layers", "style_weights")
@@ -90,7 +91,7 @@ class Job:
     content: str
     style: str
     output: str
-    size: int = DEFAULTS["size"]
+    size: int = SIZE
     network: Network = field(default_factory=Network)
     settings: Settings = field(default_factory=Settings)
 
@@ -212,7 +213,8 @@ def picture_file(name: str) -> Path:
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
 
-    That a file holds a picture is found when its turn comes: one bad picture does not stop the others.
+    That a file holds a picture is found when its turn comes: one bad picture does not stop the
+    others.
     """
     outputs: dict[Path, str] = {}
     inputs: set[Path] = set()
@@ -238,8 +240,8 @@ def check_jobs(jobs: Iterable[Job]) -> None:
 def fingerprint(job: Job) -> str:
     """What the painted picture depends on, as 64 hexadecimal digits.
 
-    In it: all settings, and the bytes of both files. Not in it: names and places of files, the order
-    of the jobs, and who paints them.
+    In it: all settings, and the bytes of both files. Not in it: names and places of files, the
+    order of the jobs, and who paints them.
     Raises ImageError when a picture cannot be read.
     """
     network = [getattr(job.network, name) for name in NETWORK]
@@ -287,7 +289,7 @@ def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
 
 
 def _from(folder: str | Path, name: str) -> str:
-    """A picture's name, seen from the folder when there is such a file, or when it can be no sample."""
+    """A picture's path in the folder; a sample's name stays when there is no such file."""
     if name in sample_names() and not Path(folder, name).exists():
         return name
     return str(Path(folder, name))

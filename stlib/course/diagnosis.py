@@ -24,7 +24,7 @@ USUAL_STEPS, USUAL_SIDE = 100, 256
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the examination: what was looked at, what was found, and what to do; no remedy means all is well."""
+    """One line of the examination; an empty remedy means that all is well."""
 
     what: str
     found: str
@@ -32,7 +32,7 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Look at everything that the course needs. Never raises: what fails is a finding with a remedy."""
+    """Look at everything that the course needs; what fails is a finding with a remedy."""
     looks: tuple[Callable[[], Finding], ...] = (
         _python,
         _torch,
@@ -105,9 +105,8 @@ def _torch() -> Finding:
 
 def _processor() -> Finding:
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
-    limited = (
-        os.environ.get("OMP_NUM_THREADS") == "1"
-    )  # without it, one thread is PyTorch's own choice, as on one real core
+    # without it, one thread is PyTorch's own choice, as on one real core
+    limited = os.environ.get("OMP_NUM_THREADS") == "1"
     remedy = (
         "PyTorch uses one core only, because OMP_NUM_THREADS is 1: unset it."
         if limited and threads == 1 < cores

@@ -1,7 +1,8 @@
-"""Look inside a CNN: which picture excites a channel, which parts of real pictures do, and what a layer still knows.
+"""Look inside a CNN: what excites a channel, and what a layer still knows of a picture.
 
-Channels are maximised in Fourier space (C. Olah, A. Mordvintsev & L. Schubert, "Feature visualization", Distill 2017);
-layers are inverted after A. Mahendran & A. Vedaldi, "Understanding deep image representations by inverting them", CVPR 2015.
+Channels are maximised in Fourier space (C. Olah, A. Mordvintsev & L. Schubert, "Feature
+visualization", Distill 2017); layers are inverted after A. Mahendran & A. Vedaldi, "Understanding
+deep image representations by inverting them", CVPR 2015.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from stlib._progress import progress_bar
 from stlib.colour import square_root
-from stlib.descent import descend, lbfgs
+from stlib.descent import Evaluation, descend, lbfgs
 from stlib.images import sample, sample_names
 from stlib.layers import LayerCost, find_layer, layer_table
 from stlib.losses import content_loss
@@ -25,8 +26,10 @@ from stlib.vgg import VGG
 class Patch:
     """A part of a picture that excites a channel.
 
-    image: [1, 3, r, r], r the receptive field; white where it reaches beyond the picture. activation: of the channel there.
-    source: the name of the picture. row, column: of the patch's upper left corner, in pixels; negative beyond the border.
+    image: [1, 3, r, r], r the receptive field; white where it reaches beyond the picture.
+        activation: of the channel there.
+    source: the name of the picture. row, column: of the patch's upper left corner, in pixels;
+        negative beyond the border.
     """
 
     image: Tensor
@@ -37,7 +40,7 @@ class Patch:
 
 
 def receptive_field(layer: str, depth: int = 19) -> int:
-    """The side, in pixels, of the square of the picture that one position of a layer of VGG-`depth` can see.
+    """The side, in pixels, of the square of the picture that one position of a layer can see.
 
     Raises ValueError for an unknown layer.
     """
@@ -55,11 +58,13 @@ def maximize(
     seed: int = 0,
     progress: bool = True,
 ) -> Tensor:
-    """Pictures that excite channels of a layer as much as AdamW finds in `steps` steps, from faint noise.
+    """Pictures that excite channels of a layer as much as AdamW finds, from faint noise.
 
-    net: normalised or not. layer: for a relu layer its convolution is maximised, since a silent ReLU has no gradient.
-    channels: their numbers, from 0; each gets a picture. size: of the pictures, in pixels. jitter: each step sees the
-    picture moved by up to so many pixels, so that nothing can depend on one exact place.
+    net: normalised or not. layer: for a relu layer its convolution is maximised, since a silent
+        ReLU has no gradient.
+    channels: their numbers, from 0; each gets a picture. size: of the pictures, in pixels. jitter:
+    each step sees the picture moved by up to so many pixels, so that nothing can depend on one
+    exact place.
     Returns [len(channels), 3, size, size], RGB in [0, 1], on the CPU; the same for the same seed.
     Raises ValueError for an unknown layer or channel.
     """
@@ -90,10 +95,11 @@ def maximize(
 def top_patches(
     net: VGG, images: Mapping[str, Tensor], layer: str, channel: int, count: int = 4
 ) -> list[Patch]:
-    """The parts of pictures that excite a channel most, cut out by the receptive field, the strongest first.
+    """The parts of pictures that excite a channel most, the strongest first.
 
-    images: {name: [1, 3, H, W]}. Two patches of one picture lie at least half a receptive field apart; there may be fewer
-    than `count` of them. Raises ValueError for an unknown layer or channel.
+    images: {name: [1, 3, H, W]}. Two patches of one picture lie at least half a receptive field
+    apart; there may be fewer than `count` of them. Raises ValueError for an unknown layer or
+    channel.
     """
     _check_channels(net, layer, [channel])
     row = _row(layer, net.depth)
@@ -126,10 +132,11 @@ def top_patches(
 def invert(
     net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 0, progress: bool = True
 ) -> Tensor:
-    """A picture, found from noise, whose features at a layer are those of `image`: what the layer still knows of it.
+    """A picture, found from noise, that has the same features at a layer as `image`.
 
-    Minimises the content loss (Gatys et al. 2016, eq. 1) with L-BFGS over Fourier coefficients, `steps` evaluations; the
-    same seed gives the same noise at every layer. image: [1, 3, H, W]. Returns [1, 3, H, W], RGB in [0, 1], on the CPU.
+    Minimises the content loss (Gatys et al. 2016, eq. 1) with L-BFGS over Fourier coefficients,
+    `steps` evaluations; the same seed gives the same noise at every layer. image: [1, 3, H, W].
+    Returns [1, 3, H, W], RGB in [0, 1], on the CPU.
     Raises ValueError for an unknown layer or a picture that is too small for it.
     """
     net.check(image, [layer])
@@ -144,25 +151,29 @@ def invert(
         return loss, {"total": float(loss.detach())}
 
     with progress_bar(steps, "eval", shown=progress) as bar:
+
+        def note(seen: Evaluation) -> None:
+            bar.update()
+
         descend(
             objective,
             spectrum,
             lambda z: _picture(z, height, width),
             lbfgs(spectrum),
             steps,
-            lambda seen: None if bar.update() else None,
+            note,
         )
     with torch.no_grad():
         return _picture(spectrum, height, width).cpu()
 
 
 def psnr(image: Tensor, original: Tensor) -> float:
-    """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in decibels, for pictures in [0, 1]."""
+    """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in dB."""
     return float(-10 * torch.log10((image - original).square().mean()))
 
 
 def _faint_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
-    """Fourier coefficients of nearly grey pictures, [count, 3, H, W // 2 + 1, 2]: real and imaginary parts."""
+    """Fourier coefficients of nearly grey pictures, [count, 3, H, W // 2 + 1, 2]."""
     noise = torch.randn(
         count, 3, height, width // 2 + 1, dtype=torch.complex64, generator=generator
     )
@@ -173,8 +184,8 @@ def _picture(spectrum: Tensor, height: int, width: int) -> Tensor:
     """The picture of Fourier coefficients [B, 3, H, W // 2 + 1, 2], [B, 3, H, W] in 0…1.
 
     The amplitudes of natural pictures fall as 1/f. Their colours are correlated, those of the
-    coefficients are not: each triple is mixed as the samples' colours are. A sigmoid keeps the values
-    in 0…1.
+    coefficients are not: each triple is mixed as the samples' colours are. A sigmoid keeps the
+    values in 0…1.
     """
     f = frequencies(height, width).to(spectrum.device)
     coefficients = torch.view_as_complex(spectrum) / f
@@ -184,7 +195,7 @@ def _picture(spectrum: Tensor, height: int, width: int) -> Tensor:
 
 @cache
 def _colour_mix() -> Tensor:
-    """The square root of the covariance of the sample pictures' colours, of largest singular value 1."""
+    """The square root of the covariance of the samples' colours, scaled to a norm of 1."""
     colours = torch.cat([sample(name, 64)[0].flatten(1) for name in sample_names()], dim=1)
     root = square_root(torch.cov(colours))
     return root / torch.linalg.matrix_norm(root, ord=2)

@@ -1,4 +1,4 @@
-"""Grids of experiments: run `style_transfer` once for each setting, and judge all pictures by one yardstick."""
+"""Grids of experiments: one run per setting, and all pictures measured by one yardstick."""
 
 import math
 from collections.abc import Mapping
@@ -17,8 +17,9 @@ def run(
 ) -> dict[str, Result]:
     """Run `style_transfer` once for each setting; what a setting does not name is the same for all.
 
-    settings: {name: arguments of style_transfer}, for example {"as usual": {}, "noise": {"init": "noise"}}. A setting may
-    also replace the content, the style or the net. common: further arguments, the same for all, such as steps and seed.
+    settings: {name: arguments of style_transfer}, for example {"as usual": {}, "noise": {"init":
+    "noise"}}. A setting may also replace the content, the style or the net. common: further
+    arguments, the same for all, such as steps and seed.
     Returns {name: Result} in the same order.
     Raises ValueError, before any work, when a setting changes what is also given for all.
     """
@@ -28,7 +29,8 @@ def run(
                 f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
                 "give it in one of the two places."
             )
-    # the plain solver unless said otherwise: all of its evaluations are of the same loss and cost the same
+    # the plain solver unless said otherwise: all of its evaluations are of the same loss and cost
+    # the same
     shared = {
         "content": content,
         "style": style,
@@ -50,8 +52,9 @@ def judge(
 ) -> dict[str, dict[str, float]]:
     """Measure all pictures by the same losses, whatever each of them was made to lower.
 
-    pictures: {name: [1, 3, H, W]}, of the content's size. Returns {name: {"content": …, "relu1_1": …, …, "relu5_1": …}}:
-    2 L_content/(N M), the mean square by which a feature of relu4_2 is off, and E_l of the paper's five style layers.
+    pictures: {name: [1, 3, H, W]}, of the content's size. Returns {name: {"content": …, "relu1_1":
+    …, …, "relu5_1": …}}: 2 L_content/(N M), the mean square by which a feature of relu4_2 is off,
+    and E_l of the paper's five style layers.
     """
     yardstick = Objective(net, content, style)
     count = sum(P.numel() for P in yardstick.P.values())
@@ -67,7 +70,7 @@ def judge(
 
 
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
-    """Numbers with two digits as aligned text, a line for each row below a line of the columns' names."""
+    """Numbers with two digits as aligned text, one line per row below the columns' names."""
     columns = list(next(iter(rows.values())))
     first, other = max(map(len, rows)), max(9, 2 + max(map(len, columns)))
     lines = [" " * first + "".join(f"{column:>{other}}" for column in columns)]
@@ -79,10 +82,10 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def correlation_length(picture: Tensor) -> float:
-    """How far apart, in pixels, two places are whose brightness has little in common: about half the width of a blotch.
+    """How far apart, in pixels, two places are whose brightness has little in common.
 
-    picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness, averaged over all directions,
-    has fallen to 1/e. Opposite borders count as neighbours.
+    picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness,
+    averaged over all directions, has fallen to 1/e. Opposite borders count as neighbours.
     """
     brightness = picture.mean(dim=1)[0]
     spectrum = torch.fft.fft2(brightness - brightness.mean())

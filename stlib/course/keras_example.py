@@ -1,7 +1,8 @@
 """VGG-19 of `keras.applications` with the course's own weights, for chapter 09: Keras 3 on PyTorch.
 
-Keras chooses its backend when it is imported, and writes its settings into its home folder then. So this module imports it:
-with PyTorch, on the CPU, and with a home folder that lasts no longer than the import.
+Keras chooses its backend when it is imported, and writes its settings into its home folder then. So
+this module imports it: with PyTorch, on the CPU, and with a home folder that lasts no longer than
+the import.
 """
 
 import os
@@ -21,23 +22,26 @@ import keras
 
 
 def keras_vgg19(weights: Weights | None = None) -> keras.Model:
-    """The convolutional part of `keras.applications.VGG19`, frozen, with the weights that `stlib.VGG` has.
+    """The convolutions of `keras.applications.VGG19`, frozen, with the weights of `stlib.VGG`.
 
-    weights: from `load_weights`, for VGG-19; None is "oxford". Pictures are [B, H, W, 3], BGR, 0…255 minus the mean, as
-    `keras.applications.vgg19.preprocess_input` makes them, on the CPU.
-    Returns a model whose layers are called block1_conv1 … block5_pool; a convolution's output has passed its ReLU.
-    Raises ValueError for weights of another depth or another input than Keras' own, RuntimeError when Keras already runs
-    on another backend.
+    weights: from `load_weights`, for VGG-19; None is "oxford". Pictures are [B, H, W, 3], BGR,
+    0…255 minus the mean, as `keras.applications.vgg19.preprocess_input` makes them, on the CPU.
+    Returns a model whose layers are called block1_conv1 … block5_pool; a convolution's output has
+    passed its ReLU.
+    Raises ValueError for weights of another depth or another input than Keras' own, RuntimeError
+    when Keras already runs on another backend.
     """
     if keras.backend.backend() != "torch":
         raise RuntimeError(
-            f"Keras was imported before, with the backend {keras.backend.backend()!r}. Restart the kernel, and "
+            f"Keras was imported before, with the backend {keras.backend.backend()!r}. Restart the "
+            "kernel, and "
             'import stlib.course.keras_example first, or set KERAS_BACKEND="torch" before.'
         )
     weights = load_weights("oxford") if weights is None else weights
     if weights.depth != 19 or weights.preprocess.order != "BGR":
         raise ValueError(
-            f"these weights ({weights.name!r}, VGG-{weights.depth}, {weights.preprocess.order}) do not fit Keras' "
+            f"these weights ({weights.name!r}, VGG-{weights.depth}, {weights.preprocess.order}) do "
+            "not fit Keras' "
             'VGG19 and its preprocess_input, which gives BGR: use load_weights("oxford").'
         )
     with keras.device("cpu"):
@@ -47,8 +51,7 @@ def keras_vgg19(weights: Weights | None = None) -> keras.Model:
     for name, (filters, biases) in weights.convolutions.items():
         place = find_layer(name)
         layer = model.get_layer(f"block{place.block}_conv{place.number}")
-        layer.set_weights(
-            [filters.permute(2, 3, 1, 0).numpy(), biases.numpy()]
-        )  # [out, in, 3, 3] → [3, 3, in, out]
+        # [out, in, 3, 3] → [3, 3, in, out]
+        layer.set_weights([filters.permute(2, 3, 1, 0).numpy(), biases.numpy()])
     model.trainable = False
     return model

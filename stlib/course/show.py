@@ -1,12 +1,13 @@
-"""Every plot of the course. Each function draws one figure and shows it; the title is the caller's finding.
+"""Every plot of the course: each function shows one figure, with the caller's title.
 
-A layer has the same colour in every chapter. The colours are those of M. Okabe & K. Ito (2008), which colour-blind
-readers can tell apart; lines differ in their dashes, too.
+A layer has the same colour in every chapter. The colours are those of M. Okabe & K. Ito (2008),
+which colour-blind readers can tell apart; lines differ in their dashes, too.
 """
 
 import io
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,7 +33,7 @@ BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#CC79A7",
 )
 TERM_LOOK = {"total": (BLACK, "-"), "content": (BLUE, "--"), "style": (RED, "-.")}
-BLOCK_LOOK = {
+BLOCK_LOOK: dict[Any, Any] = {
     1: (ORANGE, "-"),
     2: (SKY, "--"),
     3: (GREEN, "-."),
@@ -40,7 +41,7 @@ BLOCK_LOOK = {
     5: (PURPLE, (0, (3, 1, 1, 1, 1, 1))),
 }
 
-LOOK = {
+LOOK: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
     "font.size": 10,
@@ -56,8 +57,8 @@ LOOK = {
 }
 
 
-def layer_look(layer: str) -> dict:
-    """The colour and dashes of a layer's line, by its block: `axes.plot(…, **layer_look("relu4_2"))`."""
+def layer_look(layer: str) -> dict[str, Any]:
+    """The colour and dashes of a layer's line, as arguments of `axes.plot`."""
     color, dashes = BLOCK_LOOK[find_layer(layer).block]
     return {"color": color, "linestyle": dashes}
 
@@ -71,9 +72,9 @@ def images(
 ) -> None:
     """Show pictures in a grid, each under its name.
 
-    pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list of pictures alone;
-    each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts all in one row. height: of one picture,
-    in inches.
+    pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list
+    of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
+    all in one row. height: of one picture, in inches.
     """
     pairs = (
         list(pictures.items())
@@ -92,7 +93,8 @@ def images(
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
     """Show how α L_content, β L_style and their sum fall, and beside them E_l of each style layer.
 
-    history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared with their sum.
+    history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared
+        with their sum.
     """
     evaluations = range(len(history))
     layers = [name for name in history[0] if name in layer_names()]
@@ -149,8 +151,9 @@ def lines(
 ) -> None:
     """Show several curves with their points.
 
-    series: {label: (values along x, values along y)}; a label that names a layer gets that layer's colour. x, y: what the axes
-    show, with its unit. logarithmic: the axes with a logarithmic scale, "x", "y" or "xy".
+    series: {label: (values along x, values along y)}; a label that names a layer gets that layer's
+    colour. x, y: what the axes show, with its unit. logarithmic: the axes with a logarithmic scale,
+    "x", "y" or "xy".
     """
     with plt.rc_context(LOOK):
         _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
@@ -168,7 +171,8 @@ def bars(
 ) -> None:
     """Show numbers as bars, side by side under each name.
 
-    groups: {label: {name: number}}, the same names under each label. y: what the bars show, with its unit.
+    groups: {label: {name: number}}, the same names under each label. y: what the bars show, with
+        its unit.
     logarithmic: "y" for a logarithmic scale.
     """
     names = list(next(iter(groups.values())))
@@ -211,8 +215,8 @@ def maps(
 ) -> None:
     """Show feature maps in a grid, each under its name: bright where the feature is strong.
 
-    feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with its own scale; a map
-    with both signs from purple (negative) over white (0) to orange (positive).
+    feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with
+    its own scale; a map with both signs from purple (negative) over white (0) to orange (positive).
     """
     _grid(
         [(caption, values.detach().cpu().numpy()) for caption, values in feature_maps.items()],
@@ -226,9 +230,10 @@ def maps(
 def kernels(
     named: Mapping[str, Tensor], title: str = "", *, columns: int = 16, height: float = 2.1
 ) -> None:
-    """Show sets of colour kernels, each set as one picture of small squares: grey is 0, brighter adds, darker takes away.
+    """Show colour kernels as small squares: grey is 0, brighter adds, darker takes away.
 
-    named: {caption: [K, 3, k, k], RGB}. Each kernel has its own scale. columns: kernels that stand side by side in a set.
+    named: {caption: [K, 3, k, k], RGB}. Each kernel has its own scale. columns: kernels that stand
+        side by side in a set.
     """
     sheets = {}
     for caption, weights in named.items():
@@ -254,10 +259,10 @@ def matrices(
     ticks: Sequence[str] = (),
     height: float = 3.0,
 ) -> None:
-    """Show matrices as heat maps side by side, each with its own colour bar; small ones with their numbers written in.
+    """Show matrices as heat maps with colour bars; small ones with their numbers written in.
 
-    named: {caption: [rows, columns]}. x, y: what columns and rows are. ticks: names of the rows, and of the columns of a square.
-    Colours as in `maps`.
+    named: {caption: [rows, columns]}. x, y: what columns and rows are. ticks: names of the rows,
+    and of the columns of a square. Colours as in `maps`.
     """
     wide = max(matrix.shape[1] / matrix.shape[0] for matrix in named.values())
     with plt.rc_context(LOOK):
@@ -288,10 +293,10 @@ def matrices(
 
 
 def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) -> None:
-    """Show tables of losses side by side, each number coloured by its ratio to the number in the first row.
+    """Show tables side by side, each number coloured by its ratio to that in the first row.
 
-    tables: {caption: {row: {column: number}}}, the same rows in each. White is like the first row, orange larger and purple
-    smaller; the full colour is reached at a factor of 8.
+    tables: {caption: {row: {column: number}}}, the same rows in each. White is like the first row,
+    orange larger and purple smaller; the full colour is reached at a factor of 8.
     """
     rows = list(next(iter(tables.values())))
     with plt.rc_context({**LOOK, "axes.grid": False}):
@@ -324,7 +329,7 @@ def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) 
 
 
 def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 6) -> None:
-    """Show how a picture came to be: up to `most` frames, named by the evaluation at which they were kept.
+    """Show how a picture came to be: frames, named by the evaluation at which they were kept.
 
     frames: of a Transfer with keep_every=`every`.
     """
@@ -339,7 +344,7 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
 
 
 def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
-    """The frames as an animation for a notebook, `seconds` long, that plays without end and rests on the last frame."""
+    """The frames as an animation that plays again and again, and rests on the last frame."""
     pictures = [to_pil(frame).quantize(64) for frame in frames]
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
@@ -394,8 +399,8 @@ def _logarithmic(axes: Axes, which: str) -> None:
         axes.set_yscale("log")
 
 
-def _looks(labels) -> list[dict]:
-    """Colours, dashes and markers: a layer's own where a label is a layer, else one after the other."""
+def _looks(labels: Collection[str]) -> list[dict[str, Any]]:
+    """Colours, dashes and markers: the layers' own where all labels are layers."""
     plain = [
         (BLUE, "-", "o"),
         (RED, "--", "s"),
@@ -413,7 +418,7 @@ def _looks(labels) -> list[dict]:
     ]
 
 
-def _colours(values: np.ndarray) -> dict:
+def _colours(values: np.ndarray) -> dict[str, Any]:
     """A sequential scale for values of one sign, a diverging one, white at 0, for both."""
     low, high = float(values.min()), float(values.max())
     if low < 0 < high:

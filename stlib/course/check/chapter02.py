@@ -7,8 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from stlib.course.check.exercise import Wrong, call, checker, number, same_number, same_tensor
-from stlib.layers import layer_table
-from stlib.layers import conv_shapes
+from stlib.layers import conv_shapes, layer_table
 from stlib.weights import OXFORD_INPUT
 
 
