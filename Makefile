@@ -10,7 +10,7 @@ export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
-	@echo "make test       run ruff, the unit tests and every notebook"
+	@echo "make test       check form and types, run the unit tests and every notebook"
 	@echo "make oldest     run the unit tests with the oldest PyTorch that is supported, in an environment of its own"
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
@@ -23,7 +23,9 @@ lab: setup
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
 
 test: setup
+	$(PY) -m ruff format --check
 	$(PY) -m ruff check
+	$(PY) -m mypy
 	$(PY) -m pytest -rs
 	TQDM_DISABLE=1 $(PY) -m pytest notebooks --nbval --nbval-current-env --nbval-sanitize-with tests/sanitize.cfg --nbval-cell-timeout 300
 
@@ -55,5 +57,5 @@ benchmark: setup
 	$(PY) benchmarks/run.py
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache stlib.egg-info build
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache *.egg-info build
 	find . -name __pycache__ -prune -exec rm -rf {} + ; find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
