@@ -22,7 +22,7 @@ from stlib._kernels import memory
 from stlib._kernels.winograd import FEWEST_PRODUCTS
 from stlib.brushes import Brush, as_brushes
 from stlib.descent import HISTORY_SIZE
-from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, pools_first
+from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, route
 from stlib.objective import Objective
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
@@ -126,8 +126,7 @@ def check_memory(
             )
         raise MemoryError(
             f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} "
-            "of "
-            f"memory, {_gigabytes(free)} are free: {advice}."
+            f"of memory, {_gigabytes(free)} are free: {advice}."
         )
 
 
@@ -147,16 +146,15 @@ def memory_needed(
     height, width: of the content, in pixels. content_layers, style_layers: names. depth: 16 or 19.
     pairs: of pictures, in the history of L-BFGS. pictures: others of that size. frames: kept.
     """
-    asked = {*content_layers, *style_layers}
+    asked = tuple({*content_layers, *style_layers} & {*layer_names(depth)})
+    order = [layer.name for layer in route(depth, asked, max_pooling=True)]
     rows = _rows(height, width, asked, depth)
     kept = most = 0.0
     for row in rows:
         layer, output = find_layer(row.name, depth), row.activation_bytes
         if layer.kind == "relu":
-            pooling = layer.above
-            assert pooling is not None  # a ReLU is not the last layer
-            is_row = any(other.name == pooling.name for other in rows)
-            if pooling.kind == "pool" and is_row and pools_first(pooling, asked):
+            assert layer.above is not None  # a ReLU is not the last layer
+            if layer.above.name in order[: order.index(layer.name)]:  # pooled first
                 kept += _block(output / 4)
             else:
                 kept += _block(output) * (1 + (layer.convolution.name in asked))

@@ -6,9 +6,9 @@ ICLR 2015, table 1, without the fully connected layers.
 
 import difflib
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
@@ -32,26 +32,26 @@ class Layer:
     block: int
     number: int = 0
 
-    @property
+    @cached_property
     def name(self) -> str:
         """As in the paper's figures: conv4_2, relu4_2, pool4."""
         return f"{self.kind}{self.block}" + (f"_{self.number}" if self.number else "")
 
-    @property
+    @cached_property
     def below(self) -> "Layer | None":
         """The layer whose output this one works on; None for the first, which sees the picture."""
         order = layers_of(self.depth)
         place = order.index(self)
         return order[place - 1] if place else None
 
-    @property
+    @cached_property
     def above(self) -> "Layer | None":
         """The layer that works on the output of this one; None for the last."""
         order = layers_of(self.depth)
         place = order.index(self) + 1
         return order[place] if place < len(order) else None
 
-    @property
+    @cached_property
     def convolution(self) -> "Layer":
         """The convolution whose output a ReLU or pooling passes on; a convolution is its own."""
         layer = self
@@ -60,12 +60,12 @@ class Layer:
             layer = layer.below
         return layer
 
-    @property
+    @cached_property
     def poolings(self) -> int:
         """How often the picture has been halved when it leaves this layer."""
         return self.block - (self.kind != "pool")
 
-    @property
+    @cached_property
     def smallest_side(self) -> int:
         """What each side of a picture must have, in pixels, to leave a position here."""
         return int(2**self.poolings)
@@ -118,15 +118,22 @@ def conv_shapes(depth: int = 19) -> Iterator[tuple[Layer, int, int]]:
             channels = width
 
 
-def pools_first(pooling: Layer, asked: Collection[str]) -> bool:
-    """Whether a max pooling may come before the ReLU below it: when nobody asked for either.
+@cache
+def route(depth: int, asked: tuple[str, ...], max_pooling: bool) -> tuple[Layer, ...]:
+    """The layers in the order in which a network computes them, as far as the deepest asked for.
 
-    The ReLU of the largest is the largest ReLU: the same numbers, a quarter of them to remember.
-    pooling: a layer of kind "pool". asked: names of the layers asked for.
+    depth: 16 or 19. asked: names of layers. max_pooling: whether the network pools by the maximum;
+        then a pooling comes before the ReLU below it, where nobody asked for either. The ReLU of the
+        largest is the largest ReLU: the same numbers, and a quarter of them to remember.
     """
-    relu = pooling.below
-    assert relu is not None and relu.below is not None  # a pooling is not the first layer
-    return not {pooling.name, relu.name, relu.below.name} & {*asked}
+    deepest = max((layer_names(depth).index(name) for name in asked), default=-1)
+    order = list(layers_of(depth)[: deepest + 1])
+    for place, layer in enumerate(order):
+        if max_pooling and layer.kind == "pool":
+            relu = order[place - 1]
+            if not {layer.name, relu.name, relu.convolution.name} & {*asked}:
+                order[place - 1], order[place] = layer, relu
+    return tuple(order)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,6 @@ the mean activation of every channel is 1.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,23 +14,20 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from stlib._kernels import frozen, memory, winograd
+from stlib._kernels import frozen, winograd
 from stlib.images import sample, sample_names
 from stlib.layers import (
-    Layer,
     check_layers,
     conv_shapes,
     layer_names,
     layers_of,
-    pools_first,
+    route,
 )
 from stlib.weights import Weights, load_weights
 
-# positions from which transforming filters at each use costs under 7 %, so that nobody keeps them
-LARGE = 2048
 POOLINGS: dict[str, Callable[[Tensor], Tensor]] = {
     "max": frozen.max_pool,
-    "average": partial(nnf.avg_pool2d, kernel_size=2),
+    "average": frozen.average_pool,
 }
 
 
@@ -72,17 +68,12 @@ class VGG(nn.Module):
         self.depth, self.pooling, self.weights_name = weights.depth, pooling, weights.name
         self.preprocess = weights.preprocess
         self.convolutions = nn.ModuleDict()
-        for layer, channels, width in conv_shapes(self.depth):
-            # on "meta" no memory is taken for the filters that are replaced at once
-            convolution = nn.Conv2d(channels, width, kernel_size=3, padding=1, device="meta")
+        for layer, _, _ in conv_shapes(self.depth):
             filters, biases = weights.convolutions[layer.name]
-            convolution.weight = nn.Parameter(filters.clone())
-            convolution.bias = nn.Parameter(biases.clone())
-            self.convolutions[layer.name] = convolution
+            self.convolutions[layer.name] = winograd.Convolution(filters, biases)
         self.requires_grad_(False).eval()
         # channels last is the layout in which CPUs and GPUs run a 3×3 convolution fastest
         self.to(memory_format=torch.channels_last).to(device or best_device())
-        self._transformed: dict[str, Tensor] = {}  # filters for Winograd's convolution
         self.normalized = normalized
         if normalized:
             shipped = (weights.name, pooling) == ("oxford", "max")
@@ -119,19 +110,19 @@ class VGG(nn.Module):
         a deep layer's loss is used up before that of a shallow one is computed.
         image, layers and errors: as for `features`.
         """
-        asked = list(layers)
-        self.check(image, asked)
+        asked = tuple(layers)
+        check_layers(image, asked, self.depth)
         x = self.preprocess(image.to(self._convolution("conv1_1").weight))
         x = x.contiguous(memory_format=torch.channels_last)
-        for layer in self._order(asked):
+        for layer in route(self.depth, asked, self.pooling == "max"):
             if layer.kind == "conv":
-                x = self._convolve(layer.name, x)
+                x = self.convolutions[layer.name](x)
             elif layer.kind == "relu":
                 # in place it saves a third of the memory, but it would overwrite a convolution's
                 # output that was asked for
                 x = nnf.relu(x, inplace=layer.convolution.name not in asked)
             else:
-                x = self._pool(x)
+                x = POOLINGS[self.pooling](x)
             if layer.name in asked:
                 yield layer.name, x
 
@@ -139,50 +130,10 @@ class VGG(nn.Module):
         """Raise the ValueError that `features` would raise, without computing anything."""
         check_layers(image, layers, self.depth)
 
-    def _order(self, asked: Sequence[str]) -> list[Layer]:
-        """The layers as they are computed, as far as the deepest that is asked for."""
-        deepest = max(self.names.index(name) for name in asked)
-        order = list(layers_of(self.depth)[: deepest + 1])
-        if self.pooling == "max":
-            for place, layer in enumerate(order):
-                if layer.kind == "pool" and pools_first(layer, asked):
-                    order[place - 1], order[place] = layer, order[place - 1]
-        return order
-
-    def _convolution(self, name: str) -> nn.Conv2d:
+    def _convolution(self, name: str) -> winograd.Convolution:
         convolution = self.convolutions[name]
-        assert isinstance(convolution, nn.Conv2d)  # we have put it there
+        assert isinstance(convolution, winograd.Convolution)  # we have put it there
         return convolution
-
-    def _convolve(self, name: str, x: Tensor) -> Tensor:
-        """The convolution in the way that is fastest for this layer and picture."""
-        convolution = self._convolution(name)
-        filters, biases = convolution.weight, convolution.bias
-        assert biases is not None
-        if filters.requires_grad or biases.requires_grad:  # a network that is not frozen
-            return nnf.conv2d(x, filters, biases, padding=1)
-        if not winograd.pays(convolution, x):
-            return frozen.convolve(x, filters, biases)
-        M = x.shape[2] * x.shape[3]
-        return winograd.convolve(x, partial(self._transformed_filters, name, M), biases)
-
-    def _pool(self, x: Tensor) -> Tensor:
-        pooled = POOLINGS[self.pooling](x)
-        if pooled.requires_grad and x.device.type == "cpu" and x.nbytes >= memory.LARGE:
-            # its gradients are large and many: before they come, free what those of the deeper
-            # layers have left
-            pooled.register_hook(lambda gradient: memory.give_back())
-        return pooled
-
-    def _transformed_filters(self, name: str, M: int) -> Tensor:
-        """A layer's filters as Winograd's convolution of M positions needs them."""
-        if M >= LARGE:
-            self._transformed.pop(name, None)  # left by a smaller picture
-            return winograd.transform_filters(self._convolution(name).weight)
-        if name not in self._transformed:
-            filters = self._convolution(name).weight
-            self._transformed[name] = winograd.transform_filters(filters)
-        return self._transformed[name]
 
     def _normalize(self, means: dict[str, Tensor]) -> None:
         """W_l ← diag(1/m_l) W_l diag(m_{l-1}) and b_l ← b_l / m_l.
@@ -196,8 +147,8 @@ class VGG(nn.Module):
             m = means[relu.name].to(convolution.weight)
             convolution.weight.data *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
             convolution.bias.data /= m
+            convolution.forget()
             below = m
-        self._transformed.clear()  # made from the filters as they were
 
 
 def channel_means(net: VGG) -> dict[str, Tensor]:

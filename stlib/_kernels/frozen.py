@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._kernels import memory
+
 
 def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
     """conv2d(x, g, bias, padding=1) for frozen 3×3 filters; differentiable with respect to x.
@@ -22,7 +24,23 @@ def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
 
 def max_pool(x: Tensor) -> Tensor:
     """max_pool2d(x, 2); differentiable. x: [B, N, H, W]. Returns [B, N, H // 2, W // 2]."""
-    return _MaxPool.apply(x)  # type: ignore[no-any-return]
+    pooled: Tensor = _MaxPool.apply(x)
+    return _with_room_for_gradients(pooled, x)
+
+
+def average_pool(x: Tensor) -> Tensor:
+    """avg_pool2d(x, 2); differentiable. x: [B, N, H, W]. Returns [B, N, H // 2, W // 2]."""
+    return _with_room_for_gradients(nnf.avg_pool2d(x, 2), x)
+
+
+def _with_room_for_gradients(pooled: Tensor, x: Tensor) -> Tensor:
+    """The pooled features, which free memory before their gradients come.
+
+    Those are large and many: let go of what the gradients of the deeper layers have left.
+    """
+    if pooled.requires_grad and x.device.type == "cpu" and x.nbytes >= memory.LARGE:
+        pooled.register_hook(lambda gradient: memory.give_back())
+    return pooled
 
 
 class _Convolve(torch.autograd.Function):

@@ -8,12 +8,16 @@ tile. It pays where the channels are many, so that the products outweigh the tra
 result differs from a direct convolution by about 3e-6 of its maximum.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as nnf
-from torch import Tensor
+from torch import Tensor, nn
+
+from stlib._kernels import frozen
+
+# positions from which transforming filters at each use costs under 7 %, so that nobody keeps them
+LARGE = 2048
 
 # of 64, 128 and 256 the fewest that are as fast as more: their copies take memory
 TILES_AT_ONCE = 128
@@ -49,13 +53,49 @@ _ON_FILTER = torch.kron(_G, _G).float()  # [36, 9]
 _ON_OUTPUT = torch.kron(_AT, _AT).float()  # [16, 36]
 
 
-def pays(convolution: torch.nn.Conv2d, x: Tensor) -> bool:
-    """Whether `convolve` is the faster way to apply this frozen 3×3 convolution to x."""
+class Convolution(nn.Conv2d):
+    """A frozen 3×3 convolution with padding 1, in the way that is fastest for its input.
+
+    filters: [N_out, N_in, 3, 3]. biases: [N_out]. Called with x, [B, N_in, H, W], it returns
+    [B, N_out, H, W]; differentiable with respect to x.
+    """
+
+    def __init__(self, filters: Tensor, biases: Tensor):
+        n_out, n_in = filters.shape[:2]
+        # on "meta" no memory is taken for the filters that are replaced at once
+        super().__init__(n_in, n_out, kernel_size=3, padding=1, device="meta")
+        self.weight = nn.Parameter(filters.clone())
+        self.bias = nn.Parameter(biases.clone())
+        self.transformed: Tensor | None = None  # filters, kept for small pictures
+
+    def forward(self, x: Tensor) -> Tensor:
+        """conv2d(x, g, b, padding=1)."""
+        assert self.bias is not None
+        if self.weight.requires_grad or self.bias.requires_grad:  # not frozen
+            return super().forward(x)
+        if not pays(self, x):
+            return frozen.convolve(x, self.weight, self.bias)
+        return _Convolve.apply(x, self, self.bias)  # type: ignore[no-any-return]
+
+    def filters_for(self, M: int) -> Tensor:
+        """The filters, transformed, for a map of M positions; 4 times as large as they are."""
+        if self.transformed is not None and M < LARGE:
+            return self.transformed
+        transformed = transform_filters(self.weight)
+        self.transformed = transformed if M < LARGE else None
+        return transformed
+
+    def forget(self) -> None:
+        """Drop what was made of the filters, because they have changed."""
+        self.transformed = None
+
+
+def pays(convolution: nn.Conv2d, x: Tensor) -> bool:
+    """Whether Winograd's way is the faster one to apply this frozen 3×3 convolution to x."""
     return (
         x.device.type == "cpu"
         and x.dtype == torch.float32
         and x.shape[0] == 1
-        and not convolution.weight.requires_grad
         and convolution.in_channels * convolution.out_channels >= FEWEST_PRODUCTS
     )
 
@@ -67,28 +107,20 @@ def transform_filters(filters: Tensor) -> Tensor:
 
 
 class _Convolve(torch.autograd.Function):
+    """The filters are transformed for the result, and again for the gradient: nobody keeps them."""
+
     @staticmethod
-    def forward(ctx: Any, x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
-        ctx.filters = filters
-        return _apply(x, filters(), _ON_INPUT, _ON_OUTPUT).add_(bias.view(1, -1, 1, 1))
+    def forward(ctx: Any, x: Tensor, convolution: Convolution, biases: Tensor) -> Tensor:
+        ctx.convolution, ctx.M = convolution, x.shape[2] * x.shape[3]
+        y = _apply(x, convolution.filters_for(ctx.M), _ON_INPUT, _ON_OUTPUT)
+        return y.add_(biases.view(1, -1, 1, 1))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         # the gradient's filters are turned by 180°, channels in and out swapped: the same filters
         # on tiles turned by 180°
-        filters = ctx.filters().transpose(1, 2)
+        filters = ctx.convolution.filters_for(ctx.M).transpose(1, 2)
         return _apply(gradient, filters, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
-
-
-def convolve(x: Tensor, filters: Callable[[], Tensor], bias: Tensor) -> Tensor:
-    """conv2d(x, g, bias, padding=1) for transformed filters; differentiable with respect to x.
-
-    x: [1, N_in, H, W], float32. filters: a function that returns what `transform_filters` made of
-    g; it is called for the result and again for the gradient, so that the transformed filters need
-    not be kept between the two.
-    Returns [1, N_out, H, W] in channels-last layout.
-    """
-    return _Convolve.apply(x, filters, bias)  # type: ignore[no-any-return]
 
 
 def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> Tensor:
