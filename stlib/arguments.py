@@ -88,8 +88,7 @@ def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
     if list(mask.shape) not in (size, [1, 1, *size]) or mask.dtype not in FLOATS:
         raise ValueError(
             f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float "
-            "tensor "
-            f"of the content's height and width, {size}."
+            f"tensor of the content's height and width, {size}."
         )
     low, high = mask.min().item(), mask.max().item()
     if not (low >= 0 and high <= 1):  # nan is neither
@@ -109,8 +108,7 @@ def _check_tensor(name: str, tensor: object, advice: str) -> None:
     if tensor.is_nested or tensor.is_meta or tensor.layout != torch.strided:
         raise ValueError(
             f"{name} is a tensor that is sparse, nested or without data, but every number is "
-            "needed: "
-            f"{advice}."
+            f"needed: {advice}."
         )
 
 

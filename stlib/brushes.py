@@ -57,8 +57,7 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     ):  # 1 is the rounding of the content's shorter side
         raise ImageError(
             f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the "
-            "same shape. "
-            "Draw the mask over the content picture."
+            "same shape. Draw the mask over the content picture."
         )
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 

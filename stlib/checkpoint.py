@@ -103,8 +103,8 @@ class Checkpoint:
             _files.replace(self.path, data.getbuffer(), self.part)
         except OSError as error:
             warnings.warn(
-                f"the checkpoint {self.path} could not be written ({reason(error)}); "
-                "the run goes on.",
+                f"the checkpoint {self.path} could not be written ({reason(error)}); the run goes "
+                "on.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -43,8 +43,8 @@ def with_colours_of(picture: Tensor, colours: Tensor) -> Tensor:
     """
     if picture.shape != colours.shape:
         raise ValueError(
-            f"pictures of different shapes, {list(picture.shape)} and {list(colours.shape)}: "
-            "give both the same size."
+            f"pictures of different shapes, {list(picture.shape)} and {list(colours.shape)}: give "
+            "both the same size."
         )
     return colours + (_brightness(picture) - _brightness(colours))
 

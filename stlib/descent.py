@@ -99,9 +99,9 @@ def descend(
 
     try:
         while True:
-            before = left
+            before = z.detach().clone()
             optimizer.step(closure)
-            if left == before:  # it asked for nothing new: the slope is 0, or nothing is lower
+            if torch.equal(z, before):  # the slope is 0, or nothing along it is lower
                 return Reason.CONVERGED
     except _Stop as stop:
         return stop.reason

@@ -80,8 +80,8 @@ def check_size(size: object) -> None:
         return
     if isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE:
         raise ValueError(
-            f"size is {size!r}: give the longer side as a whole number of pixels, "
-            f"{SMALLEST_SIDE} or more."
+            f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} "
+            "or more."
         )
 
 
@@ -339,15 +339,14 @@ def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: b
     if longer > size and round(shorter * size / longer) < SMALLEST_SIDE:
         raise ImageError(
             f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its "
-            "shorter side: "
-            f"ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it."
+            f"shorter side: ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop "
+            "it."
         )
     most = MOST_BYTES // 4
     if enlarge and longer < size and size * size * shorter > most * longer:
         raise ImageError(
             f"{name} enlarged to size={size} would have more than the {most // 10**6} million "
-            "pixels that stlib "
-            "opens: ask for a smaller size."
+            "pixels that stlib opens: ask for a smaller size."
         )
 
 
@@ -390,8 +389,7 @@ def _not_opened(name: str, file_format: str) -> str:
 def _too_large(name: str) -> str:
     return (
         f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib "
-        "opens. "
-        "If it is a picture, shrink it in an image editor first."
+        "opens. If it is a picture, shrink it in an image editor first."
     )
 
 

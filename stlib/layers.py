@@ -122,9 +122,10 @@ def conv_shapes(depth: int = 19) -> Iterator[tuple[Layer, int, int]]:
 def route(depth: int, asked: tuple[str, ...], max_pooling: bool) -> tuple[Layer, ...]:
     """The layers in the order in which a network computes them, as far as the deepest asked for.
 
-    depth: 16 or 19. asked: names of layers. max_pooling: whether the network pools by the maximum;
-        then a pooling comes before the ReLU below it, where nobody asked for either. The ReLU of the
-        largest is the largest ReLU: the same numbers, and a quarter of them to remember.
+    depth: 16 or 19. asked: names of layers.
+    max_pooling: whether the network pools by the maximum; then a pooling comes before the ReLU
+        below it, where nobody asked for either. The ReLU of the largest is the largest ReLU: the
+        same numbers, and a quarter of them to remember.
     """
     deepest = max((layer_names(depth).index(name) for name in asked), default=-1)
     order = list(layers_of(depth)[: deepest + 1])

@@ -78,8 +78,8 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     if features.shape != target.shape:
         raise ValueError(
             f"content features of different shapes, {list(features.shape)} and "
-            f"{list(target.shape)}: "
-            "the generated picture must have the size of the content picture."
+            f"{list(target.shape)}: the generated picture must have the size of the content "
+            "picture."
         )
     F, P = features, target
     return (F - P).square().sum() / 2

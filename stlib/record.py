@@ -96,9 +96,8 @@ class Record:
             "seconds": time.perf_counter() - self.began,
         }
 
-    def restore(self, state: dict[str, Any], stage: Stage, device: torch.device) -> None:
-        """Go on from a `state` in the middle of a stage, with its tensors on a device."""
-        self.stage = stage
+    def restore(self, state: dict[str, Any], device: torch.device) -> None:
+        """Go on from a `state` of the stage that has begun, with its tensors on a device."""
         for name in ("history", "coarse", "frames", "lowest", "evaluations", "work"):
             setattr(self, name, state[name])
         z, x, gradient = (state[name].to(device) for name in ("z", "x", "gradient"))

@@ -95,8 +95,7 @@ class Settings:
         if not has_content and not has_style and self.tv == 0:
             raise ValueError(
                 "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight "
-                "above "
-                "0 and a layer."
+                "above 0 and a layer."
             )
         check_whole_number("steps", self.steps, 1)
         check_whole_number("seed", self.seed, 0)
@@ -120,6 +119,10 @@ class Settings:
     def is_fast(self) -> bool:
         """Whether the fast solver paints."""
         return self.solver == "fast" or (self.solver is None and self.optimizer == "lbfgs")
+
+    def starts_from(self, init: str) -> bool:
+        """Whether `init` is this word, and not a picture."""
+        return isinstance(self.init, str) and self.init == init
 
     def weights(self) -> dict[str, float]:
         """w_l by the name of the style layer, whichever way they were given."""
@@ -176,8 +179,8 @@ def layer_weights(
     if not isinstance(style_weights, Mapping):
         if len(style_weights) != len(style_layers):
             raise ValueError(
-                f"{len(style_weights)} style_weights for {len(style_layers)} style layers: "
-                "give one for each."
+                f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give "
+                "one for each."
             )
         style_weights = dict(zip(style_layers, style_weights, strict=True))
     if set(style_weights) != set(style_layers):

