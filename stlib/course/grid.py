@@ -57,8 +57,8 @@ def judge(
     """Measure all pictures by the same losses, whatever each of them was made to lower.
 
     pictures: {name: [1, 3, H, W]}, of the content's size. content, style, net: of the losses.
-    Returns {name: {"content": …, "relu1_1": …, …, "relu5_1": …}}: 2 L_content/(N M), the mean square
-    by which a feature of relu4_2 is off, and E_l of the paper's five style layers.
+    Returns {name: {"content": …, "relu1_1": …, …, "relu5_1": …}}: 2 L_content/(N M), the mean
+    square by which a feature of relu4_2 is off, and E_l of the paper's five style layers.
     """
     yardstick = Objective(net, content, style)
     count = sum(P.numel() for P in yardstick.P.values())
@@ -93,9 +93,8 @@ def correlation_length(picture: Tensor) -> float:
     """
     brightness = picture.mean(dim=1)[0]
     spectrum = torch.fft.fft2(brightness - brightness.mean())
-    correlation = torch.fft.ifft2(
-        spectrum.abs().square()
-    ).real  # the power spectrum's transform (Wiener & Khinchin)
+    # the power spectrum's transform (Wiener & Khinchin)
+    correlation = torch.fft.ifft2(spectrum.abs().square()).real
     y, x = (torch.fft.fftfreq(side) * side for side in brightness.shape)
     distance = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
     total = torch.zeros(int(distance.max()) + 1).index_add(0, distance, correlation.flatten())
