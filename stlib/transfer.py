@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_style
+from stlib.arguments import check_picture, check_style, shown
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
 from stlib.cost import check_memory
@@ -128,6 +128,8 @@ def paint(
     check_pictures(content, style, settings, net)
     if callback is not None and not callable(callback):
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
+    if not isinstance(progress, bool):
+        raise ValueError(f"progress is {shown(progress)}: use True or False.")
     brushes = as_brushes(style)
     if checkpoint is not None:
         check_path(checkpoint)
@@ -177,7 +179,7 @@ def check_pictures(
             f"init has the shape {list(settings.init.shape)}, the content picture "
             f"{list(content.shape)}: they must agree."
         )
-    if not (net is None or hasattr(net, "walk")):
+    if not (net is None or (isinstance(net, torch.nn.Module) and hasattr(net, "walk"))):
         raise ValueError(
             f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None."
         )
