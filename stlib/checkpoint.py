@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from stlib import _files
+from stlib.arguments import shown
 from stlib.brushes import Brush
 from stlib.errors import CheckpointError, reason
 from stlib.record import Record
@@ -118,12 +119,12 @@ class Checkpoint:
 def check_path(path: str | os.PathLike) -> Path:
     """The path of a checkpoint; raises CheckpointError if no file can be written there."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise CheckpointError(f"checkpoint is {path!r}: give the path of a file, or None.")
+        raise CheckpointError(f"checkpoint is {shown(path)}: give the path of a file, or None.")
     try:
         _files.writable(path)
     except ValueError as error:
-        shown = repr(str(path)[:100])
-        raise CheckpointError(f"the checkpoint {shown} cannot be kept: {error}") from None
+        named = repr(str(path)[:100])
+        raise CheckpointError(f"the checkpoint {named} cannot be kept: {error}") from None
     return Path(path)
 
 
