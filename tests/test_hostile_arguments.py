@@ -1,99 +1,31 @@
-"""Arguments of `style_transfer` that make no sense: a ValueError in one sentence that names the argument, before any work."""
+"""Arguments that make no sense: a ValueError in one sentence that names them, before any work."""
 
-import datetime
-import decimal
-import fractions
-import io
 import math
+import os
 import re
+from dataclasses import fields
+from functools import partial
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from hostile import ANYTHING, PICTURE, each
 
-from stlib import Brush, style_transfer
+import stlib
+from stlib import Brush, Settings, style_transfer
 from stlib.brushes import brush_factors
+from stlib.errors import CheckpointError
 from stlib.settings import STYLE_LAYERS
 
-PICTURE = torch.full((1, 3, 40, 48), 0.5)
 MASK = torch.ones(40, 48)
-
-
-class Unprintable:
-    """An object that cannot even be shown."""
-
-    def __repr__(self):
-        raise RuntimeError("no words")
-
-
-class Everything:
-    """An object that is equal to all others."""
-
-    def __eq__(self, other):
-        return True
-
-    __hash__ = object.__hash__
 
 
 class Subclass(torch.Tensor):
     """A tensor with a name of its own."""
 
 
-ANYTHING = {  # what no argument means
-    "a number as text": "5",
-    "text": "castle.jpg",
-    "lines": "two\nlines",
-    "much text": "x" * 10_000,
-    "bytes": b"relu1_1",
-    "no bytes": b"",
-    "a bytearray": bytearray(5),
-    "a path": Path("castle.jpg"),
-    "a file": io.BytesIO(b"picture"),
-    "a fraction": fractions.Fraction(1, 3),
-    "a decimal": decimal.Decimal("1.5"),
-    "a complex number": 1 + 2j,
-    "a date": datetime.date(2016, 6, 27),
-    "a number of 5000 digits": 10**5000,
-    "a negative number": -1,
-    "a negative fraction": -0.5,
-    "nan": math.nan,
-    "inf": math.inf,
-    "-inf": -math.inf,
-    "nan of NumPy": np.float64("nan"),
-    "half a number of NumPy": np.float16(1),
-    "true": True,
-    "false": False,
-    "a numpy bool": np.True_,
-    "an array": np.array([1.0, 2.0]),
-    "an array of one": np.array([1.0]),
-    "an array without a side": np.array(1.0),
-    "an array of text": np.array(["relu1_1", "relu2_1"]),
-    "a large array": np.zeros((100, 100)),
-    "a picture as an array": PICTURE.numpy(),
-    "a picture of PIL": Image.new("RGB", (48, 40)),
-    "a number as a tensor": torch.tensor(1.0),
-    "a tensor without a number": torch.tensor([]),
-    "whole numbers as a tensor": torch.tensor([1, 2]),
-    "a list of a list": [[1.0]],
-    "a list of nothing": [None],
-    "a list of tensors": [PICTURE, PICTURE],
-    "a list that holds itself": (lambda loop: [loop.append(loop), loop][1])([1]),
-    "a set of numbers": {1, 2},
-    "a dict": {1: 2},
-    "a range": range(3),
-    "an iterator": iter(["relu1_1"]),
-    "a generator": (layer for layer in STYLE_LAYERS),
-    "a type": int,
-    "a module": torch,
-    "an exception": ValueError("no"),
-    "a slice": slice(1, 2),
-    "dots": ...,
-    "what equals everything": Everything(),
-    "what cannot be shown": Unprintable(),
-    "none": None,
-}
 NO_PICTURES = {  # tensors that are none
     "no batch": PICTURE[0],
     "a batch": PICTURE.expand(2, 3, 40, 48),
@@ -106,7 +38,7 @@ NO_PICTURES = {  # tensors that are none
     "no width": torch.empty(1, 3, 40, 0),
     "nothing": torch.empty(0),
     "a number": torch.tensor(0.5),
-    "bytes": (PICTURE * 255).to(torch.uint8),
+    "bytes of pixels": (PICTURE * 255).to(torch.uint8),
     "whole numbers": PICTURE.long(),
     "bools": PICTURE > 0,
     "complex": PICTURE.to(torch.complex64),
@@ -125,149 +57,167 @@ NO_PICTURES = {  # tensors that are none
     "0…255 with a gradient": (PICTURE * 255).requires_grad_() * 1,
     "0…255 in half precision": (PICTURE * 255).half(),
 }
-ARGUMENTS = [
-    "content",
-    "style",
-    "alpha",
-    "beta",
-    "tv",
-    "content_layers",
-    "style_layers",
-    "style_weights",
-    "init",
-    "optimizer",
-    "solver",
-    "steps",
-    "seed",
-    "keep_every",
-    "callback",
-]
-MEANT = {
-    ("callback", "a type"),
-    ("callback", "none"),
-    ("beta", "none"),
-    ("style_weights", "none"),
-    ("solver", "none"),
-    ("keep_every", "none"),
+NO_MASKS = {name: picture for name, picture in NO_PICTURES.items() if name != "grey"} | {
+    "on its side": MASK.T,
+    "empty": MASK * 0,
+    "0…255 of a mask": MASK * 255,
+    "nan everywhere": MASK * math.nan,
+    "a sparse mask": MASK.to_sparse(),
+    "a mask without data": MASK.to("meta"),
+    "a mask of 8 bits": MASK.to(torch.float8_e4m3fn),
+    "0…255 as a subclass of a mask": (MASK * 255).as_subclass(Subclass),
 }
 
 
-def wrong(argument, value, name=None, **more):
-    return pytest.param({argument: value, **more}, id=f"{argument}: {name or value!r}")
+def anything(*meant):
+    """Of all odd values, those that nobody could mean here."""
+    return {name: value for name, value in ANYTHING.items() if name not in meant}
 
 
-REFUSED = [
-    *(
-        wrong(argument, value, name)
-        for argument in ARGUMENTS
-        for name, value in ANYTHING.items()
-        if (argument, name) not in MEANT
+def also(*values):
+    """Values that are shown as they are."""
+    return {repr(value): value for value in values}
+
+
+NO_WEIGHTS = also(-1e-300, 10**309, "0", [1], 1j)
+NO_WHOLE_NUMBERS = also(1.0, 2**63, "1", [1], np.int64(1))
+REFUSED = {  # argument: values
+    "content": anything() | NO_PICTURES,
+    "style": anything() | NO_PICTURES | also([]),
+    "net": anything("none") | {"a module that walks": os},
+    "alpha": anything() | NO_WEIGHTS,
+    "beta": anything("none") | NO_WEIGHTS,
+    "tv": anything() | NO_WEIGHTS,
+    "content_layers": anything() | also(["relu4_2", "relu4_2"]),
+    "style_layers": anything() | also(["relu1_1"] * 5),
+    "style_weights": anything("none")
+    | also([1.0], [])
+    | {
+        "a thousand": [1.0] * 1000,
+        "a layer too few": dict.fromkeys(STYLE_LAYERS[1:], 1),
+        "a layer too many": dict.fromkeys([*STYLE_LAYERS, "relu4_2"], 1),
+        "numbers of layers": dict.fromkeys(range(1000), 1),
+    },
+    "init": anything() | NO_PICTURES | also("Content", ""),
+    "optimizer": anything() | also("LBFGS", "adam "),
+    "solver": anything("none") | also("Fast"),
+    "steps": anything() | NO_WHOLE_NUMBERS | also(0),
+    "seed": anything() | NO_WHOLE_NUMBERS,
+    "keep_every": anything("none") | NO_WHOLE_NUMBERS | also(0),
+    "callback": anything("a type", "none"),
+    "checkpoint": anything("none", "a path", "text", "a number as text", "lines"),
+    "progress": anything("true", "false"),
+}
+PARTS = {  # what: (argument, how it is made of a value, values)
+    "the picture of a brush": (
+        "style",
+        lambda value: [Brush(value)],
+        anything() | NO_PICTURES,
     ),
-    *(
-        wrong(argument, value, name)
-        for argument in ("content", "style", "init")
-        for name, value in NO_PICTURES.items()
+    "the weight of a brush": (
+        "style",
+        lambda value: [Brush(PICTURE, value)],
+        anything() | also(0),
     ),
-    *(
-        wrong("style", [Brush(value)], f"a brush of {name}")
-        for name, value in (ANYTHING | NO_PICTURES).items()
+    "the mask of a brush": (
+        "style",
+        lambda value: Brush(PICTURE, mask=value),
+        anything("none") | NO_MASKS,
     ),
-    *(
-        wrong("style", [Brush(PICTURE, value)], f"a brush that weighs {name}")
-        for name, value in ANYTHING.items()
+    "a weight of a layer": (
+        "style_weights",
+        lambda value: [1, 1, value, 1, 1],
+        anything(),
     ),
-    *(
-        wrong("style", [Brush(PICTURE, mask=value)], f"a mask of {name}")
-        for name, value in (ANYTHING | NO_PICTURES).items()
-        if name not in ("none", "grey")
+    "a content layer": (
+        "content_layers",
+        lambda value: ["relu1_1", value],
+        anything("text", "a number as text", "lines", "much text"),
     ),
-    *(
-        wrong("style_weights", [1, 1, value, 1, 1], f"a weight of {name}")
-        for name, value in ANYTHING.items()
+    "a style layer": (
+        "style_layers",
+        lambda value: ["relu1_1", value],
+        anything("text", "a number as text", "lines", "much text"),
     ),
-    *(
-        wrong(argument, ["relu1_1", value], f"a layer of {name}")
-        for argument in ("content_layers", "style_layers")
-        for name, value in ANYTHING.items()
-        if not isinstance(value, str)
-    ),
-    wrong("style", [], "no brush"),
-    wrong("style", [Brush(PICTURE, 0)], "a brush of no weight"),
-    wrong("style", Brush(PICTURE, mask=MASK.T), "a mask on its side"),
-    wrong("style", Brush(PICTURE, mask=MASK * 0), "an empty mask"),
-    wrong("style", Brush(PICTURE, mask=MASK * 255), "a mask of 0…255"),
-    wrong("style", Brush(PICTURE, mask=MASK * math.nan), "a mask of nan"),
-    wrong("style", Brush(PICTURE, mask=MASK.to_sparse()), "a sparse mask"),
-    wrong("style", Brush(PICTURE, mask=MASK.to("meta")), "a mask without data"),
-    wrong("style", Brush(PICTURE, mask=MASK.to(torch.float8_e4m3fn)), "a mask of 8 bits"),
-    wrong("style", Brush(PICTURE, mask=(MASK * 255).as_subclass(Subclass)), "a mask of a subclass"),
-    wrong("init", PICTURE[:, :, 1:], "a row too few"),
-    wrong("init", PICTURE.mT, "on its side"),
-    wrong("init", "Content"),
-    wrong("init", ""),
-    wrong("content_layers", ["relu4_2", "relu4_2"]),
-    wrong("style_layers", ["relu1_1"] * 5),
-    wrong("style_weights", [1.0]),
-    wrong("style_weights", [1.0] * 1000, "a thousand"),
-    wrong("style_weights", dict.fromkeys(STYLE_LAYERS[1:], 1), "a layer too few"),
-    wrong("style_weights", dict.fromkeys([*STYLE_LAYERS, "relu4_2"], 1), "a layer too many"),
-    wrong("style_weights", dict.fromkeys(range(1000), 1), "numbers of layers"),
-    wrong("style_weights", bytes(5)),
-    wrong("optimizer", "LBFGS"),
-    wrong("optimizer", "adam "),
-    wrong("solver", "Fast"),
-    wrong("solver", "fast", optimizer="adam"),
-    *(
-        wrong(argument, value)
-        for argument in ("steps", "keep_every", "seed")
-        for value in (1.0, 2**63, "1", [1], np.int64(1))
-    ),
-    *(wrong(argument, 0) for argument in ("steps", "keep_every")),
-    *(
-        wrong(argument, value)
-        for argument in ("alpha", "beta", "tv")
-        for value in (-1e-300, 10**309, "0", [1], 1j)
-    ),
-    wrong("alpha", 0, beta=0),
-    wrong("alpha", 0, style_weights=[0] * 5),
-    wrong("beta", 0, content_layers=()),
-    wrong("alpha", 1.0, content_layers=(), style_layers=()),
+}
+CONTRADICTIONS = [
+    {"solver": "fast", "optimizer": "adam"},
+    {"alpha": 0, "beta": 0},
+    {"alpha": 0, "style_weights": [0] * 5},
+    {"beta": 0, "content_layers": ()},
+    {"alpha": 1.0, "content_layers": (), "style_layers": ()},
 ]
+SETTINGS = {setting.name for setting in fields(Settings)}
 
 
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch):
     """Whoever begins to work fails."""
-    for name in ("VGG", "Objective", "check_memory", "shrink", "tqdm"):
-        monkeypatch.setattr(
-            f"stlib.transfer.{name}", lambda *_, name=name, **__: pytest.fail(f"{name} was reached")
-        )
+    for name in ("VGG", "Objective", "Record", "Checkpoint", "check_memory", "shrink"):
+        reached = partial(pytest.fail, f"{name} was reached")
+        monkeypatch.setattr(f"stlib.transfer.{name}", lambda *_, reached=reached, **__: reached())
 
 
-@pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("arguments", REFUSED)
-def test_refused_in_one_sentence_before_any_work(arguments):
-    with pytest.raises(ValueError, match=r"\.$|\?$") as caught:
-        style_transfer(**{"content": PICTURE, "style": PICTURE, **arguments})
-    words = str(caught.value)
-    assert type(caught.value) is ValueError
+def assert_refused(arguments):
+    """A ValueError of one sentence that names an argument; `Settings` says it in the same words."""
+    words = refusal(partial(style_transfer, **{"content": PICTURE, "style": PICTURE, **arguments}))
     assert words.isprintable()
+    assert words.endswith((".", "?"))
     assert len(words) < 500
-    assert any(
-        re.search(rf"\b{argument}\b|\b{argument.replace('_weights', ' weight')}\b", words)
-        for argument in arguments
-    )
-    assert Path(caught.traceback[-1].path).name == "arguments.py"
+    names = {name.replace("_weights", "_weights?").replace("_", "[_ ]") for name in arguments}
+    assert re.search(rf"\b({'|'.join(names)})\b", words)
+    if set(arguments) <= SETTINGS:
+        assert refusal(partial(Settings, **arguments)) == words
+
+
+def refusal(call):
+    """The words of a call's ValueError, which is stlib's own and not one from deep inside torch."""
+    with pytest.raises(ValueError) as caught:
+        call()
+    assert type(caught.value) in (ValueError, CheckpointError)
+    assert Path(stlib.__file__).parent in Path(caught.traceback[-1].path).parents
+    return str(caught.value)
 
 
 @pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("weights", [(5e-324, 5e-324), (1.7e308, 1.7e308), (1e-200, 1e200)])
-def test_weights_of_brushes_that_only_just_make_sense(weights):
-    """The shares of a quarter of the picture for each, whose weights would vanish or overflow when they are multiplied."""
+@pytest.mark.parametrize("argument", REFUSED)
+def test_an_argument_is_refused_before_any_work(argument):
+    each(REFUSED[argument], lambda value: assert_refused({argument: value}))
+
+
+@pytest.mark.survives("an argument that makes no sense")
+@pytest.mark.parametrize("part", PARTS)
+def test_a_part_of_an_argument_is_refused_before_any_work(part):
+    argument, whole, values = PARTS[part]
+    each(values, lambda value: assert_refused({argument: whole(value)}))
+
+
+@pytest.mark.survives("an argument that makes no sense")
+def test_arguments_that_contradict_each_other_are_refused():
+    each(CONTRADICTIONS, assert_refused)
+
+
+@pytest.mark.survives("an argument that makes no sense")
+def test_a_start_of_another_shape_than_the_content_is_refused():
+    """`Settings` does not know the content's shape."""
+    for init in (PICTURE[:, :, 1:], PICTURE.mT):
+        with pytest.raises(ValueError, match=r"init has the shape .* they must agree\.$"):
+            style_transfer(PICTURE, PICTURE, init=init)
+
+
+def test_every_argument_is_tried():
+    assert set(REFUSED) == set(signature(style_transfer).parameters)
+
+
+@pytest.mark.survives("an argument that makes no sense")
+def test_weights_of_brushes_that_only_just_make_sense():
+    """Each paints a quarter; products of the weights would vanish or overflow."""
     masks = torch.zeros(2, 40, 48)
     masks[0, :20, :24] = masks[1, 20:, 24:] = 1
-    found = shares(
-        [Brush(PICTURE, weight, mask) for weight, mask in zip(weights, masks, strict=True)]
-    )
-    expected = [0.25, 0.25] if weights[0] == weights[1] else [0, 0.5]
-    assert found == pytest.approx(expected)
+    for weights, factors in {
+        (5e-324, 5e-324): [0.25, 0.25],
+        (1.7e308, 1.7e308): [0.25, 0.25],
+        (1e-200, 1e200): [0, 0.5],
+    }.items():
+        brushes = [Brush(PICTURE, w, mask) for w, mask in zip(weights, masks, strict=True)]
+        assert brush_factors(brushes) == pytest.approx(factors), weights
