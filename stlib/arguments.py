@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from stlib.brushes import Brush
+from stlib.errors import shown
 from stlib.layers import FLOATS
 
 FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
@@ -110,14 +111,3 @@ def _check_tensor(name: str, tensor: object, advice: str) -> None:
             f"{name} is a tensor that is sparse, nested or without data, but every number is "
             f"needed: {advice}."
         )
-
-
-def shown(value: object) -> str:
-    """A value as a message shows it: on one line, and no longer than it takes to recognise it."""
-    try:
-        text = " ".join(repr(value).split())
-    except (
-        Exception
-    ):  # an object of the caller's may fail in any way; so does an int of 5000 digits
-        return f"a {type(value).__name__} that cannot be shown"
-    return text if len(text) <= 100 else f"{text[:100]}…"

@@ -14,9 +14,8 @@ import torch
 from torch import Tensor
 
 from stlib import _files
-from stlib.arguments import shown
 from stlib.brushes import Brush
-from stlib.errors import CheckpointError, reason
+from stlib.errors import CheckpointError, reason, shown
 from stlib.record import Record
 from stlib.settings import Settings, digest
 from stlib.vgg import VGG

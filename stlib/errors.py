@@ -53,3 +53,12 @@ def reason(error: BaseException) -> str:
     """Why something failed, on one line: the system's own words where there are any."""
     words = getattr(error, "strerror", None) or str(error).strip().split("\n")[0]
     return one_line(words) or type(error).__name__
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it: on one line, and no longer than it takes to recognise it."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # an object may fail in any way; so does an int of 5000 digits
+        return f"a {type(value).__name__} that cannot be shown"
+    return text if len(text) <= 100 else f"{text[:100]}…"

@@ -15,8 +15,8 @@ from stlib.arguments import (
     check_picture,
     check_weight,
     check_whole_number,
-    shown,
 )
+from stlib.errors import shown
 from stlib.solver import Stage, stages
 
 CONTENT_LAYERS = ("relu4_2",)

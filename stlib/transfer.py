@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_style, shown
+from stlib.arguments import check_picture, check_style
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
 from stlib.cost import check_memory
 from stlib.descent import Reason
+from stlib.errors import shown
 from stlib.layers import check_layers
 from stlib.pyramid import paint_stages
 from stlib.record import Callback, Record
