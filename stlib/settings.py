@@ -139,10 +139,8 @@ class Settings:
 
     def fingerprint(self) -> str:
         """64 hexadecimal digits that differ when any setting differs; 1 and 1.0 are the same."""
-        w = self.weights()
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        values["style_weights"] = [w[layer] for layer in self.style_layers]
-        return digest(values)
+        return digest({**values, "style_weights": self.weights()})
 
 
 def check_layer_list(name: str, layers: object) -> None:
@@ -194,7 +192,7 @@ def layer_weights(
 
 
 def digest(value: object) -> str:
-    """64 hexadecimal digits of a value: tensors, numbers, texts, and lists and dicts of them.
+    """64 hexadecimal digits of a value: tensors, numbers, texts, and lists, sets and dicts of them.
 
     Equal values have equal digits, in this process and the next; 1 is 1.0.
     """
@@ -206,7 +204,9 @@ def digest(value: object) -> str:
         found.update(b"mapping")
         for key in sorted(value):
             found.update((digest(key) + digest(value[key])).encode())
-    elif isinstance(value, (list, tuple, Set)):
+    elif isinstance(value, Set):
+        found.update(digest(sorted(map(digest, value))).encode())
+    elif isinstance(value, (list, tuple)):
         found.update(b"list")
         for entry in value:
             found.update(digest(entry).encode())
