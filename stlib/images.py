@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stlib import _files
 from stlib._srgb import to_upright_srgb
-from stlib.errors import ImageError, one_line, reason
+from stlib.errors import ImageError, one_line, reason, shown
 from stlib.layers import SMALLEST_SIDE
 
 # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
@@ -80,8 +80,8 @@ def check_size(size: object) -> None:
         return
     if isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE:
         raise ValueError(
-            f"size is {size!r}: give the longer side as a whole number of pixels, {SMALLEST_SIDE} "
-            "or more."
+            f"size is {shown(size)}: give the longer side as a whole number of pixels, "
+            f"{SMALLEST_SIDE} or more."
         )
 
 

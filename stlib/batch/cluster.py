@@ -323,7 +323,7 @@ def _write_note(job: Job, printed: str) -> None:
         "style": job.style,
         **job.values(),
     }
-    text = json.dumps(note, indent=1, ensure_ascii=False)
+    text = json.dumps(note, indent=1, ensure_ascii=False, default=list)  # a set of layers
     _files.replace(_note_file(job), text.encode("utf-8"))
 
 

@@ -32,9 +32,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from stlib.errors import ImageError, JobError
-from stlib.images import check_output_path, check_size, sample_names
-from stlib.layers import layer_names
+from stlib.arguments import check_whole_number
+from stlib.errors import ImageError, JobError, one_line, shown
+from stlib.images import check_output_path, sample_names
+from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
 from stlib.vgg import POOLINGS
 
@@ -61,8 +62,10 @@ class Network:
             "device": (None, "cpu", "cuda", "mps"),
         }
         for name, values in allowed.items():
-            if getattr(self, name) not in values:
-                raise JobError(f"{name} is {getattr(self, name)!r}: use {_listed(values)}.")
+            given = getattr(self, name)
+            # types first: 1 is True, and an array is equal to many things
+            if not any(type(given) is type(value) and given == value for value in values):
+                raise JobError(f"{name} is {shown(given)}: use {_listed(values)}.")
         if self.weights == "oxford" and self.depth != 19:
             raise JobError(
                 'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = 19.'
@@ -110,15 +113,16 @@ def make_job(content: str, style: str, output: str, **values: Any) -> Job:
     _check_known(values, DEFAULTS, "no setting")
     size = values.get("size", DEFAULTS["size"])
     try:
-        check_size(size)
+        if size is not None:
+            check_whole_number("size", size, SMALLEST_SIDE)
         network = Network(**{name: value for name, value in values.items() if name in NETWORK})
         settings = Settings(**{name: value for name, value in values.items() if name in PAINTING})
     except ValueError as error:
         raise JobError(str(error)) from None
     if not isinstance(settings.init, str):
         raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
-    for layer in (*settings.content_layers, *settings.style_layers):
-        _check_known([layer], layer_names(network.depth), "no layer")
+    for name in ("content_layers", "style_layers"):
+        _check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
     return Job(content, style, output, size, network, settings)
 
 
@@ -135,6 +139,8 @@ def read_jobs(path: str | Path) -> list[Job]:
         raise JobError(
             f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
         ) from None
+    except RecursionError:
+        raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
     except ValueError as error:  # TOMLDecodeError, or bytes that are not UTF-8
         raise JobError(f"{path.name} is not a TOML file: {error}.") from None
     _check_known(document, ("defaults", "job"), f"{path.name}: no table")
@@ -153,6 +159,7 @@ def read_jobs(path: str | Path) -> list[Job]:
     for number, table in enumerate(tables, 1):
         values = {"content": None, "style": None, "output": None, **defaults, **table}
         try:
+            _check_known(values, ("content", "style", "output", *DEFAULTS), "no setting")
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
             raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
@@ -181,7 +188,7 @@ def sweep(
         swept = isinstance(value, (list, tuple)) and name != "output"
         names = list(value) if swept else [value]
         if not names or not all(isinstance(entry, str) and entry for entry in names):
-            given = "missing" if value is None else repr(value)
+            given = "missing" if value is None else shown(value)
             raise JobError(f'{name} is {given}: give {name} = "…".')
     table = {"content": content, "style": style, **settings}
     choices = [value if _is_swept(name, value) else [value] for name, value in table.items()]
@@ -200,13 +207,17 @@ def picture_file(name: str) -> Path:
 
     Raises JobError when there is neither.
     """
-    if not Path(name).exists() and name in sample_names():
+    try:
+        exists, is_file = Path(name).exists(), Path(name).is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        exists = is_file = False
+    if not exists and name in sample_names():
         return Path(str(files("stlib") / "samples" / f"{name}.jpg"))
-    if not Path(name).is_file():
+    if not is_file:
         near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
         listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
         advice = f"; did you mean the sample {near[0]!r}?" if near else listed
-        raise JobError(f"there is no picture {name}{advice}")
+        raise JobError(f"there is no picture {_short(name)}{advice}")
     return Path(name)
 
 
@@ -223,11 +234,11 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             inputs |= {picture_file(name).resolve() for name in (job.content, job.style)}
             target = check_output_path(job.output)
         except (ImageError, JobError) as error:
-            raise JobError(f"the job for {job.output}: {error}") from None
+            raise JobError(f"the job for {_short(job.output)}: {error}") from None
         if target in outputs:
             raise JobError(
-                f"two jobs have the output {job.output}: give each its own. In a sweep put what "
-                'differs into the name, for example output = "{content}-{style}-{steps}.png".'
+                f"two jobs have the output {_short(job.output)}: give each its own. In a sweep put "
+                'what differs into the name, for example output = "{content}-{style}-{steps}.png".'
             )
         outputs[target] = job.output
     if overwritten := sorted(outputs[target] for target in outputs.keys() & inputs):
@@ -262,7 +273,7 @@ def _check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -
         if name not in allowed:
             near = difflib.get_close_matches(name, allowed, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
-            raise JobError(f"{complaint} {name!r}; {advice}")
+            raise JobError(f"{complaint} {shown(name)}; {advice}")
 
 
 def _is_swept(name: str, value: object) -> bool:
@@ -293,6 +304,11 @@ def _from(folder: str | Path, name: str) -> str:
     if name in sample_names() and not Path(folder, name).exists():
         return name
     return str(Path(folder, name))
+
+
+def _short(name: str) -> str:
+    """A file's name as a message shows it."""
+    return one_line(name if len(name) <= 100 else f"{name[:100]}…")
 
 
 def _listed(values: Sequence[Any]) -> str:
