@@ -41,7 +41,7 @@ def _told(error: BaseException) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).parent == HERE]
     place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}"
-    return f"{place}: {type(error).__name__}: {str(error)[:1000]}"
+    return f"{place}: {type(error).__name__}: {str(error)[:300]}"
 
 
 class Unprintable:

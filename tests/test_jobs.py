@@ -1,13 +1,31 @@
 """Jobs: read from TOML, multiplied by lists, checked in one sentence before any work."""
 
 import itertools
+import json
+import math
+import pickle
+import re
+from datetime import date, datetime, time
 from pathlib import Path
 
 import pytest
+import torch
+from hostile import ANYTHING, each
 
-from stlib import sample, save_image
-from stlib.batch.jobs import SETTINGS, Job, check_jobs, fingerprint, picture_file, read_jobs, sweep
+from stlib import Settings, sample, save_image
+from stlib.batch.jobs import (
+    DEFAULTS,
+    Job,
+    Network,
+    check_jobs,
+    fingerprint,
+    make_job,
+    picture_file,
+    read_jobs,
+    sweep,
+)
 from stlib.errors import JobError
+from stlib.settings import STYLE_LAYERS, digest
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +64,7 @@ def test_the_example_in_the_docstring(folder):
         "castle-harvest-at-la-crau-plain.png",
         "castle-harvest-at-la-crau-fast.png",
     ]
-    assert all(job.complete["steps"] == 100 for job in jobs)
+    assert all(job.settings.steps == 100 for job in jobs)
 
 
 def test_names_are_seen_from_the_folder_of_the_file(folder):
@@ -61,8 +79,8 @@ def test_names_are_seen_from_the_folder_of_the_file(folder):
 
 def test_a_job_goes_before_the_defaults():
     (job,) = read_jobs(written("[defaults]\nsteps = 7\nsize = 64\n" + ONE + "steps = 9\n"))
-    assert dict(job.settings) == {"steps": 9, "size": 64}
-    assert job.complete == {**SETTINGS, "steps": 9, "size": 64}
+    assert job == Job("castle", "cafe-terrace", "out.png", 64, settings=Settings(steps=9))
+    assert job.values() == {**DEFAULTS, "steps": 9, "size": 64}
 
 
 def test_a_sweep_is_a_product():
@@ -81,7 +99,7 @@ def test_a_sweep_is_a_product():
             ("castle", "cat"), (1000.0, 100000.0), ("relu1_1", "relu1_1+relu2_1")
         )
     }
-    assert {tuple(job.settings["content_layers"]) for job in jobs} == {("relu3_1",)}
+    assert {tuple(job.settings.content_layers) for job in jobs} == {("relu3_1",)}
     check_jobs(jobs)
 
 
@@ -125,11 +143,36 @@ def test_a_file_that_is_not_there_or_no_text(folder):
 
 
 def job(**changes):
-    named = {name: changes.pop(name) for name in ("content", "style", "output") if name in changes}
-    return Job(
-        **{"content": "castle", "style": "cafe-terrace", "output": "out.png", **named},
-        settings=changes,
-    )
+    named = {"content": "castle", "style": "cafe-terrace", "output": "out.png"}
+    return make_job(**named | changes)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"step": 3}, "no setting 'step'; did you mean 'steps'?"),
+        ({"steps": 0}, "steps is 0"),
+        ({"size": 31}, "size is 31"),
+        ({"size": "256"}, "size is '256'"),
+        ({"beta": -1}, "beta is -1"),
+        ({"init": [1, 2]}, "init is [1, 2]"),
+        ({"init": torch.ones(1, 3, 32, 32)}, "init is a picture"),
+        ({"solver": "slow"}, "solver is 'slow'"),
+        ({"style_layers": ["relu1_1", "relu4_9"]}, "no layer 'relu4_9'; did you mean 'relu4_"),
+        ({"content_layers": ["relu4_4"], "depth": 16, "weights": "random"}, "no layer 'relu4_4'"),
+        ({"depth": 16}, "for depth 19 only"),
+        ({"depth": 18}, "depth is 18: use 16 or 19"),
+        ({"weights": "mine.pth"}, 'use "oxford" or "imagenet" or "random"'),
+        ({"pooling": "none"}, 'use "max" or "average"'),
+        ({"device": "gpu"}, "device is 'gpu'"),
+    ],
+)
+def test_mistakes_in_a_setting(settings, words):
+    """One sentence, as soon as the job is made."""
+    with pytest.raises(JobError) as error:
+        job(**settings)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -145,28 +188,102 @@ def job(**changes):
         ([job(output="out.xyz")], "names no format"),
         ([job(), job(style="cat")], "two jobs have the output out.png"),
         ([job(), job(style="cat", output="./out.png")], "two jobs have the output"),
-        ([job(step=3)], "did you mean 'steps'"),
-        ([job(steps=0)], "steps is 0"),
-        ([job(size=31)], "size is 31"),
-        ([job(size="256")], "size is '256'"),
-        ([job(beta=-1)], "beta is -1"),
-        ([job(init=[1, 2])], "init is [1, 2]"),
-        ([job(solver="slow")], "solver is 'slow'"),
-        ([job(style_layers=["relu1_1", "relu4_9"])], "no layer 'relu4_9'; did you mean 'relu4_"),
-        ([job(content_layers=["relu4_4"], depth=16, weights="random")], "no layer 'relu4_4'"),
-        ([job(depth=16)], "for depth 19 only"),
-        ([job(depth=18)], "depth is 18: use 16 or 19"),
-        ([job(weights="mine.pth")], 'use "oxford" or "imagenet" or "random"'),
-        ([job(pooling="none")], 'use "max" or "average"'),
-        ([job(device="gpu")], "device is 'gpu'"),
     ],
 )
-def test_mistakes_in_what_it_says(jobs, words):
-    """One sentence with the job."""
+def test_mistakes_in_the_files(jobs, words):
+    """One sentence with the job, before any work."""
     with pytest.raises(JobError) as error:
         check_jobs(jobs)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+ODD_VALUES = [  # of a TOML file
+    *([], [[]], [[], []], [[[]]], {}, [{}], [{}, {}], [[{}]], "", [""], [[""]], ["", ""]),
+    *(True, False, [True], 0, -1, 1, [1], [[1]], 1.0, 0.5, 10**30, [1, "1"], [1, [1]]),
+    *(math.nan, math.inf, -math.inf, [math.nan], [[math.inf] * 5]),
+    *("nonsense", ["nonsense"], [["nonsense"]], "two\nlines", "nul\0", "~", "{steps}", "{}"),
+    *("relu1_1", ["relu1_1"], [["relu1_1"]], [["relu1_1"], []], ["relu1_1", "relu1_1"]),
+    *([{"relu1_1": 1}], {"relu1_1": "1"}, [dict.fromkeys(STYLE_LAYERS, 1.0)]),
+    *([[1.0] * 5], [1.0] * 5, [[1.0] * 4], [[True] * 5], [["1"] * 5], [[[1.0]] * 5]),
+    *(date(2016, 6, 27), datetime(2016, 6, 27, 12, 0), time(12, 0), [date(2016, 6, 27)]),
+    *("x" * 10_000, ["x" * 10_000], "castle", ["castle", "castle"], "../" * 50 + "x.png"),
+]
+NAMES = ["content", "style", "output", *DEFAULTS]
+LIKE_NAMES = ["folder", "keep_every", "callback", "network", "settings", "values", "self", "", "ß"]
+
+
+def toml(value):
+    """A value as TOML writes it."""
+    if isinstance(value, (str, bool)):
+        return json.dumps(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(toml, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{toml(key)} = {toml(entry)}' for key, entry in value.items())}}}"
+    return value.isoformat() if isinstance(value, (date, time)) else repr(value)
+
+
+def assert_jobs_or_sentence(name, make):
+    """`make` returns jobs that can be done, or ends in a JobError of one line with the name."""
+    try:
+        jobs = make()
+    except JobError as error:
+        named = re.search(name.replace("_weights", "[_ ]weights?"), str(error))
+        assert named, f"{name} is not in: {error}"
+        assert_sentence(error)
+        return
+    assert jobs
+    for one in jobs:
+        assert isinstance(one.settings, Settings)
+        assert isinstance(one.network, Network)
+        assert pickle.loads(pickle.dumps(one)) == one
+        json.dumps(one.values(), default=list)
+        assert len(one.settings.fingerprint()) == 64
+    try:
+        check_jobs(jobs)
+    except JobError as error:  # no such file, or the same output twice
+        assert name in ("content", "style", "output") or len(jobs) > 1
+        assert_sentence(error)
+
+
+def assert_sentence(error):
+    words = str(error)
+    assert words.isprintable() and words.endswith((".", "?")) and len(words) < 1000, words[:200]
+
+
+@pytest.mark.survives("an argument that makes no sense")
+@pytest.mark.parametrize("name", [*NAMES, *LIKE_NAMES])
+def test_every_setting_with_every_odd_value_of_a_toml_file(name):
+    """Of the job, and of the defaults."""
+
+    def try_it(value):
+        row = f"{toml(name)} = {toml(value)}\n"
+        others = "".join(
+            line for line in ONE.splitlines(keepends=True) if not line.startswith(f"{name} =")
+        )
+        for text in (others + row, f"[defaults]\n{row}{others}"):
+            assert_jobs_or_sentence(name, lambda text=text: read_jobs(written(text)))
+
+    each({toml(value)[:100]: value for value in ODD_VALUES}, try_it)
+
+
+@pytest.mark.survives("an argument that makes no sense")
+@pytest.mark.parametrize("name", NAMES)
+def test_every_setting_with_every_odd_value_of_a_sweep(name):
+    """Those of a TOML file, and those that only Python has."""
+    named = {"content": "castle", "style": "cafe-terrace", "output": "out.png"}
+
+    def try_it(value):
+        for given in (value, [value], (value, value)):
+            assert_jobs_or_sentence(name, lambda given=given: sweep(**named | {name: given}))
+
+    layers = {"a set of layers": {"relu2_1", "relu1_1"}, "layers as keys": {"relu2_1": 1}}
+    each({toml(value)[:100]: value for value in ODD_VALUES} | ANYTHING | layers, try_it)
+
+
+def test_a_toml_file_nested_too_deeply(folder):
+    assert_jobs_or_sentence("jobs.toml", lambda: read_jobs(written("x = " + "[" * 10_000)))
 
 
 def test_an_output_never_overwrites_an_input(folder):
@@ -204,6 +321,12 @@ def test_the_fingerprint_holds_what_the_picture_depends_on():
         job(style_layers=["relu1_1"]),
     ]
     assert len({fingerprint(one) for one in different}) == len(different)
+
+
+def test_the_digest_of_a_set_does_not_know_its_order():
+    """Which differs from process to process; the keys of a dict are a set in an order of ours."""
+    assert digest({"a": 1, "b": 2}.keys()) == digest({"b": 2, "a": 1}.keys())
+    assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
 
 
 def test_the_fingerprint_sees_a_changed_file():
