@@ -7,10 +7,11 @@ from pathlib import Path
 from stlib.errors import one_line, reason
 
 
-def writable(path: str | os.PathLike) -> Path:
+def writable(path: str | os.PathLike, example: str) -> Path:
     """The file that writing to `path` would create or replace; writes nothing.
 
     A symbolic link stays one: the file it points to is meant.
+    example: a file name, for the message about a folder.
     Raises ValueError with half a sentence, such as "there is no folder x. Create it first.", when
     no file can be written there.
     """
@@ -21,7 +22,8 @@ def writable(path: str | os.PathLike) -> Path:
     except (OSError, ValueError) as error:  # a name too long, or with a null character
         raise ValueError(f"{reason(error)}. Choose another name.") from None
     if is_folder:
-        raise ValueError("it is a folder. Add the name of a file.")
+        inside = one_line(path / example)
+        raise ValueError(f"it is a folder. Add a file name, for example {inside}.")
     if exists and not is_file:
         raise ValueError("it is a device or a pipe, not a regular file. Choose another path.")
     if not target.parent.is_dir():

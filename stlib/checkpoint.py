@@ -120,7 +120,7 @@ def check_path(path: str | os.PathLike) -> Path:
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise CheckpointError(f"checkpoint is {shown(path)}: give the path of a file, or None.")
     try:
-        _files.writable(path)
+        _files.writable(path, "run.checkpoint")
     except ValueError as error:
         named = repr(str(path)[:100])
         raise CheckpointError(f"the checkpoint {named} cannot be kept: {error}") from None

@@ -157,7 +157,7 @@ def check_output_path(path: str | os.PathLike) -> Path:
     path = Path(path)
     shown = one_line(path) if len(str(path)) <= 100 else repr(f"{str(path)[:100]}…")
     try:
-        target = _files.writable(path)
+        target = _files.writable(path, "picture.png")
     except ValueError as error:
         raise ImageError(f"{shown} cannot be saved: {error}") from None
     Image.init()
