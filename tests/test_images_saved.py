@@ -1,4 +1,4 @@
-"""Writing pictures: what was painted is what is read back, and an old file stays whole until the new one is complete."""
+"""Writing pictures: what is read back, and that an old file stays whole until the new one is."""
 
 import os
 import stat
@@ -203,7 +203,7 @@ UNWRITABLE = [
     ("out.h5", "its suffix '.h5' names no format"),
     ("missing/out.png", "missing. Create it first."),
     ("out.png/out.png", "out.png. Create it first."),
-    ("folder.png", "is a folder: add a file name, for example folder.png/picture.png"),
+    ("folder.png", "it is a folder. Add a file name, for example folder.png/picture.png."),
     ("out\0.png", "Choose another name."),
     ("o" * 300 + ".png", "Choose another name."),
 ]
@@ -227,7 +227,7 @@ def test_a_path_that_cannot_be_written_is_refused_before_the_picture_is_looked_a
 
 @pytest.mark.filterwarnings("ignore:IM image format")
 def test_every_suffix_that_is_accepted_can_be_written(tmp_path):
-    """The other half of the check before a long run: it promises no format that fails afterwards."""
+    """The check before a long run promises no format that fails afterwards."""
     Image.init()
     accepted = []
     for suffix in Image.registered_extensions():
@@ -245,10 +245,8 @@ def test_every_suffix_that_is_accepted_can_be_written(tmp_path):
 
 def test_a_folder_that_may_not_be_written_to_is_refused(out, monkeypatch):
     monkeypatch.setattr("os.access", lambda path, mode: (Path(path), mode) != (out.parent, os.W_OK))
-    with pytest.raises(
-        ImageError,
-        match=r"out\.png cannot be saved: the folder .* may not be written to. Choose another one\.",
-    ):
+    words = r"out\.png cannot be saved: the folder .* may not be written to. Choose another one\."
+    with pytest.raises(ImageError, match=words):
         save_image(object(), "out.png")
 
 
@@ -276,6 +274,6 @@ def test_a_symbolic_link_stays_one_and_its_own_suffix_counts(painting, out, targ
 def test_a_link_to_a_pipe_or_device_does_not_replace_it(painting, out):
     os.mkfifo("pipe")
     Path("link.png").symlink_to("pipe")
-    with pytest.raises(ImageError, match=r"link\.png leads to a device or a pipe"):
+    with pytest.raises(ImageError, match=r"link\.png cannot be saved: it is a device or a pipe"):
         save_image(painting, "link.png")
     assert stat.S_ISFIFO(Path("pipe").stat().st_mode)
