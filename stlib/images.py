@@ -345,8 +345,8 @@ def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: b
     most = MOST_BYTES // 4
     if enlarge and longer < size and size * size * shorter > most * longer:
         raise ImageError(
-            f"{name} enlarged to size={size} would have more than the {most // 10**6} million "
-            "pixels that stlib opens: ask for a smaller size."
+            f"{name} enlarged to size={shown(size)} would have more than the {most // 10**6} "
+            "million pixels that stlib opens: ask for a smaller size."
         )
 
 
