@@ -19,7 +19,7 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
-from stlib.errors import WeightsError, reason
+from stlib.errors import WeightsError, reason, shown
 from stlib.layers import BLOCKS, FLOATS, conv_shapes, layers_of
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
@@ -75,9 +75,9 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     Raises WeightsError when the weights are missing, damaged or do not fit, ValueError for an
     unknown source or depth.
     """
-    if depth not in list(BLOCKS):  # a list compares, where a dict would want to hash
-        raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
-    source = str(source)
+    if not isinstance(depth, int) or depth not in BLOCKS:
+        raise ValueError(f"depth is {shown(depth)}: there are VGG-16 and VGG-19.")
+    source = str(source) if isinstance(source, (str, Path)) else shown(source)
     if source == "oxford":
         if depth != 19:
             raise ValueError(
@@ -102,7 +102,7 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
             IMAGENET_INPUT,
         )
     raise ValueError(
-        f'no weights called {source!r}: use "oxford", "imagenet", "random" or the path of a '
+        f'no weights called {shown(source)}: use "oxford", "imagenet", "random" or the path of a '
         ".pth or .safetensors file."
     )
 
