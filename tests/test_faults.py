@@ -46,7 +46,7 @@ def paint(net):
 
 @contextmanager
 def full_disk():
-    """No file of this process may grow beyond 2000 bytes: the system refuses to write more, as it does on a full disk.
+    """No file of this process may grow beyond 2000 bytes, as on a full disk.
 
     Inside of a test only: what pytest prints may go to a file, too.
     """
@@ -92,7 +92,7 @@ def test_a_loss_that_is_not_finite(paint, losses_from, moment, optimizer, value)
 @pytest.mark.parametrize("optimizer", ["lbfgs", "adam"])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_gradient_that_is_not_finite(paint, losses_from, moment, optimizer):
-    """The loss is right and its gradient nan; that spoils pictures that come later, and those do not count."""
+    """The loss is right and its gradient nan; the later pictures that it spoils do not count."""
     unharmed = paint(steps=moment + 1, optimizer=optimizer)
     losses_from(moment, lambda total, losses: (total + 0 * (0 * total).sqrt(), losses))
     result = paint(optimizer=optimizer)
@@ -145,7 +145,7 @@ def test_other_errors_are_not_taken_for_a_full_memory(paint, losses_from):
 def test_a_run_with_a_checkpoint_goes_on_when_there_is_memory_again(
     paint, losses_from, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    monkeypatch.setattr("stlib.checkpoint.EVERY", 3)
     expected = paint()
     with monkeypatch.context() as patch:
         evaluate = Objective.__call__
@@ -167,7 +167,7 @@ def test_a_full_disk_while_a_picture_is_saved(tmp_path, suffix):
 
 @pytest.mark.survives("a full disk")
 def test_a_full_disk_while_a_checkpoint_is_written(paint, tmp_path, monkeypatch):
-    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    monkeypatch.setattr("stlib.checkpoint.EVERY", 3)
     expected = paint()
     with (
         pytest.warns(RuntimeWarning, match=r"checkpoint .* could not be written .*the run goes on"),
@@ -182,7 +182,7 @@ def test_a_full_disk_while_a_checkpoint_is_written(paint, tmp_path, monkeypatch)
 def test_the_command_line_saves_elsewhere_what_took_long_to_paint(
     net, tmp_path, monkeypatch, capsys
 ):
-    """The folder of the output is full when the picture is ready; the folder for temporary files is not."""
+    """The output's folder is full when the picture is ready; that for temporary files is not."""
     (tmp_path / "spare").mkdir()
     (tmp_path / "out.png").write_bytes(b"the old picture")
     monkeypatch.setattr("stlib.transfer.VGG", lambda: net)

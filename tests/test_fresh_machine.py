@@ -1,4 +1,4 @@
-"""scripts/fresh_machine.py: what counts as left behind on a machine, and that nothing goes unseen."""
+"""scripts/fresh_machine.py: what counts as left behind on a machine; nothing goes unseen."""
 
 import os
 import shutil
@@ -45,7 +45,10 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture
 def repository(tmp_path, monkeypatch):
-    """A function that commits a course whose `make lab` writes a file into the home, and whose `make test` ends with a code."""
+    """commit(file, exit): a course whose `make lab` writes this file into the home.
+
+    Its `make test` ends with this exit code.
+    """
     folder = tmp_path / "repository"
 
     def commit(file, exit):
@@ -97,7 +100,7 @@ def test_the_commands_are_the_readmes(readme):
     ids=lambda value: value or "none",
 )
 def test_usual_caches(tmp_path, place, owner):
-    """Those of four programs, of the fonts and of pytest; a kernel that is registered in the home is none."""
+    """Those of four programs, of the fonts and of pytest; a kernel in the home is none."""
     assert fresh_machine.usual(tmp_path / place, tmp_path) == owner
 
 
@@ -107,7 +110,7 @@ def test_a_cache_in_the_real_home_is_not_usual(tmp_path):
 
 
 def test_written_finds_what_is_new(tmp_path):
-    """Hidden files, deep files and links that lead nowhere too, but nothing in folders that are left out."""
+    """Hidden files, deep files and links that lead nowhere too, but not what is left out."""
     for name in ("old/a", "left out/b", "deep/er/.c"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).touch()
@@ -186,7 +189,8 @@ def test_a_folder_in_which_others_write_is_busy(tmp_path, monkeypatch):
 
 def test_jupyterlab_is_stopped_at_the_end(tmp_path):
     """Whatever happened while it ran."""
-    command = f"""'{sys.executable}' -c 'import time; print("at {ADDRESS} ", flush=True); time.sleep(60)'"""
+    code = f'import time; print("at {ADDRESS} ", flush=True); time.sleep(60)'
+    command = f"'{sys.executable}' -c '{code}'"
     with (
         pytest.raises(KeyError),
         fresh_machine.jupyterlab(

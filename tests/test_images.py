@@ -1,4 +1,4 @@
-"""Reading pictures: every source, size and kind of file becomes the tensor that stlib.images promises."""
+"""Reading pictures: every source, size and kind of file becomes the promised tensor."""
 
 import io
 import struct
@@ -154,7 +154,8 @@ def test_a_size_is_a_whole_number_from_32(picture, size):
     assert repr(size) in str(caught.value)
 
 
-STORED = {  # EXIF 2.3, tag 0x112: where row 0 and column 0 of the stored picture lie in the upright one
+# EXIF 2.3, tag 0x112: where row 0 and column 0 of the stored picture lie in the upright one
+STORED = {
     1: lambda upright: upright,  # top, left
     2: lambda upright: upright[:, ::-1],  # top, right
     3: lambda upright: upright[::-1, ::-1],  # bottom, right

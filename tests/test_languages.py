@@ -1,4 +1,4 @@
-"""README.md and README.zh-CN.md say the same, and so do the two glossaries: whoever changes one changes the other."""
+"""README.md and README.zh-CN.md say the same, and so do the two glossaries."""
 
 import itertools
 import json
@@ -80,7 +80,7 @@ def without_comments(code: str) -> list[str]:
 
 
 def numbers(text: str) -> Counter:
-    """The numbers in digits, wherever they stand in the sentence, without those of code and of the targets of links."""
+    """The numbers in digits, in any order, without those of code and of the targets of links."""
     words = re.sub(r"\]\([^)]*\)", "]", SPAN.sub("", text))
     return Counter(re.findall(r"\d+(?:[.,]\d+)*", words))
 
