@@ -1,18 +1,21 @@
 """python -m stlib: what it writes, what it says and how it exits."""
 
-import inspect
 import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
+from types import SimpleNamespace
 
 import pytest
 import torch
+from hostile import each
 from PIL import Image
 
 from stlib import (
     ImageError,
     Result,
+    Settings,
     WeightsError,
     load_image,
     sample,
@@ -25,11 +28,12 @@ from stlib.course.diagnosis import Finding
 from stlib.objective import Objective
 
 PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
+OPTIONS = {setting.name: setting for setting in fields(Settings) if setting.metadata}
 
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
-    """An empty folder to work in; one thread, since a second gains nothing on pictures this small."""
+    """An empty folder to work in; one thread, which is enough for small pictures."""
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -51,14 +55,15 @@ def idle(monkeypatch):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """What style_transfer was called with, while it paints nothing."""
+    """What was to be painted, while nothing is."""
     calls = []
 
-    def transfer(*pictures, **options):
-        calls.append((pictures, options))
-        return Result(pictures[0], [{"seconds": 1.0, "total": 2.0}])
+    def paint(content, style, settings, *, checkpoint):
+        called = {"content": content, "style": style, "settings": settings}
+        calls.append(SimpleNamespace(**called, checkpoint=checkpoint))
+        return Result(content, [{"seconds": 1.0, "total": 2.0}])
 
-    monkeypatch.setattr("stlib.__main__.style_transfer", transfer)
+    monkeypatch.setattr("stlib.__main__.paint", paint)
     return calls
 
 
@@ -104,7 +109,7 @@ def assert_one_error_line(err):
 
 
 def test_it_writes_the_picture_of_style_transfer(ready, net, capsys):
-    """Pixel for pixel; one line on stdout says what was written, how long it took and what was gained."""
+    """Pixel for pixel; a line on stdout says what was written, how long it took, what it gained."""
     assert main(PAINT) == 0
     expected = style_transfer(
         sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=3, progress=False
@@ -152,100 +157,77 @@ def test_pictures_are_files_or_samples(calls, folder):
     save_image(sample("cat", 64), "my.png")
     (folder / "my.png").rename("castle")
     assert main([*PAINT, "--size", "48"]) == 0
-    (((content, style), _),) = calls
-    assert torch.equal(content, load_image("castle", 48))
-    assert torch.equal(style, sample("cafe-terrace", 48))
+    (call,) = calls
+    assert torch.equal(call.content, load_image("castle", 48))
+    assert torch.equal(call.style, sample("cafe-terrace", 48))
 
 
-def test_all_options_reach_style_transfer(calls):
-    """As numbers, under the same names."""
-    assert (
-        main(
-            [
-                *PAINT,
-                "--size",
-                "48",
-                "--steps",
-                "7",
-                "--alpha",
-                "2",
-                "--beta",
-                "1e3",
-                "--tv",
-                "0.5",
-                "--init",
-                "noise",
-                "--optimizer",
-                "adam",
-                "--seed",
-                "5",
-                "--resume",
-            ]
-        )
-        == 0
-    )
-    (((content, _), options),) = calls
-    assert max(content.shape) == 48
-    assert options == {
-        "steps": 7,
-        "alpha": 2.0,
-        "beta": 1000.0,
-        "tv": 0.5,
-        "init": "noise",
-        "optimizer": "adam",
-        "solver": None,
-        "seed": 5,
-        "checkpoint": "out.png.checkpoint",
-    }
+def another(setting):
+    """A value of a setting that is not its default, as text."""
+    return setting.metadata.get("choices", ["3"])[-1]
 
 
-def test_defaults_are_those_of_style_transfer(calls):
-    """Whoever changes one has to change the other."""
+def test_every_setting_with_a_help_text_is_an_option(calls):
+    """Under its name, as a number or a text; the other settings keep their defaults."""
+
+    def give(setting):
+        text = another(setting)
+        assert main(["transfer", "castle", "cat", "-o", "out.png", f"--{setting.name}", text]) == 0
+        value = setting.metadata.get("type", str)(text)
+        assert value != setting.default
+        assert calls.pop().settings == Settings(**{setting.name: value})
+
+    each(OPTIONS, give)
+
+
+def test_without_options_the_defaults_are_those_of_the_settings(calls):
     main(["transfer", "castle", "cat", "-o", "out.png"])
-    (((content, _), options),) = calls
-    parameters = inspect.signature(style_transfer).parameters
-    assert options == {name: parameters[name].default for name in options}
-    assert torch.equal(content, sample("castle"))
+    (call,) = calls
+    assert call.settings == Settings()
+    assert call.checkpoint is None
+    assert torch.equal(call.content, sample("castle"))
 
 
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], ["transfer", "doctor"]),
-        (
-            ["transfer"],
-            [
-                "CONTENT",
-                "STYLE",
-                "--output",
-                "--size",
-                "--steps",
-                "--alpha",
-                "--beta",
-                "--tv",
-                "--init",
-                "--optimizer",
-                "--solver",
-                "fast,plain",
-                "--seed",
-                "--resume",
-                "default: 256",
-                "default: 100",
-                "content,noise,style",
-                "lbfgs,adam",
-            ],
-        ),
-        (["doctor"], ["usage: python -m stlib doctor"]),
-        (["batch"], ["JOBS.toml", "--workers", "--threads", "--address"]),
-    ],
-)
-def test_help(capsys, arguments, words):
-    """Every command and option is named, with its default."""
+def test_several_options_at_once(calls):
+    options = ["--optimizer", "adam", "--alpha", "2", "--beta", "1e3", "--steps", "7"]
+    main(["transfer", "castle", "cat", "-o", "out.png", *options, "--size", "48", "--resume"])
+    (call,) = calls
+    assert call.settings == Settings(optimizer="adam", alpha=2.0, beta=1000.0, steps=7)
+    assert call.checkpoint == "out.png.checkpoint"
+    assert max(call.content.shape) == 48
+
+
+def helped(capsys, *arguments):
+    """The help, on one line."""
     with pytest.raises(SystemExit) as exit:
         main([*arguments, "--help"])
     out, err = capsys.readouterr()
     assert (exit.value.code, err) == (0, "")
-    assert [word for word in words if word not in out] == []
+    return " ".join(out.split())
+
+
+def test_the_help_tells_every_setting_and_its_default(capsys):
+    told = helped(capsys, "transfer")
+
+    def find(setting):
+        words = " ".join(setting.metadata["help"].split())
+        default = "" if setting.default is None else f" (default: {setting.default})"
+        assert f"{words}{default} -" in told  # the next option
+        assert "(default: " in words + default
+        assert re.search(rf"--{setting.name} ([A-Z]+|{{[a-z,]+}}) {re.escape(words)}", told)
+
+    each(OPTIONS, find)
+
+
+def test_the_help_tells_every_command_and_option(capsys):
+    for arguments, words in {
+        (): ["transfer", "batch", "doctor"],
+        ("transfer",): ["CONTENT", "STYLE", "--output", "--also", "--mask", "--size", "--resume"],
+        ("doctor",): ["usage: python -m stlib doctor"],
+        ("batch",): ["JOBS.toml", "--workers", "--threads", "--address"],
+    }.items():
+        told = helped(capsys, *arguments)
+        assert [word for word in words if word not in told] == []
 
 
 @pytest.mark.parametrize("position", [1, 2])
@@ -270,41 +252,46 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(monkeypatch, capsys
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [
-        [],
-        ["paint"],
-        ["transfer"],
-        ["transfer", "castle", "-o", "out.png"],
-        ["transfer", "castle", "cat"],
-        [*PAINT, "cat"],
-        [*PAINT, "--colour", "red"],
-        [*PAINT, "--steps", "0"],
-        [*PAINT, "--steps", "many"],
-        [*PAINT, "--steps", "1.5"],
-        [*PAINT, "--size", "0"],
-        [*PAINT, "--size", "31"],
-        [*PAINT, "--alpha", "nan"],
-        [*PAINT, "--beta", "-1"],
-        [*PAINT, "--tv", "inf"],
-        [*PAINT, "--alpha", "0", "--beta", "0"],
-        [*PAINT, "--init", "castle"],
-        [*PAINT, "--optimizer", "sgd"],
-        [*PAINT, "--seed", "-1"],
-        ["doctor", "castle"],
-    ],
-    ids=lambda arguments: " ".join(arguments).replace(" ".join(PAINT), "…"),
-)
-def test_wrong_usage(idle, capsys, folder, wrong):
-    """Exit code 2, the usage and the reason on stderr, and nothing written."""
-    with pytest.raises(SystemExit) as exit:
-        main(wrong)
-    out, err = capsys.readouterr()
-    assert (exit.value.code, out) == (2, "")
-    assert re.match(r"usage: python -m stlib\b", err)
-    assert re.search(r"\npython -m stlib.*: error: .+\n\Z", err)
-    assert list(folder.iterdir()) == []
+WRONG_USAGE = [
+    [],
+    ["paint"],
+    ["transfer"],
+    ["transfer", "castle", "-o", "out.png"],
+    ["transfer", "castle", "cat"],
+    [*PAINT, "cat"],
+    [*PAINT, "--colour", "red"],
+    [*PAINT, "--size", "0"],
+    [*PAINT, "--size", "31"],
+    [*PAINT, "--steps", "1.5"],
+    [*PAINT, "--alpha", "0", "--beta", "0"],
+    [*PAINT, "--solver", "fast", "--optimizer", "adam"],
+    [*PAINT, "--init", "castle"],
+    ["doctor", "castle"],
+    *([*PAINT, f"--{name}", "many"] for name in OPTIONS),
+    *([*PAINT, f"--{name}", ""] for name in OPTIONS),
+    *([*PAINT, f"--{name}", "-1"] for name in OPTIONS),
+    *([*PAINT, f"--{name}", "nan"] for name in OPTIONS),
+    *([*PAINT, f"--{name}", "inf"] for name in OPTIONS),
+    *([*PAINT, f"--{name}", "1e400"] for name in OPTIONS),
+]
+
+
+def test_wrong_usage(idle, capsys, folder):
+    """Exit code 2, the usage and one sentence on stderr, and nothing written."""
+
+    def give(wrong):
+        with pytest.raises(SystemExit) as exit:
+            main(wrong)
+        out, err = capsys.readouterr()
+        assert (exit.value.code, out) == (2, "")
+        usage, told = re.fullmatch(
+            r"(usage: .*\n)python -m stlib.*: error: (.+)\n", err, re.S
+        ).groups()
+        assert usage.startswith("usage: python -m stlib")
+        assert told.isprintable()
+        assert list(folder.iterdir()) == []
+
+    each({" ".join(wrong).replace(" ".join(PAINT), "…"): wrong for wrong in WRONG_USAGE}, give)
 
 
 @pytest.mark.parametrize(
@@ -324,7 +311,7 @@ def test_a_failure_leaves_the_old_picture(old_picture, monkeypatch, capsys, fold
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("stlib.__main__.style_transfer", fail)
+    monkeypatch.setattr("stlib.__main__.paint", fail)
     assert main(PAINT) == 1
     assert_one_error_line(capsys.readouterr().err)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"out.png": old_picture}
@@ -400,8 +387,8 @@ def test_the_fast_solver_interrupted_early_saves_a_whole_picture(
 
 @pytest.mark.survives("Ctrl-C, or the stop button, in the middle of a run")
 def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, monkeypatch, capsys):
-    """Ctrl-C leaves the best picture and the state; the same command paints the rest, and leaves the picture alone."""
-    monkeypatch.setattr("stlib.transfer.EVERY", 3)
+    """Ctrl-C leaves the best picture and the state; the same command paints the rest."""
+    monkeypatch.setattr("stlib.checkpoint.EVERY", 3)
     assert main([*PAINT, "--steps", "12"]) == 0
     expected = (folder / "out.png").read_bytes()
     with monkeypatch.context() as patch:
@@ -436,7 +423,7 @@ def test_interrupted_at_once_writes_nothing(ready, old_picture, interrupt_at, ca
 
 def test_doctor_on_a_machine_that_is_ready(monkeypatch, capsys):
     """Exit code 0."""
-    monkeypatch.setattr("stlib.__main__.examine", lambda: [Finding("Python", "3.11")])
+    monkeypatch.setattr("stlib.course.diagnosis.examine", lambda: [Finding("Python", "3.11")])
     assert main(["doctor"]) == 0
     assert capsys.readouterr().out.endswith("\nready\n")
 
@@ -453,7 +440,7 @@ def test_doctor_without_weights(monkeypatch, capsys):
 def test_a_second_style_is_blended_in_equal_parts(calls):
     """--also makes two brushes of weight 1, both everywhere."""
     assert main([*PAINT, "--also", "cat"]) == 0
-    (((_, brushes), _),) = calls
+    brushes = calls[0].style
     assert [(brush.weight, brush.mask) for brush in brushes] == [(1.0, None)] * 2
     assert torch.equal(brushes[0].picture, sample("cafe-terrace", 64))
     assert torch.equal(brushes[1].picture, sample("cat", 64))
@@ -470,15 +457,15 @@ def mask(folder):
 def test_a_mask_says_where_the_style_applies(calls, mask):
     """White is 1, black is 0, at the content's size."""
     assert main([*PAINT, "--mask", "mask.png"]) == 0
-    (((content, (brush,)), _),) = calls
-    assert brush.mask.shape == (1, 1, *content.shape[2:])
+    (brush,) = calls[0].style
+    assert brush.mask.shape == (1, 1, *calls[0].content.shape[2:])
     assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
 
 
 def test_with_a_mask_the_second_style_is_where_it_is_black(calls, mask):
     """The two masks sum to 1 everywhere."""
     assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
-    (((_, (first, second)), _),) = calls
+    first, second = calls[0].style
     assert torch.equal(second.mask, 1 - first.mask)
 
 
