@@ -69,7 +69,8 @@ class Settings:
         metadata=_help("where the picture starts", choices=("content", "noise", "style")),
     )
     optimizer: str = field(
-        default="lbfgs", metadata=_help("how it is changed", choices=("lbfgs", "adam"))
+        default="lbfgs",
+        metadata=_help("which method changes the picture", choices=("lbfgs", "adam")),
     )
     solver: str | None = field(
         default=None,
@@ -80,7 +81,7 @@ class Settings:
         ),
     )
     steps: int = field(default=100, metadata=_help("evaluations of loss and gradient", type=int))
-    seed: int = field(default=0, metadata=_help("of the noise", type=int))
+    seed: int = field(default=0, metadata=_help("seed of all noise", type=int))
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
