@@ -1,4 +1,7 @@
-"""Many pictures on a Dask cluster: each painted once, whole and the same, whatever happens to workers, disk and files."""
+"""Many pictures on a Dask cluster: each painted once, whole and the same.
+
+Whatever happens to workers, disk and files.
+"""
 
 import errno
 import json
@@ -12,13 +15,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from distributed import Client, LocalCluster
+from hostile import ANYTHING, each
 from PIL import Image
 
 from stlib import sample, save_image
 from stlib.__main__ import main
-from stlib.batch.cluster import LOST, Outcome, Report, run, shares
+from stlib.batch import cluster
+from stlib.batch.cluster import LOST, Outcome, Report, run, share_cores
 from stlib.batch.jobs import sweep
+from stlib.cost import free_memory
 from stlib.errors import JobError
 
 # the network stops at relu2_1, so that an evaluation takes milliseconds
@@ -45,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def address():
-    """Of a scheduler with two workers, as another machine might have it; all are gone at the end."""
+    """A scheduler with two workers, as on another machine; all are gone at the end."""
     with LocalCluster(
         n_workers=2,
         threads_per_worker=1,
@@ -103,8 +110,9 @@ def test_each_picture_is_that_of_style_transfer(address, folder):
     }
     code = (
         "import torch; torch.set_num_threads(1)\nfrom stlib import *\n"
-        "save_image(style_transfer(sample('cat', 48), sample('cafe-terrace', 48), net=VGG(device='cpu'), steps=4,"
-        "style_layers=['relu1_1'], content_layers=['relu2_1'], progress=False).image, 'alone.png')"
+        "result = style_transfer(sample('cat', 48), sample('cafe-terrace', 48), progress=False,"
+        "net=VGG(device='cpu'), steps=4, style_layers=['relu1_1'], content_layers=['relu2_1'])\n"
+        "save_image(result.image, 'alone.png')"
     )
     subprocess.run(
         [sys.executable, "-c", code],
@@ -128,8 +136,8 @@ def test_the_same_bytes_in_any_order_on_any_workers(address, folder):
 
 
 def test_what_is_there_and_unchanged_is_skipped(address, monkeypatch, folder):
-    """Without any cluster, and without a touch."""
-    jobs = sweep(**FOUR, **CHEAP)
+    """Without any cluster, and without a touch; a set of layers is one in any order."""
+    jobs = sweep(**FOUR, **CHEAP | {"style_layers": {"relu1_1", "relu1_2"}})
     run(jobs, address=address, progress=False)
     forbid_clusters(monkeypatch)
     before = files(folder)
@@ -160,7 +168,7 @@ def test_what_is_changed_is_painted_anew(address, folder):
 
 
 def kill_a_painter(address):
-    """SIGKILL for a worker that has been painting for a moment; returns when the scheduler knows that it is gone."""
+    """SIGKILL for a worker that paints; returns when the scheduler knows that it is gone."""
     with Client(address, set_as_default=False) as client:
         while not (busy := [worker for worker, keys in client.processing().items() if keys]):
             time.sleep(0.05)
@@ -233,8 +241,8 @@ SCHEDULER = """
 import time
 from distributed import LocalCluster
 if __name__ == "__main__":
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs=50,
-                           scheduler_kwargs={"dashboard_address": "127.0.0.1:0"})
+    options = dict(dashboard_address=None, scheduler_kwargs={"dashboard_address": "127.0.0.1:0"})
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, silence_logs=50, **options)
     print(cluster.scheduler_address, flush=True)
     time.sleep(300)
 """
@@ -365,18 +373,34 @@ def test_a_scheduler_without_workers(monkeypatch):
 )
 def test_workers_share_the_cores(given, expected, monkeypatch):
     """And the memory."""
-    monkeypatch.setattr(
-        "stlib.batch.cluster.best_device", lambda: __import__("torch").device("cpu")
-    )
-    assert shares(**given) == expected
+    monkeypatch.setattr("stlib.batch.cluster.best_device", lambda: torch.device("cpu"))
+    assert share_cores(**given) == expected
 
 
-@pytest.mark.parametrize(
-    "wrong", [{"workers": 0}, {"threads": -1}, {"workers": 1.5}, {"threads": True}]
-)
-def test_less_than_one_worker_or_thread(wrong, idle):
-    with pytest.raises(ValueError, match="give a whole number, 1 or more"):
-        run(sweep(**FOUR, **CHEAP), progress=False, **wrong)
+def test_the_memory_that_workers_share_is_what_is_free(monkeypatch):
+    """Counted by the same function as for a single run."""
+    assert cluster.free_memory is free_memory
+    monkeypatch.setattr("stlib.batch.cluster.best_device", lambda: torch.device("cpu"))
+    monkeypatch.setattr("stlib.batch.cluster.free_memory", lambda: 6.5e9)
+    assert share_cores(cores=8) == share_cores(cores=8, memory=6.5e9) == (3, 2)
+
+
+def test_a_graphics_card_has_one_worker(monkeypatch):
+    monkeypatch.setattr("stlib.batch.cluster.best_device", lambda: torch.device("cuda"))
+    assert share_cores(cores=8, memory=64e9) == (1, 8)
+
+
+@pytest.mark.survives("an argument that makes no sense")
+def test_a_number_of_workers_or_threads_that_makes_no_sense(idle):
+    odd = {name: value for name, value in ANYTHING.items() if name != "none"}
+    odd |= {"zero": 0, "1.5": 1.5}
+
+    def give(value):
+        for name in ("workers", "threads"):
+            with pytest.raises(ValueError, match=rf"^{name} is .* give a whole number, 1 or more"):
+                run(sweep(**FOUR, **CHEAP), progress=False, **{name: value})
+
+    each(odd, give)
 
 
 def test_the_report_is_a_table():
@@ -484,8 +508,7 @@ def test_the_command_tells_mistakes(folder, idle, capsys):
     (folder / "jobs.toml").write_text(JOBS.format(steps=0, contents='"castle"'))
     assert main(["batch", "jobs.toml"]) == 1
     assert capsys.readouterr().err == (
-        "stlib: error: the job for castle-cafe-terrace.png: steps is 0: give a whole number, 1 or "
-        "more.\n"
+        "stlib: error: jobs.toml, [[job]] 1: steps is 0: give a whole number, 1 or more.\n"
     )
     assert main(["batch", "nowhere.toml"]) == 1
     (folder / "jobs.toml").write_text(JOBS.format(steps=1, contents='"castle"'))
