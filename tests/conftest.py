@@ -1,11 +1,10 @@
-"""What the tests share: the trained network, built once, and small pictures; and the table of what they tried on purpose.
+"""What the tests share: the trained network, built once, and small pictures.
 
-A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost. How many of them there are, and how
-many passed, is printed at the end of a run; `test_reliability.py` compares it with the README.
+A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost.
+`test_reliability.py` compares the kinds of harm with the README's table.
 """
 
 import signal
-from collections import Counter
 
 import pytest
 import torch
@@ -17,30 +16,6 @@ from stlib.objective import Objective
 def pytest_configure():
     """Let Ctrl-C mean what it does for a reader; a shell that starts the tests in the background has it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def pytest_terminal_summary(terminalreporter):
-    """Print, for each kind of harm, how many tries there were and how many were survived."""
-    outcomes = {
-        outcome: Counter(
-            dict(report.user_properties)["survives"]
-            for report in terminalreporter.stats.get(outcome, ())
-            if "survives" in dict(report.user_properties)
-        )
-        for outcome in ("passed", "failed", "skipped")
-    }
-    tried = sum(outcomes.values(), Counter())
-    if tried:
-        terminalreporter.section("tried on purpose: survived of tried")
-        for what, number in tried.items():
-            terminalreporter.write_line(f"{outcomes['passed'][what]:5d} of {number:3d}  {what}")
-
-
-@pytest.fixture(autouse=True)
-def _tried(request, record_property):
-    """Note on the report of a test what it survives."""
-    if marker := request.node.get_closest_marker("survives"):
-        record_property("survives", marker.args[0])
 
 
 @pytest.fixture(scope="session")
