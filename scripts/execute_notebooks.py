@@ -1,7 +1,9 @@
-"""Execute notebooks in place, top to bottom, and store them with clean metadata: python scripts/execute_notebooks.py NB.ipynb …
+"""Execute notebooks in place, top to bottom, and store them with clean metadata.
 
-Measures what each takes and writes it into the line **Takes** … of the chapter and into the tables of both READMEs.
-A notebook that fails is left as it was.
+    python scripts/execute_notebooks.py NB.ipynb …
+
+Measures what each takes and writes it into the line **Takes** … of the chapter and into the tables
+of both READMEs. A notebook that fails is left as it was.
 """
 
 import base64
@@ -20,15 +22,16 @@ from PIL import Image
 
 READMES = [Path(__file__).parents[1] / name for name in ("README.md", "README.zh-CN.md")]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
-WORDS_A_MINUTE = 150  # of careful reading, code included
+WORDS_PER_MINUTE = 150  # of careful reading, code included
 PEAK_MEMORY = (
     "import resource, sys\n"
-    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' else 1024))"
+    "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == 'darwin' "
+    "else 1024))"
 )
 
 
 def execute(path: Path) -> tuple[int, int]:
-    """Run one notebook and write it back: kernel name python3, no timings. Returns seconds and peak megabytes."""
+    """Run one notebook and write it back; return its seconds and peak megabytes."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -49,7 +52,8 @@ def execute(path: Path) -> tuple[int, int]:
     )
     notebook.cells.remove(probe)
     words = sum(len(cell.source.split()) for cell in notebook.cells)
-    takes = f"**Takes** {math.ceil(words / WORDS_A_MINUTE)} minutes to read, {seconds} s to run, {megabytes} MB of memory."
+    minutes = math.ceil(words / WORDS_PER_MINUTE)
+    takes = f"**Takes** {minutes} minutes to read, {seconds} s to run, {megabytes} MB of memory."
     notebook.cells[0].source = re.sub(r"\*\*Takes\*\*.*", takes, notebook.cells[0].source)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if "image/png" in output.get("data", {}):
@@ -62,7 +66,7 @@ def execute(path: Path) -> tuple[int, int]:
 
 
 def compact(png: str) -> str:
-    """A figure, PNG in base64, with 256 colours of its own: about a third of the bytes, so that the course stays small."""
+    """A figure, PNG in base64, with 256 colours of its own: about a third of the bytes."""
     stored = io.BytesIO()
     with Image.open(io.BytesIO(base64.b64decode(png))) as figure:
         figure.convert("RGB").quantize(256).save(stored, format="PNG", optimize=True)
@@ -90,7 +94,8 @@ def main() -> None:
             sys.exit(f"{path}: {error}")
         enter_in_readmes(path.name, seconds, megabytes)
         print(
-            f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on the disk"
+            f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on "
+            "the disk"
         )
 
 

@@ -1,12 +1,16 @@
-"""The README's two commands on a machine that has nothing yet: python3 scripts/fresh_machine.py [--without-tests]
+"""The README's two commands on a machine that has nothing yet.
 
-Clones the last commit into an empty folder with spaces in its path, with an empty home and a folder of its own for temporary
-files, and runs `make lab` and `make test` as the README gives them: JupyterLab without a browser, until chapter 00 answers.
-Then it says which files were written outside of the clone: in the home, among the temporary files, and in the folders of the
-machine where programs like to leave something. There may be none but the usual caches of pip, Jupyter, IPython and matplotlib,
-and the temporary folders that pytest keeps for a look after a failure. The machine's own folders for temporary files belong to
-every program that runs meanwhile: what is new there is named, but is no failure. Needs about 10 GB where temporary files go
-(TMPDIR says where), and gives them back.
+    python3 scripts/fresh_machine.py [--without-tests]
+
+Clones the last commit into an empty folder with spaces in its path, with an empty home and a folder
+of its own for temporary files, and runs `make lab` and `make test` as the README gives them:
+JupyterLab without a browser, until chapter 00 answers.
+Then it says which files were written outside of the clone: in the home, among the temporary files,
+and in the folders of the machine where programs like to leave something. There may be none but the
+usual caches of pip, Jupyter, IPython and matplotlib, and the temporary folders that pytest keeps
+for a look after a failure. The machine's own folders for temporary files belong to
+every program that runs meanwhile: what is new there is named, but is no failure. Needs about 10 GB
+where temporary files go (TMPDIR says where), and gives them back.
 """
 
 import argparse
@@ -30,10 +34,11 @@ ROOT = Path(__file__).parents[1]
 FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
 INSTALLED_WITHIN = 30 * 60  # seconds; PyTorch is a download of gigabytes
 STARTED_WITHIN = 60
+# but no kernel may be registered there
 JUPYTER_DATA = (
     "home/.local/share/jupyter",
     "home/Library/Jupyter",
-)  # but no kernel may be registered there
+)
 USUAL = {
     "pip": ("home/.cache/pip", "home/Library/Caches/pip"),
     "Jupyter": (
@@ -52,12 +57,13 @@ USUAL = {
 ELSEWHERE = ("/home", "/root", "/Users", "/etc", "/opt", "/usr/local", Path.home())
 SHARED = ("/tmp", "/var/tmp", tempfile.gettempdir())
 BUSY = 10 * 60  # seconds
+# pip asks rustc for its version
 REAL_HOMES = (
     ("PIP_CONFIG_FILE", ".config/pip/pip.conf"),
     ("PIP_CONFIG_FILE", ".pip/pip.conf"),
     ("PYENV_ROOT", ".pyenv"),
     ("RUSTUP_HOME", ".rustup"),
-)  # pip asks rustc for its version
+)
 SETTINGS = (
     "JUPYTER",
     "IPYTHON",
@@ -84,7 +90,7 @@ def commands(readme: str) -> list[str]:
 
 
 def newcomer(home: Path, temporary: Path) -> dict[str, str]:
-    """The environment of somebody who has set nothing yet; pip finds its index, and programs in the real home theirs."""
+    """The environment of somebody who has set nothing yet; pip still finds its index."""
     own = {name: value for name, value in os.environ.items() if not name.startswith(SETTINGS)}
     for name, place in REAL_HOMES:
         if (Path.home() / place).exists():
@@ -96,7 +102,7 @@ def newcomer(home: Path, temporary: Path) -> dict[str, str]:
 def jupyterlab(
     tree: Path, environment: dict[str, str], log: Path, within: float, command: str = "make lab"
 ) -> Iterator[str]:
-    """Run `make lab` without a browser, and give the address that it prints, with its token; stop it at the end."""
+    """Run `make lab` without a browser, give the address that it prints, and stop it."""
     flags = "LAB_FLAGS=--no-browser" + (" --allow-root" if os.geteuid() == 0 else "")
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -123,7 +129,8 @@ def _address(process: subprocess.Popen, log: Path, within: float) -> str:
             return address[1]
         time.sleep(0.2)
     raise RuntimeError(
-        f"JupyterLab gave no address within {within} s. It printed:\n{log.read_text('utf-8')[-3000:]}"
+        f"JupyterLab gave no address within {within} s. It "
+        f"printed:\n{log.read_text('utf-8')[-3000:]}"
     )
 
 
@@ -137,7 +144,7 @@ def answers(address: str) -> bool:
 
 
 def written(folder: Path, since: float, leave_out: Iterable[Path] = ()) -> Iterator[Path]:
-    """The files below a folder that were written after a moment; what cannot be read is somebody else's."""
+    """The files below a folder that were written after a moment and can be read."""
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if Path(parent, name) not in leave_out]
         for path in (Path(parent, name) for name in files):
@@ -147,7 +154,7 @@ def written(folder: Path, since: float, leave_out: Iterable[Path] = ()) -> Itera
 
 
 def usual(path: Path, work: Path) -> str | None:
-    """Whose usual cache a file belongs to, or None; work holds the empty home and the folder for temporary files."""
+    """Whose usual cache a file below `work` belongs to, or None."""
     places = [path, *path.parents]
     return next(
         (
@@ -193,13 +200,14 @@ def report(files: Iterable[Path], work: Path) -> list[Path]:
     for path in strays:
         print(f"       {path} is no usual cache")
     print(
-        f"outside of the clone, {len(owners) - len(strays)} files were written into usual caches and {len(strays)} elsewhere"
+        f"outside of the clone, {len(owners) - len(strays)} files were written into usual caches "
+        f"and {len(strays)} elsewhere"
     )
     return strays
 
 
 def run(work: Path, with_tests: bool) -> bool:
-    """Clone into a folder, run the commands there, and say whether they work and leave nothing outside."""
+    """Clone into a folder, run the commands, and say whether they leave nothing outside."""
     clone, home, temporary = work / "style transfer course", work / "home", work / "tmp"
     home.mkdir()
     temporary.mkdir()

@@ -1,7 +1,7 @@
-"""The course in a real JupyterLab, started by `make lab`, in a real browser: what a reader sees, clicks and types.
+"""The course in a real JupyterLab, in a real browser: what a reader sees, clicks and types.
 
-JupyterLab gets a copy of the notebooks, since it saves what it runs, and an empty home. Each test leaves what the browser
-shows at its end in build/browser.
+JupyterLab gets a copy of the notebooks, since it saves what it runs, and an empty home. Each test
+leaves what the browser shows at its end in build/browser.
 """
 
 import json
@@ -34,7 +34,10 @@ CELLS = [
     "".join(cell["source"])
     for cell in json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
 ]
-NO_NEWS = "home/.jupyter/lab/user-settings/@jupyterlab/apputils-extension/notification.jupyterlab-settings"
+NO_NEWS = (
+    "home/.jupyter/lab/user-settings/@jupyterlab/apputils-extension/"
+    "notification.jupyterlab-settings"
+)
 FIT = """def fit(width, height, size):
 scale = min(1, size / max(width, height))
 return round(width * scale), round(height * scale)"""  # typed: JupyterLab indents
@@ -45,7 +48,7 @@ show.images({"the best so far": result.image})"""
 
 @pytest.fixture(scope="module")
 def newcomers(tmp_path_factory) -> dict[str, str]:
-    """The environment of somebody with an empty home, whom JupyterLab does not ask whether it may fetch news."""
+    """The environment of somebody with an empty home, whom JupyterLab asks nothing about news."""
     folder = tmp_path_factory.mktemp("newcomer")
     settings = folder / NO_NEWS
     settings.parent.mkdir(parents=True)
@@ -79,7 +82,8 @@ def driver(address, newcomers):
     """A browser in which the address has been opened."""
     if not BROWSER or not DRIVER:
         pytest.skip(
-            "there is no Chromium with its driver; on Debian: sudo apt install chromium chromium-driver"
+            "there is no Chromium with its driver; on Debian: sudo apt install chromium "
+            "chromium-driver"
         )
     options = webdriver.ChromeOptions()
     options.binary_location = BROWSER
@@ -168,7 +172,7 @@ def cells(driver):
 
 
 def cell(driver, words):
-    """The one cell whose source, as committed, has these words, moved into the middle of the window."""
+    """The one cell whose source has these words, moved into the middle of the window."""
     (index,) = [index for index, source in enumerate(CELLS) if words in source]
     found = cells(driver)[index]
     driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
@@ -191,7 +195,7 @@ def errors(driver):
 
 
 def widths(driver, where):
-    """The pixels that the pictures in the outputs below an element are wide; 0 is a picture that cannot be shown."""
+    """The widths, in pixels, of the pictures in the outputs below an element; 0 is a broken one."""
     return [
         picture.get_property("naturalWidth")
         for picture in where.find_elements(By.CSS_SELECTOR, ".jp-OutputArea img")

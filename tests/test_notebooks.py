@@ -204,7 +204,7 @@ def test_the_map_links_every_chapter():
 
 
 def test_the_readme_table_agrees_with_the_chapters():
-    """Seconds and megabytes stand in the chapter and in the README; `make notebooks` measures both."""
+    """Seconds and megabytes stand in both; `make notebooks` measures them."""
     readme = (ROOT / "README.md").read_text("utf-8")
     for path in NOTEBOOKS:
         seconds, megabytes = re.search(r"(\d+) s to run, (\d+) MB", prose(path)).groups()
