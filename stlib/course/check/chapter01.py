@@ -120,7 +120,7 @@ STEP = torch.tensor([0.0, 0, 0, 1, 1, 1]).expand(6, 6)  # dark on the left
         (lambda: torch.zeros(3, 3), "It sees nothing. Which row should count the bright pixels?"),
     ],
     hint="What must the nine weights add up to, and what those of each column?",
-    praise="It sees where it gets brighter downwards, not even areas, not upright edges.",
+    praise="It sees where it gets brighter downwards, and neither even areas nor upright edges.",
 )
 def edge_kernel() -> Tensor:
     """Chapter 01: a kernel for edges from dark above to bright below."""

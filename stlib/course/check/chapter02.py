@@ -49,10 +49,7 @@ def _count(
             lambda widths: _count(widths) + widths[0],
             "The picture itself has no bias. Which channels have one?",
         ),
-        (
-            lambda widths: _count(widths) - widths[1],
-            "Does the first convolution have biases, too?",
-        ),
+        (lambda widths: _count(widths) - widths[1], "Does the first convolution have biases, too?"),
         (
             lambda widths: 9 * sum(widths[1:]),
             "How many channels does a filter of each layer look at?",
@@ -289,10 +286,7 @@ FOUR_NUMBERS = torch.tensor([-2.0, -1.0, 1.0, 3.0]).view(1, 1, 2, 2)
             "Does each module get the output of the one before it?",
         ),
         (lambda modules, x: _outputs(modules, x)[::-1], "The first module's output comes first."),
-        (
-            lambda modules, x: _outputs(modules, x, keep=torch.detach),
-            "Copy without detaching.",
-        ),
+        (lambda modules, x: _outputs(modules, x, keep=torch.detach), "Copy without detaching."),
     ],
     gradient_of="x",
     lost="Copy without detaching.",

@@ -72,10 +72,7 @@ BY_HAND = "Without autograd, please: what do eq. (2) and then the ReLU do to one
     mistakes=[
         (lambda z, P: z - P, "The features are what the ReLU makes of z."),
         (lambda z, P: nnf.relu(z) - P, "What does a ReLU that was silent pass on?"),
-        (
-            lambda z, P: (nnf.relu(z) - P) * (z >= 0),
-            "Is a ReLU silent at z = 0? PyTorch's is.",
-        ),
+        (lambda z, P: (nnf.relu(z) - P) * (z >= 0), "Is a ReLU silent at z = 0? PyTorch's is."),
         (lambda z, P: -_masked(z, P), "The sign is turned: a gradient points to where L grows."),
         (lambda z, P: 2 * _masked(z, P), "Where does the factor 2 come from?"),
         (lambda z, P: _masked(z, P) * nnf.relu(z), "A ReLU passes on all or nothing."),

@@ -140,10 +140,7 @@ NO_GRADIENT = "Where does your loss stop being a tensor, or get detached?"
         ),
         (_last_layer_only, "Only the last layer is in it. Do you add, or write over the sum?"),
         (_summed(weighed=lambda w, E: E), "All layers count alike here. Where do you use w?"),
-        (
-            _summed(weighed=lambda w, E: E / 2),
-            "All layers count alike here. Where do you use w?",
-        ),
+        (_summed(weighed=lambda w, E: E / 2), "All layers count alike here. Where do you use w?"),
         (
             _summed(weighed=lambda w, E: w**2 * E),
             "Is each layer's loss multiplied by its own weight, once?",

@@ -219,11 +219,7 @@ def _balanced(
     "the features of a block are, neither of them knows.",
 )
 def same_balance(
-    beta: float,
-    size: tuple[int, int],
-    block: int,
-    new_size: tuple[int, int],
-    new_block: int,
+    beta: float, size: tuple[int, int], block: int, new_size: tuple[int, int], new_block: int
 ) -> float:
     """Chapter 08: the β that keeps the balance for another content layer and size of picture."""
     return _balanced()(beta, size, block, new_size, new_block)

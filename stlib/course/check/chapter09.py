@@ -44,10 +44,7 @@ def _turned(
         (1.0, 3.0, {"relu1_1": (6, 400), "relu2_1": (12, 100)}, 400),
     ],
     mistakes=[
-        (
-            _turned(content=1.0),
-            "Its content loss is Σ (F − P)². What does ours have before the Σ?",
-        ),
+        (_turned(content=1.0), "Its content loss is Σ (F − P)². What does ours have before the Σ?"),
         (
             _turned(content=0.5),
             "Which of the two content losses is the larger number, "
@@ -73,10 +70,7 @@ def _turned(
             _turned(factor=lambda N, M, size: 1 / ((N / 3) ** 2 * (M / size) ** 2)),
             "Put it in: is its layer loss the factor times E_l, or E_l divided by the factor?",
         ),
-        (
-            _turned(whole=True),
-            "The weights w have to add up to 1. Where does their sum belong?",
-        ),
+        (_turned(whole=True), "The weights w have to add up to 1. Where does their sum belong?"),
         (
             _turned(total=lambda factors: 1, whole=True),
             "The weights w have to add up to 1. Where does their sum belong?",

@@ -1,6 +1,7 @@
 """The exercises of chapter 12: many pictures."""
 
 import hashlib
+import inspect
 import json
 import math
 import time
@@ -27,7 +28,7 @@ def _two_names(
     answer: Function, content: bytes, style: bytes, settings: Settings, other: tuple, what: str
 ) -> Seen:
     """Whether another input gets another name."""
-    if "hash" in getattr(getattr(answer, "__code__", None), "co_names", ()):
+    if "hash" in getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_names", ()):
         raise Wrong(
             "Python's hash() of a text differs from one start of Python to the next: "
             "will it know the picture tomorrow"
@@ -133,10 +134,7 @@ def _as_memory_allows(cores: int, memory: int, need: int) -> int:
     given=lambda cores, memory, need: f"{cores} cores, {memory} GB and {need} GB per worker",
     mistakes=[
         (lambda *machine: _shared()(*machine)[::-1], "Workers first, then threads."),
-        (
-            _shared(workers=lambda cores, memory, need: cores),
-            "Do all workers fit into the memory?",
-        ),
+        (_shared(workers=lambda cores, memory, need: cores), "Do all workers fit into the memory?"),
         *(
             (wrong, "A small machine still gets one worker, and may be lucky.")
             for wrong in (
@@ -209,10 +207,7 @@ UP_OR_DOWN = "With so many they are not ready in time. Up or down?"
         ),
         (_machines(round), "A deadline is not rounded. Up or down?"),
         (_machines(math.floor), UP_OR_DOWN),
-        (
-            lambda seconds, workers, hours: 1000 // (_each(seconds, hours) * workers),
-            UP_OR_DOWN,
-        ),
+        (lambda seconds, workers, hours: 1000 // (_each(seconds, hours) * workers), UP_OR_DOWN),
         (_machines(float), "A part of a machine cannot be had: a whole number, please."),
         (
             lambda seconds, workers, hours: math.ceil(1000 * seconds * workers / (3600 * hours)),

@@ -35,7 +35,7 @@ def difference(got: object, right: object, place: str = "the result") -> str | N
     if isinstance(right, Mapping):
         return _dict_difference(got, right, place)
     if isinstance(right, Set):
-        got = set(got) if isinstance(got, (Sequence, Set)) and not isinstance(got, str) else got
+        got = _as_set(got)
     elif isinstance(right, Sequence) and not isinstance(right, str):
         return _list_difference(got, right, place)
     if type(got) is type(right) and got == right:
@@ -182,6 +182,13 @@ def _list_difference(got: object, right: Sequence, place: str) -> str | None:
     if found and short and not names:
         return f"{place} is {shown(got)}, expected {shown(right)}"
     return found
+
+
+def _as_set(got: object) -> object:
+    try:
+        return set(got) if isinstance(got, (list, tuple, frozenset)) else got
+    except TypeError:  # a list of lists
+        return got
 
 
 def _wanted(right: Sequence, names: Sequence[str] | None) -> str:

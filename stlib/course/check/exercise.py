@@ -17,6 +17,7 @@ a function that returns its praise, or raises `Wrong`, under `@checker`.
 """
 
 import copy
+import functools
 import inspect
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,14 +28,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from stlib.course.check.answer import (
-    Function,
-    Wrong,
-    check_function,
-    first_changed,
-    judge,
-    stopped,
-)
+from stlib.course.check.answer import Function, Wrong, check_function, first_changed, judge, stopped
 from stlib.course.check.compare import SHORT, alike, difference, shown
 
 
@@ -68,12 +62,6 @@ class Outcome:
     result: Any = None
     error: Exception | None = None
     changed: str | None = None
-
-    @property
-    def is_nothing(self) -> bool:
-        """Whether the call did nothing at all."""
-        nothing = self.result is None or self.result is ...
-        return nothing and not self.error and not self.changed
 
     def fits(self, mistake: "Outcome", right: "Outcome") -> bool:
         """Whether it is what a known mistake leads to. right: what the reference leads to."""
@@ -142,9 +130,16 @@ class Exercise:
     def examine(self, answer: object) -> str:
         """The praise of a right answer; Wrong for another."""
         function = check_function(answer, self.parameters)
-        outcomes = self._outcomes(function)
+        returned: list[object] = []
+
+        @functools.wraps(function)
+        def noting(*arguments: object) -> object:
+            returned.append(function(*arguments))
+            return returned[-1]
+
+        outcomes = self._outcomes(noting)
         expected = self._outcomes(self.reference)
-        if all(outcome.is_nothing for outcome in outcomes):
+        if returned and all(result is None or result is ... for result in returned):
             raise Wrong("the function returns nothing. Does it end with `return …`?")
         for case, outcome, right in zip(self.cases, outcomes, expected, strict=True):
             problem = outcome.problem(right)
