@@ -115,6 +115,7 @@ def test_an_error_inside_of_torch_is_located_at_the_learners_line(capsys):
 
     out = words_on(check.gradient_below_relu, answer, capsys)
     assert "(in answer, line " in out
+    assert "On which side of F" in out
     assert "`return z @ A_over_M  # no pair of shapes`" in out
 
 

@@ -242,6 +242,7 @@ BY_MATRICES = "Without autograd, please: which closed form stands in eq. (6)?"
             "Is G divided by the same as A?",
         ),
         (lambda z, A_over_M: z @ (z @ z.T - A_over_M), WHICH_SIDE),
+        (lambda z, A_over_M: (z @ z.T - A_over_M) * z, WHICH_SIDE),
         (lambda z, A_over_M: A_over_M @ z[:, :1], "Each entry of z has one gradient."),
         (_by_autograd, BY_MATRICES),
     ],
