@@ -1,4 +1,4 @@
-"""What the tests of the checkers share: answers that every checker meets, and how an answer is examined."""
+"""Answers that every checker meets, and how an answer is examined."""
 
 
 def untouched(): ...
@@ -8,9 +8,19 @@ def forgets(*arguments):
     arguments = list(arguments)
 
 
-def examine(checker, answer, hint, capsys):
-    """The checker's words on an answer hold the hint, and praise nothing else than the right one."""
+def stumbles(*arguments):
+    raise KeyError("Total")  # the learner's own line
+
+
+def words_on(checker, answer, capsys):
+    """What a checker prints about an answer."""
     checker(answer)
-    out = capsys.readouterr().out
+    return capsys.readouterr().out
+
+
+def examine(checker, answer, hint, capsys):
+    """The checker's words begin with its name, hold the hint, and praise only the right answer."""
+    out = words_on(checker, answer, capsys)
+    assert out.startswith(f"{checker.__name__}: ")
     assert hint in out
-    assert ("right." in out) == (hint == "right.")
+    assert (": right. " in out) == (hint == "right.")

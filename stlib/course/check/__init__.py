@@ -1,7 +1,8 @@
-"""The exercises' checkers: they say what was given, what came out, what was expected, and one hint.
+"""The exercises' checkers: what was given, what came out, what was expected, and one hint.
 
-A checker is called with the learner's answer, `check.half_way(half_way)`. It prints a line or a few and never raises for a
-learner's mistake; an untouched stub is "not attempted yet". It never tells the solution.
+A checker is called with the learner's answer, `check.half_way(half_way)`. It prints a line or a few
+and never raises for a learner's mistake; an untouched stub is "not attempted yet". It never tells
+the solution.
 """
 
 from stlib.course.check.chapter00 import first_transfer, fit, half_way

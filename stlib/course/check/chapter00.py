@@ -1,9 +1,15 @@
 """The exercises of chapter 00: start here."""
 
+from collections.abc import Callable
+
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.course.check.exercise import Wrong, call, checker
+from stlib.course.check.answer import Wrong, checker, result_of
+from stlib.course.check.compare import kind
+from stlib.course.check.exercise import exercise
+from stlib.descent import Reason
 from stlib.images import sample, sample_names
 from stlib.losses import style_layer_losses, style_loss, style_target
 from stlib.settings import STYLE_LAYERS
@@ -11,20 +17,28 @@ from stlib.transfer import Result
 from stlib.vgg import VGG
 
 PAINTINGS = ("cafe-terrace", "church-at-auvers", "harvest-at-la-crau", "langlois-bridge")
+SIZE, STEPS = 128, 40
 
 
 @checker
-def first_transfer(answer) -> str:
-    """Chapter 00: the cat in the style of The Harvest, as a Result."""
-    result = call(answer)
+def first_transfer(answer: object) -> str:
+    """Chapter 00: the cat in the style of The Harvest, at 128 pixels with 40 steps, as a Result."""
+    result = result_of(answer)
     if isinstance(result, Tensor):
         raise Wrong(
-            "this is a picture; return the whole result of style_transfer, its history is needed too."
+            "this is a picture; return the whole result of style_transfer, "
+            "its history is needed too."
         )
     if not isinstance(result, Result):
+        raise Wrong(f"expected what style_transfer returns, a Result, got {kind(result)}.")
+    size, steps = max(result.image.shape[2:]), len(result.history)
+    if size != SIZE:
         raise Wrong(
-            f"expected what style_transfer returns, a Result, got a {type(result).__name__}."
+            f"the longer side of the result has {size} pixels, expected {SIZE}. "
+            "Which argument of sample is the size?"
         )
+    if steps != STEPS and result.reason is Reason.STEPS:
+        raise Wrong(f"the run made {steps} steps, expected {STEPS}. Which argument says how many?")
     content, style = _most_like_content(result.image), _most_like_style(result.image)
     if content != "cat":
         raise Wrong(
@@ -32,13 +46,8 @@ def first_transfer(answer) -> str:
         )
     if style != "harvest-at-la-crau":
         raise Wrong(
-            f"its style is nearest to {style}, expected harvest-at-la-crau. Which argument is the style, "
-            "and did the run have at least 30 steps?"
-        )
-    factor = result.history[0]["total"] / min(losses["total"] for losses in result.history)
-    if factor < 2:
-        raise Wrong(
-            f"the total loss fell by a factor of {factor:.1f} only, expected at least 2. Give it more steps."
+            f"its style is nearest to {style}, expected harvest-at-la-crau. "
+            "Which argument is the style?"
         )
     return "The cat, in the colours of the harvest."
 
@@ -47,90 +56,113 @@ def _most_like_content(picture: Tensor) -> str:
     """The sample whose light and dark parts lie where those of the picture do."""
 
     def layout(image: Tensor) -> Tensor:
-        small = torch.nn.functional.interpolate(
-            image.mean(1, keepdim=True), size=(24, 24), mode="area"
-        ).flatten()
+        small = nnf.interpolate(image.mean(1, keepdim=True), size=(24, 24), mode="area").flatten()
         return (small - small.mean()) / small.std()
 
     return max(sample_names(), key=lambda name: float(layout(picture) @ layout(sample(name))))
 
 
+@torch.no_grad()
 def _most_like_style(picture: Tensor) -> str:
     """The painting with the nearest Gram matrices."""
     net = VGG()
-    with torch.no_grad():
-        features = net.features(picture, STYLE_LAYERS)
+    features = net.features(picture, STYLE_LAYERS)
 
-        def distance(name: str) -> float:
-            painting = net.features(sample(name, max(picture.shape[2:])), STYLE_LAYERS)
-            targets = {layer: style_target(f) for layer, f in painting.items()}
-            return float(style_loss(style_layer_losses(features, targets)))
+    def distance(name: str) -> float:
+        painting = net.features(sample(name, max(picture.shape[2:])), STYLE_LAYERS)
+        targets = {layer: style_target(F) for layer, F in painting.items()}
+        return float(style_loss(style_layer_losses(features, targets)))
 
-        return min(PAINTINGS, key=distance)
+    return min(PAINTINGS, key=distance)
 
 
-@checker
-def half_way(answer) -> str:
-    """Chapter 00: the first evaluation at which the total loss is at most half of what it was at the start."""
-    for totals, expected in (
-        ([8.0, 6.0, 4.0, 3.0, 1.0], 2),
-        ([10.0, 12.0, 4.9, 6.0, 1.0], 2),
-        ([3.0, 1.0], 1),
-        ([100.0, 80.0, 60.0, 51.0, 50.1, 20.0, 2.0], 5),
-    ):
-        history = [
-            {
-                "seconds": 0.1 * i,
-                "total": total,
-                "content": 0.9 * total - i % 2,
-                "style": 100.0 - total,
-            }
-            for i, total in enumerate(totals)
-        ]
-        got = call(answer, history)
-        if isinstance(got, bool) or not isinstance(got, (int, float)) or got != expected:
-            if isinstance(got, float) and got in totals:
-                hint = "That is a loss; the number of the evaluation is asked for."
-            elif got == expected + 1:
-                hint = "The first evaluation has the number 0."
-            elif isinstance(got, int) and got > expected:
-                hint = "The first one is asked for, and exactly half counts."
-            else:
-                hint = "Compare each total with half of the first one."
-            raise Wrong(
-                f"for the totals {totals} the result is {got!r}, expected {expected}. {hint}"
+History = list[dict[str, float]]
+
+
+def _history(*totals: float) -> History:
+    """A history with these totals, whose other losses fall in another way."""
+    return [
+        {"seconds": 0.1 * i, "total": total, "content": 3.0 - 2 * (i % 2), "style": 100.0 - total}
+        for i, total in enumerate(totals)
+    ]
+
+
+def _low(history: History, key: str = "total", from_half: float = 0.0) -> list[int]:
+    """The evaluations with at most half of the first loss."""
+    half = history[0][key] / 2 - from_half
+    return [i for i, losses in enumerate(history) if losses[key] <= half]
+
+
+@exercise(
+    cases=[
+        (_history(8.0, 6.0, 4.0, 3.0, 1.0),),
+        (_history(10.0, 12.0, 4.9, 3.0, 4.0, 6.0),),
+        (_history(3.0, 1.0),),
+        (_history(100.0, 80.0, 60.0, 51.0, 50.1, 20.0, 2.0),),
+    ],
+    given=lambda history: f"the totals {[losses['total'] for losses in history]}",
+    mistakes=[
+        (lambda history: _low(history)[0] + 1, "The first evaluation has the number 0."),
+        (lambda history: _low(history, from_half=1e-9)[0], "Exactly half is low enough."),
+        (
+            lambda history: history[_low(history)[0]]["total"],
+            "That is a loss; the number of the evaluation is asked for.",
+        ),
+        (lambda history: _low(history)[-1], "The first one is asked for, this is the last."),
+        (lambda history: len(history) - 1, "That is the last evaluation of all."),
+        (lambda history: len(_low(history)), "That is how many there are. Which one is the first?"),
+        (lambda history: _low(history, "content")[0], "Which of the losses is the total one?"),
+        (
+            lambda history: min(range(len(history)), key=lambda i: history[i]["total"]),
+            "That is the lowest one. Which is the first that is low enough?",
+        ),
+    ],
+    hint="Compare each total with half of the first one.",
+    praise="L-BFGS gains most in its first evaluations.",
+)
+def half_way(history: History) -> int:
+    """Chapter 00: the first evaluation whose total loss is at most half of that at the start."""
+    return _low(history)[0]
+
+
+def _scaled(
+    width: int, height: int, scale: float, whole: Callable[[float], float] = round
+) -> tuple[float, float]:
+    return whole(width * scale), whole(height * scale)
+
+
+def _scale(width: int, height: int, size: int) -> float:
+    return min(1, size / max(width, height))
+
+
+@exercise(
+    cases=[(680, 453, 256), (453, 680, 256), (512, 512, 200), (100, 60, 256), (1000, 333, 400)],
+    mistakes=[
+        (lambda w, h, size: _scaled(h, w, _scale(w, h, size)), "Width comes first."),
+        (
+            lambda w, h, size: _scaled(w, h, size / max(w, h)),
+            "A picture that is small enough stays as it is.",
+        ),
+        *(
+            (
+                lambda w, h, size, whole=whole: _scaled(w, h, _scale(w, h, size), whole),
+                "Pixels are whole: round to the nearest.",
             )
-    return "L-BFGS gains most in its first evaluations."
-
-
-@checker
-def fit(answer) -> str:
+            for whole in (int, float, lambda side: int(side) + 1)
+        ),
+        (lambda w, h, size: (size, size), "What keeps the shape of the picture?"),
+        (
+            lambda w, h, size: _scaled(w, h, min(1, size / min(w, h))),
+            "Which side should be `size` pixels long?",
+        ),
+        (
+            lambda w, h, size: _scaled(w, h, min(1, size / w)),
+            "Not every picture is wider than high. Which side should be `size` pixels long?",
+        ),
+    ],
+    hint="Which side should be `size` pixels long, and what keeps the shape?",
+    praise="So a 12-megapixel photo costs no more than a small one.",
+)
+def fit(width: int, height: int, size: int) -> tuple[float, float]:
     """Chapter 00: the width and height that load_image gives to a picture."""
-    for width, height, size in (
-        (680, 453, 256),
-        (453, 680, 256),
-        (512, 512, 200),
-        (100, 60, 256),
-        (1000, 333, 500),
-    ):
-        longer = max(width, height)
-        scale = min(1.0, size / longer)
-        expected = (round(width * scale), round(height * scale))
-        got = call(answer, width, height, size)
-        try:
-            got = tuple(got)
-        except TypeError:
-            raise Wrong(f"expected a pair (width, height), got {got!r}.") from None
-        if got != expected:
-            if got == expected[::-1]:
-                hint = "Width comes first."
-            elif longer < size:
-                hint = "A picture that is small enough stays as it is."
-            elif len(got) == 2 and all(abs(g - e) <= 1 for g, e in zip(got, expected, strict=True)):
-                hint = "Pixels are whole: round to the nearest."
-            else:
-                hint = "Which side should be `size` pixels long, and what keeps the shape?"
-            raise Wrong(
-                f"for {width} × {height} at size={size} the result is {got}, expected {expected}. {hint}"
-            )
-    return "So a 12-megapixel photo costs no more than a small one."
+    return _scaled(width, height, _scale(width, height, size))

@@ -6,236 +6,293 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from stlib.course.check.exercise import Wrong, call, checker, number, same_number, same_tensor
-from stlib.layers import conv_shapes, layer_table
+from stlib.course.check.answer import Function
+from stlib.course.check.exercise import exercise
+from stlib.layers import conv_shapes, find_layer, layer_table, layers_of
 from stlib.weights import OXFORD_INPUT
 
-
-@checker
-def count_parameters(answer) -> str:
-    """Chapter 02: how many parameters a chain of 3×3 convolutions has, from the channels of its layers."""
-    vgg = [3, *(width for _, _, width in conv_shapes(16))]
-    for widths in ([3, 64], [3, 64, 64], [5, 7, 2], vgg):
-        given = list(widths)
-        got = number(call(answer, widths), _short(given))
-        if widths != given:
-            raise Wrong(
-                "your function changed the list that it was given. The caller still needs it."
-            )
-        below, above = sum(given[:-1]), sum(given[1:])
-        products = sum(x * y for x, y in pairwise(given))
-        known = {
-            products + above: "How many places does one 3×3 filter have for each channel below?",
-            products: "How many places does one 3×3 filter have for each channel below, and what else does a filter have?",
-            3 * products + above: "A filter is three wide: and how high?",
-            9 * products + below: "Does each channel below have a bias, or each filter?",
-            9 * products
-            + below
-            + given[-1]: "The picture itself has no bias. Which channels have one?",
-            9 * products + above - given[1]: "Does the first convolution have biases, too?",
-            9 * above: "How many channels does a filter of each layer look at?",
-            9 * products
-            + len(given)
-            - 1: "How many biases does one layer have: one in all, or one for each filter?",
-            9 * products: "These are the weights. What else does each filter have?",
-        }
-        hint = known.get(got, "Do one convolution by hand first: its filters, then its biases.")
-        same_number(got, 9 * products + above, _short(given), hint, tolerance=1e-9)
-    total = sum(row.parameters for row in layer_table(16))
-    return f"The convolutions of VGG-16 have {total:,} parameters."
+VGG16 = [3, *(width for _, _, width in conv_shapes(16))]
 
 
-def _short(widths: Sequence[int]) -> str:
-    return "the widths of VGG-16" if len(widths) > 4 else f"widths {list(widths)}"
+def _count(
+    widths: Sequence[int], places: int = 9, biases: Function = lambda below, above: above
+) -> int:
+    return sum(places * below * above + biases(below, above) for below, above in pairwise(widths))
 
 
-@checker
-def receptive_field(answer) -> str:
-    """Chapter 02: the receptive field after a chain of layers, each given by its kernel and its stride."""
-    up_to = _chain_of("conv5_1")
-    for layers in (
-        [(3, 1)],
-        [(3, 1), (3, 1)],
-        [(2, 2)],
-        [(3, 1), (3, 1), (2, 2), (3, 1)],
-        [(2, 2), (2, 2), (2, 2), (3, 1)],
-        [(5, 3), (3, 2), (3, 1)],
-        up_to,
-    ):
-        given = list(layers)
-        name = "the layers of VGG-19 up to conv5_1" if layers is up_to else f"{given}"
-        got = number(call(answer, layers), name)
-        if layers != given:
-            raise Wrong(
-                "your function changed the list that it was given. The caller still needs it."
-            )
-        expected = _field(given)
-        known = {
-            expected - 1: "How many pixels does a position see before the first layer?",
-            sum(kernel - 1 for kernel, _ in given)
-            + 1: "One step in a deep layer is many pixels. Which number says how many?",
-            _field(
-                given, grow=0
-            ): "A kernel of 1 sees one position. By how much, then, does a kernel of k widen the view?",
-            _field(
-                given, late=False
-            ): "Which stride counts for a layer: the one below it, or the one that it makes itself?",
-            _field(
-                given, add_strides=True
-            ): "Two poolings, each of stride 2: how many pixels apart do two neighbours look then?",
-            _stride(
-                given
-            ): "That is the stride of the last layer. What is asked for is how many pixels one position sees.",
-        }
-        known.pop(expected, None)
-        same_number(
-            got,
-            expected,
-            name,
-            known.get(got, "Follow the first layers with a pencil: field and stride after each."),
-            tolerance=1e-9,
-        )
-    return f"A position of conv5_1 sees {_field(up_to)} × {_field(up_to)} pixels."
+@exercise(
+    cases=[([3, 64],), ([3, 64, 64],), ([5, 7, 2],), (VGG16,)],
+    given=lambda widths: "the widths of VGG-16" if len(widths) > 4 else f"widths = {widths}",
+    mistakes=[
+        (
+            lambda widths: _count(widths, biases=lambda below, above: 0),
+            "These are the weights. What else does each filter have?",
+        ),
+        (
+            lambda widths: _count(widths, places=1),
+            "How many places does one 3×3 filter have for each channel below?",
+        ),
+        (
+            lambda widths: _count(widths, places=1, biases=lambda below, above: 0),
+            "How many places does one 3×3 filter have, and what else does a filter have?",
+        ),
+        (lambda widths: _count(widths, places=3), "A filter is three wide: and how high?"),
+        (
+            lambda widths: _count(widths, biases=lambda below, above: below),
+            "Does each channel below have a bias, or each filter?",
+        ),
+        (
+            lambda widths: _count(widths, biases=lambda below, above: 1),
+            "How many biases does one layer have: one in all, or one for each filter?",
+        ),
+        (
+            lambda widths: _count(widths) + widths[0],
+            "The picture itself has no bias. Which channels have one?",
+        ),
+        (lambda widths: _count(widths) - widths[1], "Does the first convolution have biases, too?"),
+        (
+            lambda widths: 9 * sum(widths[1:]),
+            "How many channels does a filter of each layer look at?",
+        ),
+    ],
+    hint="Do one convolution by hand first: its filters, then its biases.",
+    praise=f"The convolutions of VGG-16 have {sum(row.parameters for row in layer_table(16)):,} "
+    "parameters.",
+)
+def count_parameters(widths: Sequence[int]) -> int:
+    """Chapter 02: how many parameters a chain of 3×3 convolutions has, from its channels."""
+    return _count(widths)
 
 
-def _chain_of(last: str) -> list[tuple[int, int]]:
-    """(kernel, stride) of VGG-19's convolutions and poolings up to `last`."""
-    names = [row.name for row in layer_table(19) if not row.name.startswith("relu")]
-    return [
-        (2, 2) if name.startswith("pool") else (3, 1) for name in names[: names.index(last) + 1]
-    ]
+Chain = list[tuple[int, int]]
+
+
+def _up_to(last: str) -> Chain:
+    """(kernel, stride) of VGG-19's convolutions and poolings up to the layer `last`."""
+    order = layers_of(19)[: layers_of(19).index(find_layer(last)) + 1]
+    return [(3, 1) if layer.kind == "conv" else (2, 2) for layer in order if layer.kind != "relu"]
 
 
 def _field(
-    layers: Sequence[tuple[int, int]], late: bool = True, add_strides: bool = False, grow: int = 1
+    layers: Chain,
+    start: int = 1,
+    grow: int = 1,
+    own_stride: bool = False,
+    step_of: Function = lambda step, stride: step * stride,
 ) -> int:
-    """The receptive field; the other settings make the typical mistakes, so that they can be recognised."""
-    field, step = 1, 1
+    """The receptive field; other settings make the typical mistakes."""
+    field, step = start, 1
     for kernel, stride in layers:
-        wider = step + stride - 1 if add_strides else step * stride
-        field += (kernel - grow) * (step if late else wider)
-        step = wider
+        next_step = step_of(step, stride)
+        field += (kernel - grow) * (next_step if own_stride else step)
+        step = next_step
     return field
 
 
-def _stride(layers: Sequence[tuple[int, int]]) -> int:
-    step = 1
-    for _, stride in layers:
-        step *= stride
-    return step
+CONV5_1 = _up_to("conv5_1")
 
 
-@checker
-def prepare(answer) -> str:
+@exercise(
+    cases=[
+        ([(3, 1)],),
+        ([(3, 1), (3, 1)],),
+        ([(2, 2)],),
+        ([(3, 1), (3, 1), (2, 2), (3, 1)],),
+        ([(2, 2), (2, 2), (2, 2), (3, 1)],),
+        ([(5, 3), (3, 2), (3, 1)],),
+        (CONV5_1,),
+    ],
+    given=lambda layers: (
+        "the layers of VGG-19 up to conv5_1" if len(layers) > 4 else f"layers = {layers}"
+    ),
+    mistakes=[
+        (
+            lambda layers: _field(layers, start=0),
+            "How many pixels does a position see before the first layer?",
+        ),
+        (
+            lambda layers: _field(layers, grow=0),
+            "A kernel of 1 sees one position. By how much does a kernel of k widen the view?",
+        ),
+        (
+            lambda layers: _field(layers, own_stride=True),
+            "Which strides count for a layer: those below it, or its own, too?",
+        ),
+        (
+            lambda layers: _field(layers, step_of=lambda step, stride: 1),
+            "One step in a deep layer is many pixels. Which number says how many?",
+        ),
+        (
+            lambda layers: _field(layers, step_of=lambda step, stride: step + stride - 1),
+            "Two poolings, each of stride 2: how many pixels apart do two neighbours look then?",
+        ),
+        (
+            lambda layers: _field(layers, step_of=lambda step, stride: stride),
+            "The strides of all layers below count together. What has become of the earlier ones?",
+        ),
+        (
+            lambda layers: _field(
+                layers, step_of=lambda step, stride: 2 * step if stride == 2 else step
+            ),
+            "A stride may be any number, 3 for example. How far apart do neighbours look then?",
+        ),
+        (
+            lambda layers: _field(
+                layers, step_of=lambda step, stride: 2 * step if stride > 1 else step
+            ),
+            "A stride may be any number, 3 for example. How far apart do neighbours look then?",
+        ),
+        (
+            lambda layers: int(torch.tensor([stride for _, stride in layers]).prod()),
+            "That is the stride of the last layer. How many pixels does one position see?",
+        ),
+    ],
+    hint="Follow the first layers with a pencil: field and stride after each.",
+    praise=f"A position of conv5_1 sees {_field(CONV5_1)} × {_field(CONV5_1)} pixels.",
+)
+def receptive_field(layers: Chain) -> int:
+    """Chapter 02: the receptive field after a chain of layers, each given by kernel and stride."""
+    return _field(layers)
+
+
+MEAN_BGR = 255 * torch.tensor(OXFORD_INPUT.mean).view(1, 3, 1, 1)
+
+
+def _four_pixels() -> Tensor:
+    """A picture whose channels, rows and columns are all different."""
+    steps = torch.tensor([[0.0, 0.2], [0.5, 0.7], [0.9, 1.0]]).view(1, 3, 1, 2)
+    return steps + torch.tensor([0.0, 0.05]).view(2, 1) * (1 - 2 * steps)
+
+
+def _as_broken(image: Tensor) -> Tensor:
+    image -= MEAN_BGR
+    image *= 255
+    return image.flip(2)
+
+
+@exercise(
+    cases=[(_four_pixels(),)],
+    given=lambda image: "a picture of 2 × 2 pixels",
+    mistakes=[
+        (lambda image: 255 * image - MEAN_BGR, "Are the channels still in the order R, G, B?"),
+        *(
+            (wrong, "Which colour's mean stands first in MEAN_BGR, and which colour loses it?")
+            for wrong in (
+                lambda image: (255 * image - MEAN_BGR).flip(1),
+                lambda image: 255 * image.flip(1) - MEAN_BGR.flip(1),
+            )
+        ),
+        (
+            lambda image: 255 * (image - MEAN_BGR).flip(2),
+            "Three things are wrong in the broken function, and all three are still there.",
+        ),
+        (
+            lambda image: 255 * (image.flip(1) - MEAN_BGR),
+            "The mean is on the scale 0…255. And the picture, when you subtract it?",
+        ),
+        (
+            lambda image: 255 * image.flip(1),
+            "On average over many photos, what value should each channel have?",
+        ),
+        (
+            lambda image: image.flip(1) - MEAN_BGR,
+            "On which scale are the pixels of the picture, and on which one is the mean?",
+        ),
+        (
+            lambda image: 255 * image.flip(2) - MEAN_BGR,
+            "Which dimension of [1, 3, H, W] holds the colours? This one turns it upside down.",
+        ),
+        (
+            lambda image: 255 * image.flip(3) - MEAN_BGR,
+            "Which dimension of [1, 3, H, W] holds the colours? This one makes a mirror image.",
+        ),
+        (
+            lambda image: 255 * image.flip(1) + MEAN_BGR,
+            "What do you do with the mean: add or subtract?",
+        ),
+        (_as_broken, "Do `-=` and `*=` make a new tensor, or write into the caller's?"),
+        (lambda image: 255 * image.detach().flip(1) - MEAN_BGR, "Which call detaches it?"),
+    ],
+    gradient_of="image",
+    lost="Which call detaches it?",
+    hint="Order of the channels, scale, mean: check them one by one, with one pixel.",
+    praise="Blue first, 0 to 255, minus the mean; and the caller's picture is left as it was.",
+)
+def prepare(image: Tensor) -> Tensor:
     """Chapter 02: the input that the oxford weights expect, from a picture in RGB and 0…1."""
-    image = torch.tensor([[0.0, 0.2], [0.5, 0.7], [0.9, 1.0]]).repeat(1, 2).view(1, 3, 2, 2)
-    image[..., 1, :] += 0.05 - 0.1 * image[..., 1, :]
-    given = "a picture of 2 × 2 pixels"
-    got = call(answer, image.clone())
-    mean = 255 * torch.tensor(OXFORD_INPUT.mean).view(1, 3, 1, 1)
-    if isinstance(got, Tensor) and got.shape == image.shape:
-        for wrong, hint in (
-            (255 * image - mean, "Are the channels still in the order red, green, blue?"),
-            (
-                (255 * image - mean).flip(1),
-                "Which colour's mean stands first in MEAN_BGR, and which colour loses it?",
-            ),
-            (
-                (image - mean).flip(2) * 255,
-                "Three things are wrong in the broken function, and all three are still there.",
-            ),
-            (
-                255 * (image.flip(1) - mean),
-                "The mean is on the scale 0…255. And the picture, when you subtract it?",
-            ),
-            (
-                255 * image.flip(1),
-                "On average over many photos, what value should each channel have?",
-            ),
-            (
-                image.flip(1) - mean,
-                "On which scale are the pixels of the picture, and on which one is the mean?",
-            ),
-            (
-                255 * image.flip(2) - mean,
-                "Which dimension of [1, 3, H, W] holds the colours? This one turns it upside down.",
-            ),
-            (
-                255 * image.flip(3) - mean,
-                "Which dimension of [1, 3, H, W] holds the colours? This one makes a mirror image.",
-            ),
-            (255 * image.flip(1) + mean, "What do you do with the mean: add or subtract?"),
-        ):
-            if torch.allclose(got.detach(), wrong, atol=1e-3):
-                _blame(got, OXFORD_INPUT(image), given, hint)
-    same_tensor(
-        got,
-        OXFORD_INPUT(image),
-        given,
-        "Order of the channels, scale, mean: check them one by one, with one pixel.",
-    )
-    pixel = image.clone().requires_grad_()
-    result = call(answer, pixel)
-    if not result.requires_grad:
-        raise Wrong(
-            "the result is cut off from the picture: no gradient could flow back to the pixels. Which call detaches it?"
-        )
-    return "Blue first, 0 to 255, minus the mean; and the caller's picture is left as it was."
+    return 255 * image.flip(1) - MEAN_BGR
 
 
-def _blame(got: Tensor, expected: Tensor, given: str, hint: str) -> None:
-    channels = [round(value, 2) for value in got.detach()[0, :, 0, 0].tolist()]
-    right = [round(value, 2) for value in expected[0, :, 0, 0].tolist()]
-    raise Wrong(f"for {given} the upper left pixel becomes {channels}, expected {right}. {hint}")
+def _convolution(below: int, above: int, bias: float) -> nn.Module:
+    convolution = nn.Conv2d(below, above, kernel_size=1)
+    weight = torch.tensor([1.0, -1.0]).view(above, below, 1, 1)
+    convolution.load_state_dict({"weight": weight, "bias": torch.full((above,), bias)})
+    return convolution.requires_grad_(False)
 
 
-@checker
-def keep_all(answer) -> str:
-    """Chapter 02: what each module of a chain makes of x, though some of them overwrite their input."""
-    modules = [nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True), nn.Conv2d(2, 1, 1), nn.ReLU(inplace=True)]
-    for number_, convolution in enumerate(modules[::2]):
-        convolution.weight.data = torch.tensor([1.0, -1.0]).view(convolution.weight.shape)
-        convolution.bias.data.fill_(0.5 * number_)
-        convolution.requires_grad_(False)
-    x = torch.tensor([-2.0, -1.0, 1.0, 3.0]).view(1, 1, 2, 2)
-    for chain, given in ((modules, "conv, relu, conv, relu"), (modules[1:2], "one relu alone")):
-        expected, y = [], x
-        for module in chain:
-            y = module(y.clone())
-            expected.append(y)
-        got = call(answer, chain, x)
-        if any(module.inplace is False for module in modules[1::2]):
-            raise Wrong(
-                "you changed the modules: their inplace is False now. They belong to the caller; leave them as they are."
-            )
-        if isinstance(got, Tensor):
-            raise Wrong(
-                f"for {given} the result is one tensor, expected a list of {len(chain)}: one output of each module."
-            )
-        got = list(got.values()) if isinstance(got, dict) else list(got)
-        if len(got) == len(chain) + 1 and torch.equal(got[0], x):
-            raise Wrong(
-                "the list begins with x itself; expected are the outputs of the modules only."
-            )
-        if len(got) != len(chain):
-            raise Wrong(
-                f"for {given} the list has {len(got)} entries, expected {len(chain)}: one output of each module."
-            )
-        for place, (found, right) in enumerate(zip(got, expected, strict=True)):
-            name = f"{given}, output {place}"
-            if (
-                isinstance(found, Tensor)
-                and found.shape == right.shape
-                and not torch.allclose(found, right)
-            ):
-                hint = "Does each module get the output of the one before it?"
-                if torch.allclose(found, right.relu()):
-                    hint = "That is what a ReLU makes of it. Who wrote into your tensor, and what could that module get instead?"
-                same_tensor(found, right, name, hint)
-            same_tensor(found, right, name, "Does each module get the output of the one before it?")
-    seed = x.clone().requires_grad_()
-    if not list(answer(modules[:3], seed))[-1].requires_grad:
-        raise Wrong(
-            "the outputs are cut off from x: no gradient could flow back to the picture. Copy without detaching."
-        )
-    return "Every output is as its module made it."
+def _modules() -> list[nn.Module]:
+    relus = [nn.ReLU(inplace=True), nn.ReLU(inplace=True)]
+    return [_convolution(1, 2, 0.0), relus[0], _convolution(2, 1, 0.5), relus[1]]
+
+
+def _outputs(
+    modules: Sequence[nn.Module],
+    x: Tensor,
+    into: Function = torch.clone,
+    keep: Function = lambda output: output,
+    chained: bool = True,
+) -> list[Tensor]:
+    """The list of outputs; other settings make the typical mistakes."""
+    kept = []
+    for module in modules:
+        output = module(into(x))
+        kept.append(keep(output))
+        x = output if chained or output.shape != x.shape else x
+    return kept
+
+
+def _switched_off(modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    for module in modules:
+        if isinstance(module, nn.ReLU):
+            module.inplace = False
+    return _outputs(modules, x, into=lambda x: x)
+
+
+FOUR_NUMBERS = torch.tensor([-2.0, -1.0, 1.0, 3.0]).view(1, 1, 2, 2)
+
+
+@exercise(
+    cases=[(_modules(), FOUR_NUMBERS), (_modules()[1:2], FOUR_NUMBERS)],
+    given=lambda modules, x: "conv, relu, conv, relu" if len(modules) > 1 else "one relu alone",
+    mistakes=[
+        (
+            lambda modules, x: _outputs(modules, x, into=lambda x: x),
+            "Who wrote into your tensor, and what could that module get instead?",
+        ),
+        (
+            lambda modules, x: _outputs(modules, x, into=lambda x: x, keep=torch.clone),
+            "You copy what comes out of a module. Which module wrote into x before that?",
+        ),
+        (
+            _switched_off,
+            "The modules belong to the caller. What else can you do than change their inplace?",
+        ),
+        (
+            lambda modules, x: [x, *_outputs(modules, x)],
+            "Does your list begin with x itself? The outputs alone are asked for.",
+        ),
+        (
+            lambda modules, x: _outputs(modules, x, chained=False),
+            "Does each module get the output of the one before it?",
+        ),
+        (lambda modules, x: _outputs(modules, x)[::-1], "The first module's output comes first."),
+        (lambda modules, x: _outputs(modules, x, keep=torch.detach), "Copy without detaching."),
+    ],
+    gradient_of="x",
+    lost="Copy without detaching.",
+    hint="Does each module get the output of the one before it, as a tensor of its own?",
+    praise="Every output is as its module made it.",
+)
+def keep_all(modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
+    """Chapter 02: what each module of a chain makes of x, though some overwrite their input."""
+    return _outputs(modules, x)

@@ -1,115 +1,159 @@
 """The exercises of chapter 04: content loss."""
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.course.check.exercise import Wrong, call, checker, number, same_tensor
+from stlib.course.check.exercise import Rule, exercise
+
+AUTOGRAD = ("backward", "grad")  # torch.func and torch.autograd.functional call grad, too
 
 
-@checker
-def write_content_loss(answer) -> str:
-    """Chapter 04: half of the sum of the squared differences, with its gradient."""
-    generator = torch.Generator().manual_seed(0)
-    for shape in ((2, 3), (1, 4, 5, 6)):
-        F, P = (torch.rand(shape, generator=generator) for _ in range(2))
-        F.requires_grad_()
-        given = f"features and a target of the shape {list(shape)}"
-        loss = call(answer, F, P)
-        value, expected = number(loss, given), float((F - P).detach().square().sum() / 2)
-        if abs(value - expected) > 1e-4 * expected:
-            raise Wrong(
-                f"for {given} the result is {value:.4f}, expected {expected:.4f}. {_loss_hint(value, F.detach(), P)}"
-            )
-        if not isinstance(loss, Tensor) or not loss.requires_grad:
-            raise Wrong(
-                "the value is right, but it has lost its gradient: nothing could be optimised. "
-                "Do you leave torch on the way (item, float, numpy, detach)?"
-            )
-        loss.backward()
-        same_tensor(
-            F.grad,
-            (F - P).detach(),
-            f"the gradient, with {given},",
-            "Is a part of the loss detached?",
-        )
-    return "Its gradient is F − P."
+def _rand(*shape: int, seed: int = 0) -> Tensor:
+    return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-def _loss_hint(value: float, F: Tensor, P: Tensor) -> str:
-    square = float((F - P).square().sum())
-    known = (
-        (square, "What is missing so that the gradient has no factor 2?"),
-        (square / F.numel(), "Eq. (1) has a sum, this is a mean."),
-        (square / F.numel() / 2, "Eq. (1) has a sum, this is a mean."),
-        (float((F - P).abs().sum()) / 2, "The differences are squared before they are added up."),
-        (square**0.5, "There is no root in eq. (1)."),
-        (float((F - P).sum()) ** 2 / 2, "Square first, then add up."),
-    )
-    return next(
-        (hint for wrong, hint in known if abs(value - wrong) < 1e-4 * abs(wrong)),
-        "Compare with eq. (1), factor by factor.",
-    )
+LOST = "Do you leave torch on the way (item, float, numpy, detach), for a part of the loss perhaps?"
 
 
-@checker
-def content_gradient(answer) -> str:
-    """Chapter 04: the gradient of the content loss with respect to the input of the ReLU."""
-    z = torch.tensor([[-1.0, 2.0, 0.5], [3.0, -0.5, 1.0]])
-    P = torch.tensor([[1.0, 0.5, 1.0], [0.0, 0.0, 1.0]])
-    F = z.clamp(min=0)
-    expected = (F - P) * (z > 0)
-    got = call(answer, z, P)
-    hints = (
-        (z - P, "The features are what the ReLU makes of z."),
-        (F - P, "What does a ReLU that was silent pass on?"),
-        (-expected, "The sign is turned: the gradient points to where the loss grows."),
-        (2 * expected, "Where does the factor 2 come from?"),
-    )
-    hint = next(
+@exercise(
+    cases=[(_rand(2, 3), _rand(2, 3, seed=1)), (_rand(1, 4, 5, 6), _rand(1, 4, 5, 6, seed=1))],
+    given=lambda features, target: f"features and a target of the shape {list(target.shape)}",
+    mistakes=[
         (
-            hint
-            for wrong, hint in hints
-            if isinstance(got, Tensor)
-            and got.shape == wrong.shape
-            and torch.allclose(got.detach(), wrong)
+            lambda F, P: (F - P).square().sum(),
+            "What is missing so that the gradient has no factor 2?",
         ),
-        "Begin with eq. (2), then go one step back through the ReLU.",
-    )
-    same_tensor(got, expected, f"z = {z.tolist()} and P = {P.tolist()}", hint)
-    z = torch.randn(1, 4, 5, 6, generator=torch.Generator().manual_seed(0))
-    P = torch.rand(1, 4, 5, 6, generator=torch.Generator().manual_seed(1))
-    same_tensor(
-        call(answer, z, P),
-        (z.clamp(min=0) - P) * (z > 0),
-        "random z and P of the shape [1, 4, 5, 6]",
-        "It was right for a small example: does it depend on the shape?",
-    )
-    return "This is the paper's eq. (2), mask and all."
+        (lambda F, P: (F - P).square().mean(), "Eq. (1) has a sum, this is a mean."),
+        (lambda F, P: (F - P).square().mean() / 2, "Eq. (1) has a sum, this is a mean."),
+        (
+            lambda F, P: (F - P).abs().sum() / 2,
+            "The differences are squared before they are added up.",
+        ),
+        (lambda F, P: (F - P).sum() ** 2 / 2, "Square first, then add up."),
+        (lambda F, P: (F - P).norm(), "There is no root in eq. (1)."),
+        (lambda F, P: (F - P).square() / 2, "Eq. (1) adds up over all positions and channels."),
+        (lambda F, P: ((F - P).square().sum() / 2).item(), LOST),
+        (lambda F, P: (F.detach() - P).square().sum() / 2, LOST),
+        (lambda F, P: (F.detach() - P).square().sum() / 2 + 0 * F.sum(), LOST),
+    ],
+    gradient_of="features",
+    lost=LOST,
+    hint="Compare with eq. (1), factor by factor.",
+    praise="Its gradient is F − P.",
+)
+def write_content_loss(features: Tensor, target: Tensor) -> Tensor:
+    """Chapter 04: half of the sum of the squared differences, with its gradient."""
+    return (features - target).square().sum() / 2
 
 
-@checker
-def choose_layer(answer) -> str:
+def _masked(z: Tensor, target: Tensor) -> Tensor:
+    return torch.where(z > 0, z - target, 0.0)
+
+
+def _by_autograd(z: Tensor, target: Tensor) -> Tensor:
+    z = z.clone().requires_grad_()
+    ((nnf.relu(z) - target).square().sum() / 2).backward()
+    assert z.grad is not None
+    return z.grad
+
+
+BY_HAND = "Without autograd, please: what do eq. (2) and then the ReLU do to one number of z?"
+
+
+@exercise(
+    cases=[
+        (
+            torch.tensor([[-1.0, 2.0, 0.5], [3.0, 0.0, 1.0]]),
+            torch.tensor([[1.0, 0.5, 1.0], [0.0, 0.5, 1.0]]),
+        ),
+        (_rand(1, 4, 5, 6) - 0.5, _rand(1, 4, 5, 6, seed=1)),
+    ],
+    mistakes=[
+        (lambda z, P: z - P, "The features are what the ReLU makes of z."),
+        (lambda z, P: nnf.relu(z) - P, "What does a ReLU that was silent pass on?"),
+        (lambda z, P: (nnf.relu(z) - P) * (z >= 0), "Is a ReLU silent at z = 0? PyTorch's is."),
+        (lambda z, P: -_masked(z, P), "The sign is turned: a gradient points to where L grows."),
+        (lambda z, P: 2 * _masked(z, P), "Where does the factor 2 come from?"),
+        (lambda z, P: _masked(z, P) * nnf.relu(z), "A ReLU passes on all or nothing."),
+        (lambda z, P: _masked(z, P).sum(), "Every number in z has a derivative of its own."),
+        (
+            lambda z, P: _masked(z, P) * (z.ndim == 2),
+            "It was right for a small example: does it depend on the shape?",
+        ),
+        (_by_autograd, BY_HAND),
+    ],
+    rule=Rule(BY_HAND, AUTOGRAD),
+    hint="Begin with eq. (2), then go one step back through the ReLU.",
+    praise="This is the paper's eq. (2), mask and all.",
+)
+def content_gradient(z: Tensor, target: Tensor) -> Tensor:
+    """Chapter 04: the gradient of the content loss with respect to the input of the ReLU."""
+    return _masked(z, target)
+
+
+Quality = dict[str, float]
+FALLING = {"relu1_1": 40.0, "relu2_1": 34.0, "relu3_1": 24.0, "relu4_1": 19.0, "relu5_1": 17.0}
+BUMPY = {"relu1_1": 21.0, "relu2_1": 13.5, "relu3_1": 14.5, "relu4_1": 9.0}
+
+
+def _good(quality: Quality, needed: float) -> list[str]:
+    return [layer for layer, decibels in quality.items() if decibels >= needed]
+
+
+def _deepest(quality: Quality, needed: float) -> str | None:
+    return max(_good(quality, needed), key=[*quality].index, default=None)
+
+
+def _until_the_first_bad_one(quality: Quality, needed: float) -> str | None:
+    chosen = None
+    for layer, decibels in quality.items():
+        if decibels < needed:
+            break
+        chosen = layer
+    return chosen
+
+
+@exercise(
+    cases=[(FALLING, 20.0), (FALLING, 19.0), (FALLING, 39.0), (BUMPY, 14.0), (FALLING, 50.0)],
+    mistakes=[
+        (
+            _until_the_first_bad_one,
+            "The PSNR may rise again. Does your search stop at the first bad layer?",
+        ),
+        (
+            lambda quality, needed: _deepest(quality, needed + 1e-9),
+            "Is exactly `needed` good enough?",
+        ),
+        (
+            lambda quality, needed: max(quality, key=quality.__getitem__),
+            "That is the layer with the best picture. Which is the deepest that is good enough?",
+        ),
+        (
+            lambda quality, needed: next(iter(_good(quality, needed)), None),
+            "That layer is good enough, but is it the deepest?",
+        ),
+        (
+            lambda quality, needed: next((x for x in quality if quality[x] < needed), None),
+            "That layer is not good enough.",
+        ),
+        *(
+            (wrong, "What should come back when no layer is good enough?")
+            for wrong in (
+                lambda quality, needed: _good(quality, needed)[-1],
+                lambda quality, needed: _deepest(quality, needed) or "relu1_1",
+                lambda quality, needed: _deepest(quality, needed) or "",
+            )
+        ),
+        (
+            lambda quality, needed: quality.get(_deepest(quality, needed) or ""),
+            "That is its PSNR. The name of the layer is asked for.",
+        ),
+        (_good, "These are all good layers. Which of them is the deepest?"),
+    ],
+    hint="Which layers are good enough, and which of them is the deepest?",
+    praise="As much freedom as the picture allows.",
+)
+def choose_layer(quality: Quality, needed: float) -> str | None:
     """Chapter 04: the deepest layer from which the picture can be rebuilt well enough."""
-    falling = {"relu1_1": 40.0, "relu2_1": 34.0, "relu3_1": 24.0, "relu4_1": 19.0, "relu5_1": 17.0}
-    bumpy = {"relu1_1": 21.0, "relu2_1": 13.5, "relu3_1": 14.5, "relu4_1": 9.0}
-    for quality, needed, expected in (
-        (falling, 20.0, "relu3_1"),
-        (falling, 19.0, "relu4_1"),
-        (falling, 39.0, "relu1_1"),
-        (bumpy, 14.0, "relu3_1"),
-        (falling, 50.0, None),
-    ):
-        given = f"quality = {quality} and needed = {needed}"
-        got = call(answer, quality, needed) if expected else answer(quality, needed)
-        if got != expected:
-            good = [layer for layer, decibels in quality.items() if decibels >= needed]
-            if expected is None:
-                hint = "No layer is good enough here."
-            elif got in good[:-1]:
-                hint = "That layer is good enough, but not the deepest. Does your search stop at the first bad one?"
-            elif got in quality and quality[got] < needed:
-                hint = "That layer is not good enough."
-            else:
-                hint = "The name of a layer is asked for; exactly `needed` is good enough."
-            raise Wrong(f"for {given} the result is {got!r}, expected {expected!r}. {hint}")
-    return "As much freedom as the picture allows."
+    return _deepest(quality, needed)

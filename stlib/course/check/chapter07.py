@@ -1,50 +1,41 @@
 """The exercises of chapter 07: the full loop."""
 
-import math
-from collections.abc import Callable
+import copy
 
 import torch
 from torch import Tensor
 
-from stlib.course.check.exercise import Wrong, call, checker
+from stlib.course.check.answer import Function, Wrong, checker, result_of
+from stlib.course.check.compare import Seen, kind, number
+from stlib.course.check.exercise import exercise
 from stlib.images import sample
 
 
 @checker
-def start_from_noise(answer) -> str:
-    """Chapter 07: a picture of uniform noise that an optimiser can change, the same for the same seed."""
+def start_from_noise(answer: object) -> str:
+    """Chapter 07: uniform noise that an optimiser can change, the same for the same seed."""
     content = sample("castle", 64)
     before = torch.random.get_rng_state()
     try:
-        x = call(answer, content, 3)
-        again, other = call(answer, content, 3), call(answer, content, 4)
+        x = result_of(answer, content=content, seed=3)
+        again = result_of(answer, content=content, seed=3)
+        other = result_of(answer, content=content, seed=4)
         disturbed = not torch.equal(before, torch.random.get_rng_state())
     finally:
         torch.random.set_rng_state(before)
     if not isinstance(x, Tensor) or x.shape != content.shape:
-        got = list(x.shape) if isinstance(x, Tensor) else type(x).__name__
         raise Wrong(
-            f"for a content of the shape {list(content.shape)} the result is {got}. What shape must the picture have?"
+            f"for a content of the shape {list(content.shape)} the result is {kind(x)}. "
+            "What shape must the picture have?"
         )
     if not torch.equal(x, again):
         raise Wrong(
-            "two calls with seed 3 give different pictures. Where does your noise take its seed from?"
+            "two calls with seed 3 give different pictures. "
+            "Where does your noise take its seed from?"
         )
     if torch.equal(x, other):
         raise Wrong("seeds 3 and 4 give the same picture. Does your noise use the seed?")
-    values = x.detach()
-    if (
-        values.min() < 0
-        or values.max() > 1
-        or not (0.45 < float(values.mean()) < 0.55)
-        or values.std() < 0.2
-    ):
-        raise Wrong(
-            f"the values run from {values.min():.2f} to {values.max():.2f} with the mean {values.mean():.2f}; "
-            "expected even noise from 0 to 1. Which function of torch gives that?"
-        )
-    if abs(float(torch.corrcoef(torch.stack([values.flatten(), content.flatten()]))[0, 1])) > 0.1:
-        raise Wrong("the content shines through the noise: only its shape should be used.")
+    _check_noise(x.detach(), content)
     if not x.requires_grad:
         raise Wrong(
             "x asks for no gradient, so there would be nothing to follow. What must be switched on?"
@@ -61,95 +52,192 @@ def start_from_noise(answer) -> str:
     return "The same seed, the same noise."
 
 
-def _bowl() -> tuple[Callable[[Tensor], Tensor], Tensor, Tensor]:
-    """A loss with a known minimum, a start and that minimum."""
-    target = torch.linspace(0, 1, 12).view(1, 3, 2, 2)
-    return (lambda x: ((x - target) ** 2).sum() / 2), torch.full_like(target, 0.25), target
+def _check_noise(x: Tensor, content: Tensor) -> None:
+    """Raise Wrong unless x is uniform noise from 0 to 1 that knows nothing of the content."""
+    in_range = x.min() >= 0 and x.max() <= 1
+    if not in_range or not 0.45 < float(x.mean()) < 0.55 or x.std() < 0.2:
+        raise Wrong(
+            f"the values run from {x.min():.2f} to {x.max():.2f} with the mean {x.mean():.2f}; "
+            "expected even noise from 0 to 1. Which function of torch gives that?"
+        )
+    correlation = torch.corrcoef(torch.stack([x.flatten(), content.flatten()]))[0, 1]
+    if abs(correlation) > 0.1:
+        raise Wrong("the content shines through the noise: only its shape should be used.")
 
 
-@checker
-def make_closure(answer) -> str:
-    """Chapter 07: the closure that L-BFGS calls: clear the gradient, evaluate, go back, return the loss."""
-    loss_of, start, target = _bowl()
-    x = start.clone().requires_grad_()
+TARGET = torch.linspace(0, 1, 6).view(1, 1, 2, 3)
+START = torch.full_like(TARGET, 0.25)
+
+
+def _bowl(x: Tensor) -> Tensor:
+    """A loss with its minimum at TARGET."""
+    return (x - TARGET).square().sum() / 2
+
+
+def _called_twice(answer: Function) -> Seen:
+    """What a closure does in two calls, and in a step of L-BFGS after that."""
+    x = START.clone().requires_grad_()
     optimiser = torch.optim.LBFGS([x], line_search_fn="strong_wolfe")
-    closure = call(answer, optimiser, x, loss_of)
+    closure = answer(optimiser, x, _bowl)
     if not callable(closure):
         raise Wrong(
-            f"make_closure returned a {type(closure).__name__}, expected a function. Do you call the inner function "
-            "instead of returning it?"
+            f"the result is {kind(closure)}, expected a function: return the inner function "
+            "without calling it"
         )
     loss = closure()
-    if loss is None:
-        raise Wrong("the closure returns nothing; L-BFGS has to know the loss.")
-    if not torch.allclose(x.detach(), start):
-        raise Wrong("the closure changed x. Only the optimiser moves the picture.")
-    if x.grad is None:
-        raise Wrong(
-            "after the closure x.grad is None. Which call computes the gradient, and is the loss still attached to x?"
-        )
-    expected = start - target
-    if not torch.allclose(x.grad, expected):
-        raise Wrong(
-            f"the first entry of x.grad is {float(x.grad[0, 0, 0, 0]):.3f}, expected {float(expected[0, 0, 0, 0]):.3f}. "
-            "The gradient of which loss is it?"
-        )
+    once = copy.deepcopy(x.grad)
     closure()
-    if not torch.allclose(x.grad, expected):
-        raise Wrong(
-            "the second call adds its gradient to that of the first. What has to happen before each evaluation?"
-        )
-    value = float(loss.detach()) if isinstance(loss, Tensor) else float(loss)
-    if not math.isclose(value, float(loss_of(start)), rel_tol=1e-5):
-        raise Wrong(f"the closure returns {value:.4f}, the loss is {float(loss_of(start)):.4f}.")
-    optimiser.step(closure)
-    if not torch.allclose(x.detach(), target, atol=1e-3):
-        raise Wrong(
-            "with this closure L-BFGS does not reach the minimum. Does each call evaluate x as it is now?"
-        )
-    return "L-BFGS calls it as often as it likes."
+    twice = copy.deepcopy(x.grad)
+    after_calls = x.detach().clone()
+    if number(loss) is not None:
+        optimiser.step(closure)
+    return Seen(
+        {
+            "x after two calls": after_calls,
+            "what the closure returns": loss,
+            "x.grad after one call": once,
+            "x.grad after two calls": twice,
+            "x after a step of L-BFGS": x.detach(),
+        }
+    )
 
 
-@checker
-def adam_loop(answer) -> str:
-    """Chapter 07: the loop with Adam; returns the picture and the loss of every evaluation."""
-    loss_of, start, _ = _bowl()
-    steps, lr = 12, 0.05
-    x = start.clone().requires_grad_()
-    optimiser, expected = torch.optim.Adam([x], lr=lr), []
-    for _ in range(steps):
-        optimiser.zero_grad()
-        loss = loss_of(x)
-        loss.backward()
-        expected.append(float(loss.detach()))
-        optimiser.step()
-    result = call(answer, loss_of, start, steps, lr)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise Wrong(f"expected the pair (picture, losses), got a {type(result).__name__}.")
+def _closure(
+    clear: bool = True,
+    backward: bool = True,
+    give_back: bool = True,
+    move: float = 0.0,
+    factor: float = 1.0,
+    copied: bool = False,
+    once: bool = False,
+) -> Function:
+    """The answer, with the flaws that are asked for."""
+
+    def answer(optimiser: torch.optim.Optimizer, x: Tensor, loss_of: Function) -> Function:
+        seen = x.detach().clone().requires_grad_() if copied else x
+        first = loss_of(seen)
+
+        def closure() -> Tensor | None:
+            if clear:
+                optimiser.zero_grad()
+            x.data.add_(move)
+            loss = factor * (first if once else loss_of(seen))
+            if backward:
+                loss.backward()
+            return loss if give_back else None
+
+        return closure
+
+    return answer
+
+
+@exercise(
+    cases=[(None, None, None)],
+    given=lambda *_: "a small loss with a known minimum",
+    look=lambda answer, *_: _called_twice(answer),
+    mistakes=[
+        (
+            _closure(clear=False),
+            "The second call adds its gradient to that of the first. "
+            "What has to happen before each evaluation?",
+        ),
+        *(
+            (wrong, "Which call computes the gradient, and is the loss still attached to x?")
+            for wrong in (_closure(backward=False), _closure(copied=True))
+        ),
+        (_closure(give_back=False), "L-BFGS has to know the loss."),
+        (_closure(move=0.1), "Only the optimiser moves the picture."),
+        (_closure(factor=2.0), "Of which loss is it the gradient?"),
+        (
+            _closure(once=True),
+            "The loss is computed once, before the closure. It has to be that of x as it is now.",
+        ),
+        (
+            lambda optimiser, x, loss_of: _closure()(optimiser, x, loss_of)(),
+            "Do you call the inner function instead of returning it?",
+        ),
+    ],
+    hint="Clear the gradient, evaluate, go backward, return the loss: which one is missing?",
+    praise="L-BFGS calls it as often as it likes.",
+)
+def make_closure(optimiser: torch.optim.Optimizer, x: Tensor, loss_of: Function) -> Function:
+    """Chapter 07: the closure for L-BFGS: clear the gradient, evaluate, go back, return it."""
+    return _closure()(optimiser, x, loss_of)
+
+
+def _with_adam(
+    clear: bool = True,
+    copied: bool = True,
+    faster: float = 1.0,
+    move: bool = True,
+    steps_before: int = 0,
+    more: int = 0,
+    kept: Function = float,
+) -> Function:
+    """The loop with Adam, with the flaws that are asked for."""
+
+    def answer(loss_of: Function, start: Tensor, steps: int, lr: float) -> tuple[Tensor, list]:
+        x = (start.clone() if copied else start).requires_grad_()
+        optimiser = torch.optim.Adam([x], lr=lr * faster)
+        losses = []
+        for _ in range(steps_before + steps + more):
+            if clear:
+                optimiser.zero_grad()
+            loss = loss_of(x)
+            loss.backward()
+            losses.append(kept(loss.detach()))
+            if move:
+                optimiser.step()
+        return x.detach(), losses[steps_before:]
+
+    return answer
+
+
+def _painted(answer: Function, *case: object) -> Seen:
+    result = answer(*case)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise Wrong(f"the result is {kind(result)}, expected the pair (picture, losses)")
     picture, losses = result
-    if len(losses) != steps:
-        raise Wrong(
-            f"for steps={steps} there are {len(losses)} losses, expected {steps}: one for each evaluation."
-        )
-    losses = [float(loss) for loss in losses]
-    if not math.isclose(losses[0], expected[0], rel_tol=1e-4):
-        raise Wrong(
-            f"the first loss is {losses[0]:.4f}, expected that of the start, {expected[0]:.4f}. "
-            "Evaluate first, then step."
-        )
-    if losses[-1] >= losses[0]:
-        raise Wrong(
-            "the loss does not fall. Does the optimiser step, and does it hold the tensor that you evaluate?"
-        )
-    if not all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(losses, expected, strict=True)):
-        raise Wrong(
-            f"the losses end with {losses[-1]:.4f}, expected {expected[-1]:.4f}. Is the gradient cleared each time, "
-            "and is lr used?"
-        )
-    if not isinstance(picture, Tensor) or not torch.allclose(
-        picture.detach(), x.detach(), atol=1e-4
-    ):
-        raise Wrong(
-            "the losses are right, but the picture is not the one that they lead to. What do you return?"
-        )
-    return "Adam needs no closure: one evaluation, one step."
+    if not isinstance(losses, list):
+        raise Wrong(f"the losses are {kind(losses)}, expected a list")
+    kinds = {type(loss).__name__ for loss in losses}
+    return Seen({"the list of losses": losses, "the type of a loss": kinds, "the picture": picture})
+
+
+@exercise(
+    cases=[(_bowl, START, 12, 0.05), (_bowl, START, 3, 0.2)],
+    given=lambda loss_of, start, steps, lr: f"steps = {steps} and lr = {lr}",
+    look=_painted,
+    mistakes=[
+        (_with_adam(clear=False), "Is the gradient cleared each time?"),
+        (_with_adam(copied=False), "Adam moves the tensor that it holds. Whose is it?"),
+        (_with_adam(faster=2.0), "Does your Adam use lr as it is?"),
+        (
+            lambda loss_of, start, steps, lr: _with_adam()(loss_of, start, steps, 0.001),
+            "Does your Adam use lr as it is?",
+        ),
+        (
+            _with_adam(move=False),
+            "The loss does not fall. Does the optimiser step, and is x the tensor that it holds?",
+        ),
+        (_with_adam(steps_before=1), "The first loss is that of the start: evaluate, then step."),
+        (_with_adam(more=1), "One loss for each evaluation: how many does your loop make?"),
+        (
+            lambda loss_of, start, steps, lr: (start, _with_adam()(loss_of, start, steps, lr)[1]),
+            "Which picture do your losses lead to?",
+        ),
+        (
+            _with_adam(kept=lambda loss: loss),
+            "Floats are asked for: a tensor may keep the whole graph of its evaluation in memory.",
+        ),
+        (
+            lambda loss_of, start, steps, lr: _with_adam()(loss_of, start, steps, lr)[0],
+            "Return the list of losses, too.",
+        ),
+    ],
+    hint="Clear, evaluate, go backward, note the loss, step: in this order, `steps` times?",
+    praise="Adam needs no closure: one evaluation, one step.",
+)
+def adam_loop(loss_of: Function, start: Tensor, steps: int, lr: float) -> tuple[Tensor, list]:
+    """Chapter 07: the loop with Adam; returns the picture and the loss of every evaluation."""
+    return _with_adam()(loss_of, start, steps, lr)

@@ -1,332 +1,295 @@
-"""The exercises of chapter 10: silent bugs. The pictures of its quiz are painted here, out of the reader's sight."""
+"""The exercises of chapter 10: silent bugs."""
 
-import copy
-import dataclasses
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.course.check.exercise import Wrong, call, checker, same_number, same_tensor
-from stlib.losses import content_loss, gram_matrix, style_layer_losses, style_loss, style_target
-from stlib.objective import Objective
-from stlib.settings import STYLE_LAYERS
-from stlib.vgg import VGG
+from stlib.course.check.answer import Function, Wrong, checker, result_of
+from stlib.course.check.compare import Seen, kind, shown
+from stlib.course.check.exercise import exercise
+from stlib.course.mysteries import BUGS, PAINTED_WITH
 
-BUGS = (
-    "in-place ReLU",
-    "preprocessing",
-    "clamping",
-    "unfrozen",
-    "raw Gram",
-    "layer names",
-    "recomputed targets",
-    "no bug",
-)
-_PAINTED_WITH = {
-    "A": "layer names",
-    "B": "no bug",
-    "C": "recomputed targets",
-    "D": "preprocessing",
-    "E": "unfrozen",
-    "F": "in-place ReLU",
-    "G": "raw Gram",
-    "H": "clamping",
-}
-
-
-@dataclass(frozen=True)
-class Mystery:
-    """A picture of the quiz and what its loop noted.
-
-    image: [1, 3, H, W], clamped. content, style: L_content and L_style of each evaluation, as the loop computed them.
-    total: the lowest total loss by the loop's own account. judged: the right total loss of the picture, of which the loop
-    knew nothing. outside: share of values outside 0…1 in the last picture evaluated.
-    """
-
-    image: Tensor
-    content: list[float]
-    style: list[float]
-    total: float
-    judged: float
-    outside: float
-
-
-def mysteries(
-    net: VGG, content: Tensor, style: Tensor, evaluations: int = 20
-) -> dict[str, Mystery]:
-    """Paint the quiz's pictures: the same pictures and budget, and a bug, or none, in each loop."""
-    judge = Objective(net, content, style)
-    return {
-        letter: _paint(bug, net, content, style, judge, evaluations)
-        for letter, bug in _PAINTED_WITH.items()
-    }
-
-
-def _paint(
-    bug: str, net: VGG, content: Tensor, style: Tensor, judge: Objective, evaluations: int
-) -> Mystery:
-    x, best, notes = content.clone().requires_grad_(), (math.inf, content), []
-    if bug == "unfrozen":
-        net = copy.deepcopy(net).requires_grad_(True)
-        optimiser = torch.optim.Adam(
-            [{"params": [x], "lr": 0.02}, {"params": list(net.parameters()), "lr": 1e-5}]
-        )
-    else:
-        optimiser = torch.optim.LBFGS(
-            [x],
-            max_iter=evaluations,
-            max_eval=evaluations,
-            history_size=10,
-            tolerance_grad=0,
-            tolerance_change=0,
-            line_search_fn="strong_wolfe",
-        )
-    losses_of = _losses(bug, net, content, style)
-
-    def closure() -> Tensor:
-        nonlocal best
-        optimiser.zero_grad()
-        if bug == "clamping":
-            x.data.clamp_(0, 1)
-        L_content, L_style = losses_of(x)
-        total = L_content + judge.beta * L_style
-        total.backward()
-        outside = float(((x < 0) | (x > 1)).float().mean())
-        notes.append((float(L_content.detach()), float(L_style.detach()), outside))
-        if total.item() < best[0]:
-            best = total.item(), x.detach().clamp(0, 1)
-        return total
-
-    while len(notes) < evaluations:
-        optimiser.step(closure)
-    L_content, L_style, outside = map(list, zip(*notes[:evaluations], strict=True))
-    with torch.no_grad():
-        judged = float(judge(best[1])[0])
-    return Mystery(best[1], L_content, L_style, best[0], judged, outside[-1])
-
-
-def _losses(
-    bug: str, net: VGG, content: Tensor, style: Tensor
-) -> Callable[[Tensor], tuple[Tensor, Tensor]]:
-    content_layer = "conv4_2" if bug == "in-place ReLU" else "relu4_2"
-    style_layers = list(STYLE_LAYERS)
-    if bug == "layer names":
-        style_layers = [name for name in net.names if name.startswith("relu")][:5]
-    if bug == "preprocessing":
-        net = copy.copy(net)
-        net.preprocess = dataclasses.replace(net.preprocess, std=(1.0, 1.0, 1.0))
-
-    def features(image: Tensor, layers: list[str]) -> dict[str, Tensor]:
-        found = net.features(image, layers)
-        deepest = max(layers, key=net.names.index)  # nothing comes after it that could overwrite it
-        return {
-            layer: f.relu() if layer.startswith("conv") and layer != deepest else f
-            for layer, f in found.items()
-        }
-
-    def gram(f: Tensor) -> Tensor:
-        return gram_matrix(f) if bug == "raw Gram" else style_target(f)
-
-    with torch.no_grad():
-        P = features(content, [content_layer])[content_layer]
-        targets = {layer: gram(f) for layer, f in features(style, style_layers).items()}
-
-    def losses_of(x: Tensor) -> tuple[Tensor, Tensor]:
-        F = features(x, [content_layer, *style_layers])
-        target = (
-            features(x.detach(), [content_layer])[content_layer]
-            if bug == "recomputed targets"
-            else P
-        )
-        A = (
-            {layer: A / F[layer][0, 0].numel() for layer, A in targets.items()}
-            if bug == "raw Gram"
-            else targets
-        )
-        return content_loss(F[content_layer], target), style_loss(style_layer_losses(F, A))
-
-    return losses_of
-
-
-_HINTS = {
+HINTS = {
     "in-place ReLU": "What should the content loss of the content picture be, in evaluation 0?",
-    "preprocessing": "How much has this loop changed the photo, and how large are its losses next to those of the others?",
-    "clamping": "Look at the last column: what does every other L-BFGS loop do, and this one never?",
-    "unfrozen": "Two columns claim to be the total loss of this picture. Which of them could have been bent?",
-    "raw Gram": "How does its first style loss compare with that of the others, and how do its contrasts look?",
-    "layer names": "Colours are there. Which patterns of the painting are missing, and which layers would see them?",
+    "preprocessing": "How much has this loop changed the photo, and how large are its losses next "
+    "to those of the others?",
+    "clamping": "In the last column: what does every other L-BFGS loop do, and this one never?",
+    "unfrozen": "Two columns claim to be the total loss of this picture. Which could be bent?",
+    "raw Gram": "How does its first style loss compare with that of the others, and how do its "
+    "contrasts look?",
+    "layer names": "Colours are there. Which patterns of the painting are missing, and which "
+    "layers would see them?",
     "recomputed targets": "Follow its content loss from the first evaluation to the last.",
     "no bug": "Is there a number in its row that is suspicious at all?",
 }
 
 
 @checker
-def name_the_bug(answer) -> str:
-    """Chapter 10: which bug painted which picture of the quiz; the answer is a dict or a function that returns one."""
-    given = call(answer) if callable(answer) else answer
+def name_the_bug(answer: object) -> str:
+    """Chapter 10: which bug painted which picture; a dict, or a function that returns one."""
+    given = result_of(answer) if callable(answer) else answer
     if not isinstance(given, dict):
-        raise Wrong(
-            f"the result is a {type(given).__name__}, expected a dict such as {{'A': 'raw Gram', …}}."
-        )
-    unknown = [letter for letter in given if letter not in _PAINTED_WITH]
+        raise Wrong(f"the result is {kind(given)}, expected a dict such as {{'A': 'raw Gram', …}}.")
+    unknown = [letter for letter in given if letter not in PAINTED_WITH]
     if unknown:
-        raise Wrong(
-            f"there is no picture {unknown[0]!r}; the pictures are {', '.join(_PAINTED_WITH)}."
-        )
+        raise Wrong(f"there is no picture {unknown[0]!r}; they are {', '.join(PAINTED_WITH)}.")
     lines = []
-    for letter, bug in _PAINTED_WITH.items():
+    for letter, bug in PAINTED_WITH.items():
         if letter not in given:
-            lines.append(f"  {letter}: no name yet. {_HINTS[bug]}")
+            lines.append(f"  {letter}: no name yet. {HINTS[bug]}")
         elif given[letter] not in BUGS:
             lines.append(
-                f"  {letter}: {given[letter]!r} is not in the list. The names are {', '.join(BUGS)}."
+                f"  {letter}: {given[letter]!r} is not in the list. "
+                f"The names are {', '.join(BUGS)}."
             )
         elif given[letter] != bug:
-            lines.append(f"  {letter}: not {given[letter]}. {_HINTS[bug]}")
+            lines.append(f"  {letter}: not {given[letter]}. {HINTS[bug]}")
     if lines:
-        raise Wrong(
-            "\n".join(
-                [f"{len(_PAINTED_WITH) - len(lines)} of {len(_PAINTED_WITH)} names fit.", *lines]
-            )
-        )
+        found = f"{len(PAINTED_WITH) - len(lines)} of {len(PAINTED_WITH)} names fit."
+        raise Wrong("\n".join([found, *lines]))
     return "All eight, and none of them had raised an exception."
 
 
 COMPLAINTS = ("overwritten", "unfrozen", "spoils the picture")
 
 
-@checker
-def suspects(answer) -> str:
-    """Chapter 10: which of three silent bugs a function `features(image, layers)` has."""
-    picture = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(10))
-    cases = [(set(bugs), 0.0) for count in range(4) for bugs in combinations(COMPLAINTS, count)]
-    for bugs, bias in [*cases, (set(), 50.0), ({"unfrozen"}, 50.0)]:
-        kind = (
-            "a sound network"
-            if not bugs
-            else f"a network with the bug{'s' * (len(bugs) > 1)} {_listed(bugs)}"
-        )
-        if bias:
-            kind += ", all of whose convolutions give values above 0,"
-        got = call(answer, _features_with(bugs, bias), picture.clone())
-        if isinstance(got, str) or not isinstance(got, (set, frozenset, list, tuple)):
-            raise Wrong(
-                f"for {kind} the result is {got!r}, expected a set of words, empty if nothing is wrong."
-            )
-        if strange := [word for word in got if word not in COMPLAINTS]:
-            raise Wrong(
-                f"for {kind} one word is {strange[0]!r}; the words are {_listed(COMPLAINTS)}."
-            )
-        if set(got) != bugs:
-            hint = _suspects_hint(set(got), bugs, bias)
-            raise Wrong(
-                f"for {kind} the result is {_listed(got)}, expected {_listed(bugs)}. {hint}"
-            )
-    return "Three questions that need no knowledge of what is inside."
+@dataclass(frozen=True)
+class Network:
+    """A convolution and a ReLU with some of the bugs; with a bias all that it gives is above 0."""
 
+    bugs: tuple[str, ...] = ()
+    bias: float = 0.0
 
-def _features_with(bugs: set[str], bias: float) -> Callable[[Tensor, list[str]], dict[str, Tensor]]:
-    """A network of one convolution and one ReLU with the named bugs."""
-    filters = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0)).requires_grad_(
-        "unfrozen" in bugs
-    )
-
-    def features(image: Tensor, layers: list[str]) -> dict[str, Tensor]:
-        layers = [layers] if isinstance(layers, str) else list(layers)
-        x = image.sub_(0.5) if "spoils the picture" in bugs else image - 0.5
-        convolved = torch.nn.functional.conv2d(x, filters) + bias
+    def __call__(self, image: Tensor, layers: list[str]) -> dict[str, Tensor]:
+        filters = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+        filters.requires_grad_("unfrozen" in self.bugs)
+        x = image.sub_(0.5) if "spoils the picture" in self.bugs else image - 0.5
+        convolved = nnf.conv2d(x, filters) + self.bias
         found = {"conv1_1": convolved}
         if "relu1_1" in layers:
-            found["relu1_1"] = convolved.relu_() if "overwritten" in bugs else convolved.relu()
-        return {layer: found[layer] for layer in layers}
+            overwrites = "overwritten" in self.bugs
+            found["relu1_1"] = convolved.relu_() if overwrites else convolved.relu()
+        return {layer: found[layer] for layer in ([layers] if isinstance(layers, str) else layers)}
 
-    return features
-
-
-def _suspects_hint(got: set[str], bugs: set[str], bias: float) -> str:
-    if "overwritten" in got - bugs:
-        if "spoils the picture" in bugs:
-            return "If the first call spoils the picture, the second one sees another. What can you give to each call?"
-        return (
-            "May a convolution not give positive values alone? Compare what it gives with and without its ReLU."
-            if bias
-            else "Which two results do you compare, and is each a copy of its own?"
+    def __str__(self) -> str:
+        what = (
+            f"a network with the bugs {shown(set(self.bugs))}" if self.bugs else "a sound network"
         )
-    if "overwritten" in bugs - got:
-        return "When does the ReLU get a chance to overwrite? Ask for conv1_1 alone, then with relu1_1."
-    if "unfrozen" in got ^ bugs:
-        return "When the picture asks for no gradient: who else could have asked for one?"
-    return "What was the picture before the call, and what is it after?"
+        return f"{what}, whose convolution gives values above 0 only," if self.bias else what
 
 
-def _listed(words) -> str:
-    return "{" + ", ".join(sorted(map(repr, words))) + "}"
+Features = Callable[[Tensor, list[str]], dict[str, Tensor]]
 
 
-@checker
-def mended_closure(answer) -> str:
-    """Chapter 10: a closure without a clamp, without a target that is recomputed, and with a fresh gradient."""
+def _suspected(
+    alone: Function = lambda features, image: features(image.clone(), ["conv1_1"])["conv1_1"],
+    together: Function = lambda features, image: features(image.clone(), ["conv1_1", "relu1_1"])[
+        "conv1_1"
+    ],
+    never: str = "",
+) -> Function:
+    """The answer that looks at conv1_1 alone and together with its ReLU, in these ways."""
+
+    def answer(features: Features, image: Tensor) -> set[str]:
+        seen = image.clone()
+        first = features(seen, ["conv1_1"])["conv1_1"]
+        found = {
+            "overwritten": not torch.equal(alone(features, image), together(features, image)),
+            "unfrozen": first.requires_grad,
+            "spoils the picture": not torch.equal(seen, image),
+        }
+        return {word for word in COMPLAINTS if found[word] and word != never}
+
+    return answer
+
+
+def _negative_values(features: Features, image: Tensor) -> set[str]:
+    """Takes values that are all positive for those of an overwritten layer."""
+    found = _suspected(never="overwritten")(features, image)
+    together = features(image.clone(), ["conv1_1", "relu1_1"])["conv1_1"]
+    return found | ({"overwritten"} if together.min() >= 0 else set())
+
+
+def _one_copy(features: Features, image: Tensor) -> set[str]:
+    """Gives the same copy to both calls."""
+    seen = image.clone()
+    alone = features(seen, ["conv1_1"])["conv1_1"]
+    together = features(seen, ["conv1_1", "relu1_1"])["conv1_1"]
+    found = _suspected(never="overwritten")(features, image)
+    return found | (set() if torch.equal(alone, together) else {"overwritten"})
+
+
+def _spoiling(features: Features, image: Tensor) -> set[str]:
+    found = _suspected()(features, image)
+    features(image, ["conv1_1"])
+    return found
+
+
+PICTURE = torch.rand(1, 3, 6, 7, generator=torch.Generator().manual_seed(10))
+ALL = [bugs for count in range(4) for bugs in combinations(COMPLAINTS, count)]
+
+
+@exercise(
+    cases=[
+        *((Network(bugs), PICTURE) for bugs in ALL),
+        (Network(bias=50.0), PICTURE),
+        (Network(("unfrozen",), bias=50.0), PICTURE),
+    ],
+    given=lambda features, image: str(features),
+    mistakes=[
+        (
+            _suspected(never="overwritten"),
+            "When can the ReLU overwrite? Ask for conv1_1 alone, then with relu1_1.",
+        ),
+        (
+            _suspected(never="unfrozen"),
+            "When the picture asks for no gradient: who else could have asked for one?",
+        ),
+        (
+            _suspected(never="spoils the picture"),
+            "What was the picture before the call, and what is it after?",
+        ),
+        (
+            _negative_values,
+            "May a convolution not give positive values alone? "
+            "Compare what it gives with and without its ReLU.",
+        ),
+        (
+            _one_copy,
+            "If the first call spoils the picture, the second one sees another. "
+            "What can you give to each call?",
+        ),
+        (
+            _spoiling,
+            "features may write into the picture that it gets. Which picture do you give it?",
+        ),
+        (
+            _suspected(
+                together=lambda features, image: features(image.clone(), ["relu1_1"])["relu1_1"]
+            ),
+            "relu1_1 differs from conv1_1 in every network. Which two results should be equal?",
+        ),
+        (lambda features, image: set(), "Ask for conv1_1 twice, alone and with relu1_1."),
+    ],
+    hint="Each word is one question to the network. Which of them got the wrong answer here?",
+    praise="Three questions that need no knowledge of what is inside.",
+)
+def suspects(features: Features, image: Tensor) -> set[str]:
+    """Chapter 10: which of three silent bugs a function `features(image, layers)` has."""
+    return _suspected()(features, image)
+
+
+def _three_evaluations(answer: Function) -> Seen:
+    """What the learner's closure does, in a network that is not frozen."""
     generator = torch.Generator().manual_seed(10)
     filters = torch.randn(4, 3, 3, 3, generator=generator).requires_grad_()
     content = torch.rand(1, 3, 8, 9, generator=generator)
     x = (3 * torch.rand(1, 3, 8, 9, generator=generator) - 1).requires_grad_()
-    seen = []
+    pictures = []
 
     def features(image: Tensor) -> Tensor:
-        seen.append(image)
-        return torch.nn.functional.conv2d(image, filters).relu()
+        pictures.append(image)
+        return nnf.conv2d(image, filters).relu()
 
-    def expected_at(x: Tensor) -> tuple[float, Tensor]:
-        at = x.detach().clone().requires_grad_()
-        loss = (features(at) - target).square().sum() / 2
-        return float(loss.detach()), torch.autograd.grad(loss, at)[0]
-
-    target = features(content).detach()
-    optimiser = torch.optim.SGD([x], lr=0.0)
-    start = x.detach().clone()
-    seen.clear()
-    closure = call(answer, optimiser, x, content, features)
+    closure = answer(torch.optim.SGD([x], lr=0.0), x, content, features)
     if not callable(closure):
-        raise Wrong(
-            f"the result is a {type(closure).__name__}, expected the closure, a function without arguments."
-        )
-    for evaluation in range(3):
-        try:
-            loss = closure()
-        except RuntimeError as error:
-            if "second time" in str(error):
-                raise Wrong(
-                    f"evaluation {evaluation} stopped: its loss goes backward through the graph of evaluation 0. Which "
-                    "tensor was made once and still knows how? It needs no gradient."
-                ) from None
-            raise
-        if loss is None:
-            raise Wrong("the closure returns nothing. L-BFGS wants the loss.")
-        if not torch.equal(x.detach(), start):
-            raise Wrong(
-                "the closure changed x. Who alone may move x, and what does L-BFGS believe after your change?"
-            )
-        calls = len(seen)
-        if evaluation == 1 and calls > 3:
-            raise Wrong(
-                f"two evaluations sent {calls} pictures through the network, expected 3: content once, x twice. "
-                "What does not change and could be computed before the loop?"
-            )
-        value, gradient = expected_at(x)
-        same_number(loss, value, f"evaluation {evaluation}", "The loss is ½ Σ (F − P)².")
-        if x.grad is None:
-            raise Wrong("after the closure x has no gradient. Which step is missing?")
-        if torch.allclose(x.grad, (evaluation + 1) * gradient, rtol=1e-4) and evaluation:
-            raise Wrong(
-                f"in evaluation {evaluation} the gradient is {evaluation + 1} times what it should be. "
-                "Who clears the old one?"
-            )
-        same_tensor(
-            x.grad, gradient, f"evaluation {evaluation}", "Which tensors does the loss depend on?"
-        )
-        del seen[calls:]
-    return "x moves by the optimiser's hand alone, the target stays, and each gradient is fresh."
+        raise Wrong(f"the result is {kind(closure)}, expected the closure, without arguments")
+    losses, gradients = [], []
+    for _ in range(3):
+        losses.append(closure())
+        gradients.append(None if x.grad is None else x.grad.clone())
+    return Seen(
+        {
+            "x after three evaluations": x.detach(),
+            "what the closure returns": losses[0],
+            "x.grad after the first evaluation": gradients[0],
+            "x.grad after the third evaluation": gradients[2],
+            "the number of pictures sent through the network": len(pictures),
+        }
+    )
+
+
+def _mended(
+    once: bool = True,
+    detached: bool = True,
+    cleared: bool = True,
+    backward: bool = True,
+    give_back: bool = True,
+    clamped: bool = False,
+    factor: float = 0.5,
+    seen: Function = lambda x: x,
+) -> Function:
+    """The answer with the bugs that are asked for."""
+
+    def answer(
+        optimiser: torch.optim.Optimizer, x: Tensor, content: Tensor, features: Function
+    ) -> Function:
+        def target() -> Tensor:
+            P = features(content)
+            return P.detach() if detached else P
+
+        P = target() if once else None
+
+        def closure() -> Tensor | None:
+            if cleared:
+                optimiser.zero_grad()
+            if clamped:
+                x.data.clamp_(0, 1)
+            loss = factor * (features(seen(x)) - (P if once else target())).square().sum()
+            if backward:
+                loss.backward()
+            return loss if give_back else None
+
+        return closure
+
+    return answer
+
+
+ONCE = "Content went through once in each evaluation. What does not change from one to the next?"
+
+
+@exercise(
+    cases=[()],
+    given=lambda: "three evaluations in a row",
+    look=_three_evaluations,
+    mistakes=[
+        (
+            _mended(once=False, detached=False, cleared=False, clamped=True),
+            "Three things are wrong in the broken closure, and all three are still there.",
+        ),
+        (
+            _mended(clamped=True),
+            "Who alone may move x, and what does L-BFGS believe after your change?",
+        ),
+        (
+            _mended(seen=lambda x: x.clamp(0, 1)),
+            "The network sees a clamped x: what gradient do the pixels outside 0…1 get?",
+        ),
+        (_mended(once=False), ONCE),
+        (_mended(once=False, detached=False), ONCE),
+        (
+            _mended(detached=False),
+            "The loss goes backward through the graph of an earlier evaluation. "
+            "Which tensor was made once and still knows how? It needs no gradient.",
+        ),
+        (_mended(cleared=False), "Who clears the gradient of the evaluation before?"),
+        (_mended(backward=False), "Which step makes the gradient?"),
+        (_mended(give_back=False), "L-BFGS wants the loss."),
+        (_mended(factor=1.0), "The loss is ½ Σ (F − P)²."),
+        (
+            lambda optimiser, x, content, features: _mended()(optimiser, x, content, features)(),
+            "Do you call the closure instead of returning it?",
+        ),
+    ],
+    hint="Which tensors does the loss ½ Σ (F − P)² depend on, and what may the closure change?",
+    praise="x moves by the optimiser's hand alone, the target stays, and each gradient is fresh.",
+)
+def mended_closure(
+    optimiser: torch.optim.Optimizer, x: Tensor, content: Tensor, features: Function
+) -> Function:
+    """Chapter 10: a closure without clamp, with one target and a fresh gradient each time."""
+    return _mended()(optimiser, x, content, features)

@@ -1,122 +1,256 @@
-"""What the checkers of all chapters share: how an answer is called, compared and judged."""
+"""What an exercise is: a reference, cases, and known mistakes, each with its hint.
 
+A chapter's exercise is the right function under a table:
+
+    @exercise(
+        cases=[(2.0,), (5.0,)],
+        mistakes=[(lambda side: 4 * side, "That is the way around the square.")],
+        hint="How many unit squares fit in?",
+        praise="Twice the side, four times the area.",
+    )
+    def area(side: float) -> float: …
+
+`area` is then the checker: `area(answer)` prints what it thinks of the learner's answer. An answer
+whose results agree with those of a known mistake gets the hint of that mistake, so a hint is tested
+by the mistake that it is for. An exercise whose answer cannot be compared with one right result is
+a function that returns its praise, or raises `Wrong`, under `@checker`.
+"""
+
+import copy
 import functools
-import traceback
-from collections.abc import Callable
+import inspect
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from stlib.course.check.answer import Function, Wrong, check_function, first_changed, judge, stopped
+from stlib.course.check.compare import SHORT, alike, difference, shown
 
 
-class Wrong(Exception):
-    """What is wrong with an answer, in words for the learner."""
+@dataclass(frozen=True)
+class Rule:
+    """How a result has to be made, for exercises where the way is the point.
+
+    remark: kind words on how to keep to the rule.
+    forbidden: names of functions of torch that do the work by themselves; "matmul" is `@`.
+    most_calls: of torch, for the last case; more of them are a loop.
+    """
+
+    remark: str
+    forbidden: Collection[str] = ()
+    most_calls: float = math.inf
+
+    def broken(self, calls: Sequence[str]) -> str | None:
+        """What broke the rule, None if nothing did. calls: names of the functions called."""
+        used = [name for name in calls if name in self.forbidden]
+        if used:
+            return f"the result is right, but `{used[0]}` made it. {self.remark}"
+        if len(calls) > self.most_calls:
+            return f"the result is right, after {len(calls)} calls of torch. {self.remark}"
+        return None
 
 
-def checker(examine: Callable[[object], str]) -> Callable[[object], None]:
-    """Make a function that returns praise or raises Wrong into a checker that prints and never raises."""
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call: a result or an error, and the argument that it changed, if any."""
 
-    @functools.wraps(examine)
-    def check(answer) -> None:
-        name = examine.__name__
+    result: Any = None
+    error: Exception | None = None
+    changed: str | None = None
+
+    def fits(self, mistake: "Outcome", right: "Outcome") -> bool:
+        """Whether it is what a known mistake leads to. right: what the reference leads to."""
+        if self.error or mistake.error:
+            return _words(self.error) == _words(mistake.error)
+        if self.changed or mistake.changed:
+            return self.changed == mistake.changed
+        return alike(self.result, mistake.result, right.result)
+
+    def problem(self, right: "Outcome") -> str | None:
+        """What is wrong with it, as a sentence without its full stop; None if nothing is."""
+        if isinstance(self.error, Wrong):
+            return str(self.error)
+        if self.error:
+            return f"your code stopped with {stopped(self.error)}"
+        if self.changed:
+            return f"your function changed what it was given: {self.changed} is not as it was"
+        return difference(self.result, right.result)
+
+
+def plain_call(answer: Function, *case: object) -> object:
+    """What most exercises look at: what the answer returns for a case."""
+    return answer(*case)
+
+
+def exercise(**table: Any) -> Callable[[Function], "Exercise"]:
+    """Make the checker of the reference below it. table: the other fields of an `Exercise`."""
+    return lambda reference: Exercise(reference, **table)
+
+
+@dataclass(eq=False)
+class Exercise:
+    """An exercise and its checker.
+
+    reference: the right function; its name and parameters are those of the exercise.
+    cases: the arguments of each call.
+    mistakes: (wrong function, hint), the hint never being the solution.
+    praise: for the right answer. hint: for a mistake that nobody foresaw.
+    given: from a case to words for it; None names the arguments and their values.
+    look: what is looked at, from an answer and a case; a `Seen` where it is more than one thing.
+    gradient_of: the parameter to which a gradient has to lead back, with the hint `lost`.
+    rule: how the result has to be made.
+    """
+
+    reference: Function
+    cases: Sequence[tuple]
+    mistakes: Sequence[tuple[Function, str]]
+    praise: str
+    hint: str
+    given: Callable[..., str] | None = None
+    look: Function = plain_call
+    gradient_of: str = ""
+    lost: str = "Where does your computation leave torch, or detach?"
+    rule: Rule | None = None
+
+    def __post_init__(self) -> None:
+        self.__name__ = self.reference.__name__
+        self.__doc__ = self.reference.__doc__
+        self.parameters = list(inspect.signature(self.reference).parameters)
+
+    def __call__(self, answer: object) -> None:
+        """Print what is right or wrong with the learner's answer."""
+        judge(self.__name__, self.examine, answer)
+
+    def examine(self, answer: object) -> str:
+        """The praise of a right answer; Wrong for another."""
+        function = check_function(answer, self.parameters)
+        returned: list[object] = []
+
+        @functools.wraps(function)
+        def noting(*arguments: object) -> object:
+            returned.append(function(*arguments))
+            return returned[-1]
+
+        outcomes = self._outcomes(noting)
+        expected = self._outcomes(self.reference)
+        if returned and all(result is None or result is ... for result in returned):
+            raise Wrong("the function returns nothing. Does it end with `return …`?")
+        for case, outcome, right in zip(self.cases, outcomes, expected, strict=True):
+            problem = outcome.problem(right)
+            if problem:
+                advice = self._advice(outcomes, expected, outcome)
+                raise Wrong(f"for {self._described(case)} {problem}. {advice}")
+        self._check_gradient(function)
+        self._check_rule(function)
+        return self.praise
+
+    def _outcomes(self, function: Function) -> list[Outcome]:
+        return [self._outcome(function, case) for case in self.cases]
+
+    def _outcome(self, function: Function, case: tuple) -> Outcome:
+        arguments = copy.deepcopy(case)
         try:
-            if _untouched(answer):
-                print(f"{name}: not attempted yet. Fill in the cell above and run this one again.")
-                return
-            print(f"{name}: right. {examine(answer)}")
-        except Wrong as wrong:
-            print(f"{name}: {wrong}")
-        except Exception as error:  # whatever a learner's code may raise
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            print(
-                f"{name}: your code stopped with {type(error).__name__}: {error} (in {place.name}, line {place.lineno}: "
-                f"{place.line or 'source not at hand'})"
-            )
+            result = self.look(function, *arguments)
+        except Exception as error:
+            return Outcome(error=error)
+        return Outcome(result, changed=first_changed(self.parameters, case, arguments))
 
-    return check
+    def _advice(self, outcomes: list[Outcome], expected: list[Outcome], failed: Outcome) -> str:
+        """The hint of the first mistake with the outcomes of the answer, else a general one."""
+        for mistake, hint in self.mistakes:
+            theirs = self._outcomes(mistake)
+            if all(map(Outcome.fits, outcomes, theirs, expected)):
+                return hint
+        if failed.changed:
+            return "Work on a copy: the caller still needs the original."
+        return self.hint
 
+    def _described(self, case: tuple) -> str:
+        if self.given:
+            return self.given(*case)
+        *others, last = map(_named, self.parameters, case)
+        return f"{', '.join(others)} and {last}" if others else last
 
-def _stub(): ...
+    def _check_gradient(self, function: Function) -> None:
+        if not self.gradient_of:
+            return
+        for case in self.cases:
+            got = self._gradient(function, case)
+            if got is None:
+                raise Wrong(
+                    "the result is right, but it has lost its gradient: nothing leads back to "
+                    f"{self.gradient_of}. {self.lost}"
+                )
+            right = self._gradient(self.reference, case)
+            place = f"the gradient with respect to {self.gradient_of}"
+            found = difference(got, right, place)
+            if found:
+                raise Wrong(f"for {self._described(case)} {found}. {self.lost}")
 
+    def _gradient(self, function: Function, case: tuple) -> Tensor | None:
+        """That of the sum of all results, as one row; None when there is no way back."""
+        arguments = copy.deepcopy(case)
+        leaves = list(_tensors(arguments[self.parameters.index(self.gradient_of)]))
+        for leaf in leaves:
+            leaf.requires_grad_()
+        results = [tensor for tensor in _tensors(function(*arguments)) if tensor.requires_grad]
+        if not results:
+            return None
+        total = torch.stack([tensor.sum() for tensor in results]).sum()
+        found = torch.autograd.grad(total, leaves, allow_unused=True)
+        gradients = [
+            torch.zeros_like(leaf) if gradient is None else gradient
+            for leaf, gradient in zip(leaves, found, strict=True)
+        ]
+        return torch.cat([gradient.flatten() for gradient in gradients])
 
-def _untouched(answer) -> bool:
-    if answer is ...:
-        return True
-    return getattr(getattr(answer, "__code__", None), "co_code", None) == _stub.__code__.co_code
-
-
-def call(answer, *arguments):
-    """The answer's result for these arguments; Wrong when it is no function, returns nothing or changes what it was given."""
-    if not callable(answer):
-        raise Wrong(
-            f"give the function itself, without calling it; this is a {type(answer).__name__}."
-        )
-    given = [
-        argument.detach().clone() if isinstance(argument, Tensor) else None
-        for argument in arguments
-    ]
-    result = answer(*arguments)
-    if result is None or result is ...:
-        raise Wrong("the function returns nothing. Does it end with `return …`?")
-    for before, argument in zip(given, arguments, strict=True):
-        if before is not None and (
-            before.shape != argument.shape or not torch.equal(before, argument.detach())
-        ):
-            raise Wrong(
-                "your function changed what it was given. Work on a copy: the caller still needs the original."
-            )
-    return result
-
-
-def number(got, given: str) -> float:
-    """The answer's result as a float; Wrong when it is no single number."""
-    if isinstance(got, Tensor) and got.numel() == 1:
-        return float(got.detach())
-    if isinstance(got, bool) or not isinstance(got, (int, float)):
-        kind = (
-            f"a tensor of the shape {list(got.shape)}"
-            if isinstance(got, Tensor)
-            else f"a {type(got).__name__}"
-        )
-        raise Wrong(f"for {given} the result is {kind}, expected one number.")
-    return float(got)
-
-
-def same_number(got, expected: float, given: str, hint: str, tolerance: float = 1e-4) -> None:
-    """Wrong, with input, got, expected and the hint, unless the two numbers agree."""
-    value = number(got, given)
-    if not abs(value - expected) <= tolerance * max(abs(expected), 1e-12):
-        raise Wrong(f"for {given} the result is {value:.6g}, expected {expected:.6g}. {hint}")
+    def _check_rule(self, function: Function) -> None:
+        if self.rule is None:
+            return
+        arguments = copy.deepcopy(self.cases[-1])
+        with _Calls() as calls:
+            self.look(function, *arguments)
+        broken = self.rule.broken(calls.names)
+        if broken:
+            raise Wrong(broken)
 
 
-def same_tensor(got, expected: Tensor, given: str, hint: str, tolerance: float = 1e-4) -> None:
-    """Wrong, with input, got, expected and the hint, unless the two tensors agree in shape and values."""
-    if not isinstance(got, Tensor):
-        raise Wrong(
-            f"for {given} the result is a {type(got).__name__}, expected a tensor of the shape {list(expected.shape)}."
-        )
-    if got.shape != expected.shape:
-        raise Wrong(
-            f"for {given} the result has the shape {list(got.shape)}, expected {list(expected.shape)}. {hint}"
-        )
-    got, expected = got.detach().double(), expected.detach().double()
-    if not torch.allclose(
-        got, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max())
-    ):
-        if expected.numel() <= 12:
-            raise Wrong(
-                f"for {given} the result is {_rounded(got)}, expected {_rounded(expected)}. {hint}"
-            )
-        place = tuple(
-            int(i)
-            for i in torch.unravel_index(
-                (got - expected).abs().nan_to_num(torch.inf).argmax(), got.shape
-            )
-        )
-        raise Wrong(
-            f"for {given} the entry {list(place)} of the result is {float(got[place]):.5g}, "
-            f"expected {float(expected[place]):.5g}. {hint}"
-        )
+class _Calls(TorchFunctionMode):
+    """Notes the name of each function of torch that is called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.names.append(getattr(func, "__name__", ""))
+        return func(*args, **(kwargs or {}))
 
 
-def _rounded(values: Tensor) -> list:
-    return [_rounded(value) for value in values] if values.ndim else float(f"{float(values):.4g}")
+def _words(error: Exception | None) -> tuple[type, str]:
+    """What an error is about; the sizes that Python's and torch's messages name do not matter."""
+    text = str(error)
+    return type(error), text if isinstance(error, Wrong) else re.sub(r"\d+", "", text)
+
+
+def _named(name: str, value: object) -> str:
+    if isinstance(value, Tensor) and value.numel() > SHORT:
+        return f"{name} of the shape {list(value.shape)}"
+    return f"{name} = {shown(value)}"
+
+
+def _tensors(value: object) -> Iterator[Tensor]:
+    """All tensors in a value, in lists and dicts too."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _tensors([*value.values()])
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _tensors(entry)
