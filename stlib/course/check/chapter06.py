@@ -19,7 +19,9 @@ def _steps(x: Tensor) -> tuple[Tensor, Tensor]:
     return x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
 
 
-def _added(of_steps: Function = lambda steps: steps.abs().sum(), down: float = 1, right: float = 1):
+def _added(
+    of_steps: Function = lambda steps: steps.abs().sum(), down: float = 1, right: float = 1
+) -> Function:
     return lambda x: down * of_steps(_steps(x)[0]) + right * of_steps(_steps(x)[1])
 
 
