@@ -73,6 +73,7 @@ def descend(
     Returns why it ended.
     """
     best, left = known, evaluations
+    visited: set[int] = set()  # hashes of each z that was evaluated
 
     def closure() -> float:
         nonlocal best, left
@@ -82,6 +83,7 @@ def descend(
             return best.losses["total"]
         if left == 0:
             raise _Stop(Reason.STEPS)
+        visited.add(hash(z.detach().cpu().numpy().tobytes()))
         z.grad = None
         x = picture(z)
         total, losses = objective(x)
@@ -98,9 +100,9 @@ def descend(
 
     try:
         while True:
-            before = left
+            before = len(visited)
             optimizer.step(closure)
-            if left == before:  # it asked for nothing new: the slope is 0, or nothing is lower
+            if len(visited) == before:  # the slope is 0, or its steps lead where it has been
                 return Reason.CONVERGED
     except _Stop as stop:
         return stop.reason
