@@ -11,20 +11,6 @@ from stlib.layers import layer_names
 from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
-SMALLEST = {
-    "conv1_1": 1,
-    "relu1_2": 1,
-    "pool1": 2,
-    "relu2_1": 2,
-    "pool2": 4,
-    "conv3_4": 4,
-    "pool3": 8,
-    "relu4_2": 8,
-    "pool4": 16,
-    "relu5_1": 16,
-    "pool5": 32,
-}
-
 
 @pytest.fixture(scope="module")
 def averaging():
@@ -266,21 +252,6 @@ def test_what_is_no_picture_is_refused(trained, image, got):
         match=rf"a picture is a float tensor \[1, 3, H, W\].*as load_image gives; got {got}\.$",
     ):
         trained.features(image, ["relu1_1"])
-
-
-@pytest.mark.parametrize(("layer", "smallest"), SMALLEST.items())
-def test_too_small_a_picture_says_which_size_it_needs(trained, layer, smallest):
-    """One pixel less on either side is refused with the size, and that size leaves exactly one position."""
-    for height, width in ((smallest - 1, 40), (40, smallest - 1)):
-        with pytest.raises(
-            ValueError,
-            match=rf"{width} × {height} pixels is too small for {layer}: .* at least {smallest}\.$",
-        ):
-            trained.features(torch.zeros(1, 3, height, width), [layer])
-    assert trained.features(torch.zeros(1, 3, smallest, smallest), [layer])[layer].shape[2:] == (
-        1,
-        1,
-    )
 
 
 def test_unknown_pooling_lists_the_known():
