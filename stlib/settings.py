@@ -141,7 +141,7 @@ class Settings:
     def fingerprint(self) -> str:
         """64 hexadecimal digits that differ when any setting differs; 1 and 1.0 are the same."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return digest({**values, "style_weights": self.weights()})
+        return digest(values | {"style_weights": self.weights()})
 
 
 def check_layer_list(name: str, layers: object) -> None:
@@ -205,14 +205,13 @@ def digest(value: object) -> str:
         found.update(b"mapping")
         for key in sorted(value):
             found.update((digest(key) + digest(value[key])).encode())
-    elif isinstance(value, Set):
-        found.update(digest(sorted(map(digest, value))).encode())
+    elif isinstance(value, Set):  # its order may be another one in the next process
+        found.update(b"set" + "".join(sorted(map(digest, value))).encode())
     elif isinstance(value, (list, tuple)):
-        found.update(b"list")
-        for entry in value:
-            found.update(digest(entry).encode())
-    elif isinstance(value, int) and not isinstance(value, bool):
-        found.update(repr(float(value)).encode())
+        found.update(b"list" + "".join(map(digest, value)).encode())
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        number = int(value) if value % 1 == 0 else float(value)  # 1 and 1.0, also NumPy's
+        found.update(repr(number).encode())
     else:
         found.update(repr(value).encode())
     return found.hexdigest()

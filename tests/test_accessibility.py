@@ -26,7 +26,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 SCRIPTS = [
     path
     for folder in ("stlib", "figures", "benchmarks")
-    for path in sorted((ROOT / folder).glob("*.py"))
+    for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
 # What somebody sees who lacks one kind of cones, in linear RGB. G. M. Machado, M. M. Oliveira, L. A. F. Fernandes: A

@@ -17,8 +17,9 @@ from stlib import (
     style_transfer,
     to_pil,
 )
-from stlib.brushes import as_brushes, load_mask, mask_at, coverage, brush_factors, shrink_pictures
+from stlib.brushes import as_brushes, brush_factors, coverage, load_mask, mask_at, shrink_pictures
 from stlib.objective import Objective
+from stlib.settings import Settings
 
 SHALLOW = {
     "content_layers": ("relu2_1",),
@@ -191,12 +192,12 @@ SHARES = {
 
 
 @pytest.mark.parametrize(("brushes", "expected"), SHARES.values(), ids=SHARES)
-def test_shares(brushes, expected):
+def test_brush_factors(brushes, expected):
     """They sum to the share of the picture that is painted, and divide it by weight times area."""
     picture = torch.zeros(1, 3, 64, 64)
-    assert shares([Brush(picture, weight, mask) for weight, mask in brushes]) == pytest.approx(
-        expected
-    )
+    assert brush_factors(
+        [Brush(picture, weight, mask) for weight, mask in brushes]
+    ) == pytest.approx(expected)
 
 
 def test_a_picture_is_one_brush(style):
@@ -249,9 +250,9 @@ def test_the_losses_are_weighted_sums_over_the_brushes(net, content, style, othe
     """L_style = Σ_i p_i Σ_l w_l E_l(F, A_i, T_i), written out."""
     mask, w = left_of(32), {"relu1_1": 0.5, "relu2_1": 2.0}
     brushes = [Brush(style, 2.0, mask), Brush(other, 1.0, 1 - mask)]
-    total, losses = Objective(net, content, brushes, beta=7.0, style_weights=w, **SHALLOW)(
-        x.detach()
-    )
+    total, losses = Objective(
+        net, content, brushes, Settings(beta=7.0, style_weights=w, **SHALLOW)
+    )(x.detach())
     of_x = net.features(x.detach(), SHALLOW["style_layers"])
     for layer, F in of_x.items():
         E = [
@@ -271,21 +272,20 @@ def test_each_half_is_pulled_as_hard_as_if_it_were_a_picture_of_its_own(
     net, content, style, other, x
 ):
     """By style and content together, with the default β; away from the seam, where a picture of its own has a border."""
-    layers = {"content_layers": ["relu1_1"], "style_layers": ["relu1_1"]}
+    settings = Settings(content_layers=["relu1_1"], style_layers=["relu1_1"])
     mask = left_of(WIDTH // 2)
-    both = gradient(
-        Objective(net, content, [Brush(style, mask=mask), Brush(other, mask=1 - mask)], **layers), x
-    )
+    brushes = [Brush(style, mask=mask), Brush(other, mask=1 - mask)]
+    both = gradient(Objective(net, content, brushes, settings), x)
     for half, alone in ((slice(0, 48), style), (slice(48, 96), other)):
         part = x.detach()[..., half].clone().requires_grad_()
-        expected = gradient(Objective(net, content[..., half], alone, **layers), part)
+        expected = gradient(Objective(net, content[..., half], alone, settings), part)
         difference = (both[..., half] - expected)[..., 4:-4]
         assert difference.norm() < 0.05 * expected[..., 4:-4].norm()
 
 
 def test_outside_of_the_mask_no_style_pulls(net, content, style):
     """The content itself has no gradient further from the region than the network sees."""
-    objective = Objective(net, content, Brush(style, mask=left_of(48)), **SHALLOW)
+    objective = Objective(net, content, Brush(style, mask=left_of(48)), Settings(**SHALLOW))
     pull = gradient(objective, content.clone().requires_grad_())
     assert pull[..., :48].abs().max() > 0
     assert not pull[..., 48 + 10 :].any()  # relu2_1 sees 10 pixels
@@ -388,11 +388,11 @@ def test_the_fast_solver_leaves_the_content_where_nobody_paints(paint_fast):
 def test_where_a_brush_paints(style):
     """min(1, Σ T) at each pixel of a picture of any size."""
     x = torch.zeros(1, 3, HEIGHT // 2, WIDTH // 2)
-    half = painted([Brush(style, mask=left_of(48))], x)
+    half = coverage([Brush(style, mask=left_of(48))], x)
     assert half.shape == (1, 1, HEIGHT // 2, WIDTH // 2)
     assert (half[..., :24] == 1).all() and not half[..., 24:].any()
-    assert (painted([Brush(style, mask=left_of(48)), Brush(style)], x) == 1).all()
-    assert_close(painted([Brush(style, mask=left_of(96) / 4)] * 2, x), torch.full_like(half, 0.5))
+    assert (coverage([Brush(style, mask=left_of(48)), Brush(style)], x) == 1).all()
+    assert_close(coverage([Brush(style, mask=left_of(96) / 4)] * 2, x), torch.full_like(half, 0.5))
 
 
 def test_pictures_shrink_and_masks_stay(style):

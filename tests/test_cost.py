@@ -1,10 +1,10 @@
 """The estimate of a run: its memory, held against processes that were measured, its time, and the refusal."""
 
-import inspect
 import re
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from itertools import pairwise
 from types import SimpleNamespace
 
@@ -23,8 +23,9 @@ from stlib.cost import (
     memory_needed,
     seconds_per_pixel,
 )
-from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
+from stlib.descent import HISTORY_SIZE
 from stlib.layers import layer_names
+from stlib.settings import Settings
 
 SHALLOW = {"content_layers": ("relu2_1",), "style_layers": ("relu1_1", "relu2_1")}
 FRESH_RUN = """
@@ -63,15 +64,8 @@ def blank(height, width):
 
 
 def check(content, style, net=None, **options):
-    """check_memory with the defaults of style_transfer."""
-    parameters = inspect.signature(style_transfer).parameters
-    names = ("content_layers", "style_layers", "optimizer", "solver", "steps", "keep_every")
-    check_memory(
-        content,
-        as_brushes(style),
-        net,
-        *({name: parameters[name].default for name in names} | options).values(),
-    )
+    """check_memory for a picture, or a list of brushes, and some settings."""
+    check_memory(content, as_brushes(style), Settings(**options), net)
 
 
 def test_memory_grows_with_the_picture():
@@ -121,18 +115,13 @@ def test_unknown_layers_are_left_to_the_network(free):
     check(sample("castle", 64), sample("cat", 64), style_layers=("relu9_9",), content_layers=())
 
 
-def test_histories_are_those_of_the_solvers():
-    """The two numbers are where they are used, and here, since the modules may not import each other."""
-    assert cost.HISTORY == {"plain": transfer.HISTORY_SIZE, "fast": solver.HISTORY_SIZE}
-
-
-def test_estimate_has_the_defaults_of_style_transfer():
-    """So that the same arguments can be given to both."""
-    defaults = inspect.signature(style_transfer).parameters
-    assert {
-        name: parameter.default
-        for name, parameter in inspect.signature(estimate).parameters.items()
-    }.items() <= {name: parameter.default for name, parameter in defaults.items()}.items()
+def test_an_estimate_takes_the_settings_of_style_transfer(one_second):
+    """Each by its name, with its default; and refuses what is none."""
+    picture = blank(64, 64)
+    settings = {setting.name: getattr(Settings(), setting.name) for setting in fields(Settings)}
+    assert estimate(picture, picture, **settings).seconds == estimate(picture, picture).seconds
+    with pytest.raises(ValueError, match="steps is 0"):
+        estimate(picture, picture, steps=0)
 
 
 @pytest.mark.skipif(
@@ -169,9 +158,9 @@ def test_the_memory_counts_what_the_process_holds_already(one_second, monkeypatc
     [
         ({"optimizer": "adam"}, 0),
         ({"steps": 4, "solver": "plain"}, 4),
-        ({"solver": "plain"}, cost.HISTORY["plain"]),
-        ({"solver": "fast"}, cost.HISTORY["fast"]),
-        ({}, cost.HISTORY["fast"]),
+        ({"solver": "plain"}, HISTORY_SIZE),
+        ({"solver": "fast"}, HISTORY_SIZE),
+        ({}, HISTORY_SIZE),
     ],
 )
 def test_the_history_is_as_long_as_the_run(one_second, monkeypatch, options, pairs):
@@ -233,8 +222,8 @@ def test_fewer_layers_take_less_time(net):
     """What is timed are the layers that are asked for."""
     brushes = as_brushes(sample("cat", 64))
     deep, shallow = (
-        min(seconds_per_pixel(net, 64, brushes, *layers) for _ in range(2))
-        for layers in ((CONTENT_LAYERS, STYLE_LAYERS), ((), ("relu1_1",)))
+        min(seconds_per_pixel(net, 64, brushes, settings) for _ in range(2))
+        for settings in (Settings(), Settings(content_layers=(), style_layers=["relu1_1"]))
     )
     assert shallow < deep
 
@@ -421,12 +410,12 @@ def painted(monkeypatch, tmp_path):
     """The command line paints nothing, in an empty folder; a list of the estimates that it asks for."""
     asked, history = [], [{"seconds": 1.0, "total": 2.0}]
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("stlib.__main__.paint", lambda content, *_, **__: Result(content, history))
     monkeypatch.setattr(
-        "stlib.__main__.style_transfer", lambda content, *_, **__: Result(content, history)
-    )
-    monkeypatch.setattr(
-        "stlib.__main__.estimate",
-        lambda *_, **options: asked.append(options) or Estimate(541, 1_640_000_000),
+        "stlib.__main__.estimate_run",
+        lambda content, brushes, settings, net: (
+            asked.append(settings) or Estimate(541, 1_640_000_000)
+        ),
     )
     return asked
 
@@ -454,7 +443,7 @@ def test_a_long_run_is_announced(painted, capsys):
     out, err = capsys.readouterr()
     assert err == "stlib: 96 × 64 pixels, 1000 evaluations: about 9 minutes and 1.6 GB of memory\n"
     assert out.startswith("out.png: ")
-    assert painted == [{"optimizer": "lbfgs", "solver": "plain", "steps": 1000}]
+    assert painted == [Settings(solver="plain", steps=1000)]
 
 
 def test_a_short_run_is_not(painted, capsys):
@@ -466,7 +455,7 @@ def test_a_short_run_is_not(painted, capsys):
 
 def test_nor_is_one_that_turns_out_short(painted, monkeypatch, capsys):
     """On a fast machine."""
-    monkeypatch.setattr("stlib.__main__.estimate", lambda *_, **__: Estimate(59, 10**9))
+    monkeypatch.setattr("stlib.__main__.estimate_run", lambda *_: Estimate(59, 10**9))
     assert (
         main(["transfer", "castle", "cat", "-o", "out.png", "--size", "96", "--steps", "1000"]) == 0
     )

@@ -14,18 +14,18 @@ from torch.testing import assert_close
 from stlib.brushes import Brush, brush_factors
 from stlib.errors import ImageError
 from stlib.images import load_image, save_image, to_pil
+from stlib.layers import BLOCKS, conv_shapes, layer_names, layer_table
 from stlib.losses import (
     content_loss,
     flatten_positions,
     gram_matrix,
     style_layer_loss,
+    style_layer_losses,
     style_loss,
     style_target,
     total_loss,
     total_variation,
 )
-from stlib.layers import layer_names, layer_table
-from stlib.vgg import BLOCKS, conv_shapes
 
 SEEDS = st.integers(0, 2**32 - 1)
 FACTORS = st.floats(1e-3, 1e3) | st.floats(-1e3, -1e-3)
@@ -152,15 +152,15 @@ def test_how_losses_grow_with_the_features(maps, c):
 
 
 @for_all(pairs_of_one_size())
-def test_the_content_gradient_is_the_papers(maps):
-    """∂L_content/∂F = F − P (eq. 2, whose other case is the ReLU's)."""
+def test_content_gradient_has_no_mask(maps):
+    """∂L_content/∂F = F − P, also where F < 0 (eq. 2, whose other case is the ReLU's)."""
     x, p = maps
     assert_close(gradient(lambda F: content_loss(F, p), x), x - p)
 
 
 @for_all(feature_maps(number=2))
-def test_the_style_gradient_is_the_papers(maps):
-    """∂E_l/∂F = (G/M − A/M_a) F / (N² M) for pictures of any two sizes (eq. 6, in the paper for equal ones)."""
+def test_style_gradient_has_no_mask(maps):
+    """∂E_l/∂F = (G/M − A/M_a) F / (N² M), also where F < 0 (eq. 6, there for pictures of equal size)."""
     x, a = maps
     F = flatten_positions(x)
     N, M = F.shape
@@ -183,7 +183,8 @@ def test_style_and_total_loss_are_weighted_sums(maps, weights, alpha, beta):
     """eqs. 5 and 7, for any number of layers."""
     x, a = maps
     layers = {f"layer {number}": weight for number, weight in enumerate(weights)}
-    style = style_loss(dict.fromkeys(layers, x), dict.fromkeys(layers, style_target(a)), layers)
+    losses = style_layer_losses(dict.fromkeys(layers, x), dict.fromkeys(layers, style_target(a)))
+    style = style_loss(losses, layers)
     assert_close(style, sum(weights) * E(x, a))
     assert_close(
         total_loss(content_loss(x, 2 * x), style, alpha, beta),
@@ -202,10 +203,10 @@ def test_the_total_variation_is_a_seminorm_of_a_picture(maps, shift):
 
 
 @for_all(st.lists(st.tuples(st.floats(1e-6, 1e6), SEEDS), min_size=1, max_size=5))
-def test_the_shares_of_brushes_add_up_to_what_is_painted(brushes):
+def test_the_factors_of_brushes_add_up_to_what_is_painted(brushes):
     """Each is positive, and their sum is the mean of min(1, Σ T), whatever the weights."""
     masks = [torch.rand(5, 7, generator=torch.Generator().manual_seed(seed)) for _, seed in brushes]
-    found = shares(
+    found = brush_factors(
         [
             Brush(torch.zeros(1, 3, 5, 7), weight, mask)
             for (weight, _), mask in zip(brushes, masks, strict=True)
@@ -289,7 +290,7 @@ def test_what_a_layer_costs_follows_from_its_shape(depth, height, width):
     """9 N N′ weights and N′ biases, each weight used at every position; 4 bytes for each number."""
     table, filters = (
         layer_table(depth, (height, width)),
-        {name: sides for name, *sides in conv_shapes(depth)},
+        {layer.name: sides for layer, *sides in conv_shapes(depth)},
     )
     assert tuple(row.name for row in table) == layer_names(depth)
     for row in table:

@@ -9,8 +9,6 @@ from stlib.colour import match_colours
 from stlib.objective import Objective
 from stlib.solver import (
     COARSE_GRAIN,
-    FIRST_STEP,
-    LBFGS,
     LONGEST,
     SMALLEST_SIDE,
     Stage,
@@ -169,41 +167,6 @@ def test_grain_of_a_higher_power_is_coarser():
         for power in (0.0, 1.0)
     )
     assert soft < 0.6 * rough
-
-
-def test_the_first_step_is_of_the_size_that_was_asked_for():
-    """Down a valley so wide that a line search would go on: the second evaluation is one step from the start."""
-    z, seen = torch.zeros(1, 3, 8, 8, requires_grad=True), []
-
-    def closure():
-        z.grad = None
-        seen.append(z.detach().clone())
-        loss = (z * torch.linspace(1, 2, z.numel()).view_as(z)).sum()
-        loss.backward()
-        return loss
-
-    LBFGS(z, 20).step(closure)
-    assert_close(seen[1].abs().mean(), torch.tensor(FIRST_STEP))
-
-
-def test_after_the_first_step_it_is_pytorchs(generator):
-    """It finds the minimum of a bowl that is ten times steeper in one direction than in another."""
-    steepness = torch.linspace(1, 10, 192).view(1, 3, 8, 8)
-    target = torch.randn(1, 3, 8, 8, generator=generator)
-    z, evaluations = torch.zeros(1, 3, 8, 8, requires_grad=True), []
-
-    def closure():
-        z.grad = None
-        loss = (steepness * (z - target).square()).sum()
-        loss.backward()
-        evaluations.append(loss.item())
-        return loss
-
-    optimizer = LBFGS(z, 60)
-    for _ in range(2):
-        optimizer.step(closure)
-    assert_close(z.detach(), target, atol=1e-3, rtol=0)
-    assert len(evaluations) <= 100
 
 
 # the solver in style_transfer

@@ -11,20 +11,6 @@ from stlib.layers import layer_names
 from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
-SMALLEST = {
-    "conv1_1": 1,
-    "relu1_2": 1,
-    "pool1": 2,
-    "relu2_1": 2,
-    "pool2": 4,
-    "conv3_4": 4,
-    "pool3": 8,
-    "relu4_2": 8,
-    "pool4": 16,
-    "relu5_1": 16,
-    "pool5": 32,
-}
-
 
 @pytest.fixture(scope="module")
 def averaging():
@@ -268,21 +254,6 @@ def test_what_is_no_picture_is_refused(trained, image, got):
         trained.features(image, ["relu1_1"])
 
 
-@pytest.mark.parametrize(("layer", "smallest"), SMALLEST.items())
-def test_too_small_a_picture_says_which_size_it_needs(trained, layer, smallest):
-    """One pixel less on either side is refused with the size, and that size leaves exactly one position."""
-    for height, width in ((smallest - 1, 40), (40, smallest - 1)):
-        with pytest.raises(
-            ValueError,
-            match=rf"{width} × {height} pixels is too small for {layer}: .* at least {smallest}\.$",
-        ):
-            trained.features(torch.zeros(1, 3, height, width), [layer])
-    assert trained.features(torch.zeros(1, 3, smallest, smallest), [layer])[layer].shape[2:] == (
-        1,
-        1,
-    )
-
-
 def test_unknown_pooling_lists_the_known():
     with pytest.raises(
         ValueError, match=r"pooling is 'mean': use \"max\" \(as trained\) or \"average\""
@@ -432,12 +403,13 @@ def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
         return [*found.values(), x.grad]
 
     ours = features_and_gradient()
-    monkeypatch.setattr(VGG, "_order", lambda self, deepest, layers: self.names[: deepest + 1])
+    monkeypatch.setattr(vgg, "pools_first", lambda pooling, asked: False)
     for value, expected in zip(ours, features_and_gradient(), strict=True):
         assert torch.equal(value, expected)
 
 
 def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either(net):
-    order = net._order(net.names.index("relu3_1"), ["relu2_2", "relu3_1"])
+    order = [layer.name for layer in net._order(["relu2_2", "relu3_1"])]
+    assert order[-1] == "relu3_1"
     assert order[order.index("conv1_2") + 1 :][:2] == ["pool1", "relu1_2"]
     assert order[order.index("conv2_2") + 1 :][:2] == ["relu2_2", "pool2"]

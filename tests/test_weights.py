@@ -65,7 +65,7 @@ def test_oxford_is_a_whole_vgg19():
     """Sixteen convolutions, each trained, none like another, of the shapes of VGG-19."""
     convolutions = load_weights().convolutions
     assert {name: filters.shape for name, (filters, _) in convolutions.items()} == {
-        name: (width, channels, 3, 3) for name, channels, width in conv_shapes(19)
+        layer.name: (width, channels, 3, 3) for layer, channels, width in conv_shapes(19)
     }
     assert len({filters.std().item() for filters, _ in convolutions.values()}) == 16
     assert all(
@@ -339,7 +339,7 @@ def test_code_in_a_file_is_refused_and_not_run(tmp_path, zipped):
     torch.save({"features.0.weight": Trap(folder)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(
         WeightsError,
-        match=r"trap.pth cannot be read .*something else than tensors, which is refused",
+        match=r"trap.pth cannot be read .*something other than tensors, which is refused",
     ) as caught:
         load_weights(path)
     assert "weights_only" not in str(
@@ -384,8 +384,8 @@ def test_random_weights_have_he_variance(depth):
     """Var W = 2/(9 · channels in), mean and biases 0, within five standard errors of n draws."""
     convolutions = load_weights("random", depth).convolutions
     assert len(convolutions) == depth - 3
-    for name, channels, _ in conv_shapes(depth):
-        filters, biases = convolutions[name]
+    for layer, channels, _ in conv_shapes(depth):
+        filters, biases = convolutions[layer.name]
         variance, n = 2 / (9 * channels), filters.numel()
         assert filters.var().item() == pytest.approx(variance, rel=5 * (2 / n) ** 0.5)
         assert abs(filters.mean().item()) < 5 * (variance / n) ** 0.5

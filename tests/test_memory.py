@@ -43,7 +43,7 @@ needs_malloc_trim = pytest.mark.skipif(
 def calls(monkeypatch):
     """Each call of `give_back`, of which nothing else remains."""
     seen = []
-    monkeypatch.setattr(heap, "give_back", lambda: seen.append(True))
+    monkeypatch.setattr(memory, "give_back", lambda: seen.append(True))
     return seen
 
 
@@ -93,10 +93,10 @@ def test_who_asks_for_small_pages_gets_them():
 def test_a_system_without_large_pages_is_not_asked(monkeypatch, tmp_path):
     """There PyTorch would warn of each."""
     monkeypatch.delenv("THP_MEM_ALLOC_ENABLE", raising=False)
-    monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path / "none")
+    monkeypatch.setattr(memory, "LARGE_PAGES", tmp_path / "none")
     memory.ask_for_large_pages()
     assert "THP_MEM_ALLOC_ENABLE" not in os.environ
-    monkeypatch.setattr(heap, "LARGE_PAGES", tmp_path)
+    monkeypatch.setattr(memory, "LARGE_PAGES", tmp_path)
     memory.ask_for_large_pages()
     assert os.environ.pop("THP_MEM_ALLOC_ENABLE") == "1"
 
@@ -133,7 +133,7 @@ def test_a_c_library_without_the_function_is_left_alone(another_system, monkeypa
 @pytest.mark.parametrize("pooling", ["max", "average"])
 def test_a_large_pooling_gives_back_before_its_gradient(nets, calls, monkeypatch, pooling):
     """At 64 pixels the inputs of pool1 … pool4 have 1, 0.5, 0.25 and 0.125 MB."""
-    monkeypatch.setattr(heap, "LARGE", 2**19)
+    monkeypatch.setattr(memory, "LARGE", 2**19)
     x = torch.rand(1, 3, 64, 64, requires_grad=True)
     loss = nets[pooling].features(x, ["relu5_1"])["relu5_1"].sum()
     assert not calls
@@ -145,7 +145,7 @@ def test_the_gradient_is_the_same(nets, monkeypatch):
     """To the last bit."""
     gradients = []
     for large in (1, 2**40):
-        monkeypatch.setattr(heap, "LARGE", large)
+        monkeypatch.setattr(memory, "LARGE", large)
         x = torch.rand(1, 3, 48, 48, generator=torch.Generator().manual_seed(0)).requires_grad_()
         nets["max"].features(x, ["relu4_1"])["relu4_1"].square().sum().backward()
         gradients.append(x.grad)
@@ -156,6 +156,6 @@ def test_small_pictures_and_features_alone_do_not_pay_for_it(nets, calls, monkey
     """Nor does a picture that asks for no gradient, however large."""
     x = torch.rand(1, 3, 64, 64, requires_grad=True)
     nets["max"].features(x, ["relu2_1"])["relu2_1"].sum().backward()
-    monkeypatch.setattr(heap, "LARGE", 1)
+    monkeypatch.setattr(memory, "LARGE", 1)
     nets["max"].features(x.detach(), ["relu2_1"])
     assert not calls
