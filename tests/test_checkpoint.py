@@ -160,8 +160,9 @@ PROGRAM = """
 import sys, torch
 from stlib import sample, style_transfer
 torch.set_num_threads(1)
-result = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), steps=60, progress=False, checkpoint=sys.argv[1],
-                        callback=lambda evaluation, *_: print(evaluation, flush=True))
+result = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), steps=60, progress=False,
+                        checkpoint=sys.argv[1], callback=lambda evaluation, *_: print(evaluation,
+                        flush=True))
 torch.save(result.image, sys.argv[2])
 """
 

@@ -85,7 +85,8 @@ def test_memory_does_not_depend_on_the_orientation():
 def test_memory_grows_with_the_layers(depth):
     """A deeper block needs what lies below it; one more layer never needs less."""
     names = layer_names(depth)
-    # the first layer of each block: the last one, when asked for, is kept whole and not pooled before its ReLU
+    # the first layer of each block: the last one, when asked for, is kept whole and not pooled
+    # before its ReLU
     needed = [
         memory_needed(256, 256, (), (f"relu{block}_1",), depth=depth) for block in range(1, 6)
     ]

@@ -85,5 +85,6 @@ def test_the_gradient_of_the_whole_objective_is_that_of_plain_layers(net):
     finally:
         for bias in biases:
             bias.requires_grad_(False)
-    # not equal to the last digit: a ReLU or a maximum near its edge may fall to the other side in the other order of sums
+    # not equal to the last digit: a ReLU or a maximum near its edge may fall to the other side in
+    # the other order of sums
     assert (ours - theirs).norm() < 1e-2 * theirs.norm()

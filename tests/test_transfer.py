@@ -474,7 +474,8 @@ def test_a_start_without_a_finite_loss_is_refused(paint):
         paint(beta=1e300, **SHALLOW)
 
 
-# a few, to see that they are looked at; test_settings.py and test_hostile_arguments.py have all of them
+# a few, to see that they are looked at; test_settings.py and test_hostile_arguments.py have all of
+# them
 REFUSED = {
     "content": ({"content": "castle.jpg"}, "content is a str"),
     "content too small": ({"content": torch.zeros(1, 3, 8, 64)}, "pixels is too small"),
