@@ -49,9 +49,10 @@ notebooks: setup
 	$(PY) scripts/execute_notebooks.py notebooks/*.ipynb
 
 figures: setup
-	$(PY) figures/draw.py
-	$(PY) figures/vgg.py
+	$(PY) figures/algorithm.py
 	$(PY) figures/gram.py
+	$(PY) figures/result.py
+	$(PY) figures/vgg.py
 
 benchmark: setup
 	$(PY) benchmarks/run.py

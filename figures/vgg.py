@@ -1,21 +1,20 @@
 """Draw figures/vgg.png, VGG-16 beside VGG-19, from the models themselves: python figures/vgg.py"""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import torch
+from drawing import GREY, save
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from stlib.course.show import BLOCK_LOOK, LOOK, RED
-from stlib.layers import layer_table
+from stlib.layers import find_layer, layer_table
 
-FILE = Path(__file__).with_name("vgg.png")
+NAME = "vgg.png"
 SIZE = 224  # the side of the pictures that the networks were trained on
 WIDTH = 6.4  # of the figure, in inches
-GREY = "#555555"
 LEFT = {16: 0.15, 19: 3.3}  # where a network's column begins
 LABEL, WIDEST = 1.02, 1.93  # a row: its name, then a bar; the width of the bar of 512 channels
 ROW = 0.325
@@ -23,7 +22,7 @@ ROW = 0.325
 
 @dataclass(frozen=True)
 class Block:
-    """One block of a network: its convolutions have the same channels and the same size, and a pooling ends it."""
+    """One block of a network: convolutions of one width and one size, then a pooling."""
 
     number: int
     convolutions: tuple[str, ...]
@@ -34,21 +33,16 @@ class Block:
 
 def blocks(depth: int) -> list[Block]:
     """The five blocks of VGG-`depth` for a picture of 224 × 224 pixels, from the layer table."""
-    found, convolutions = [], []
-    for layer in layer_table(depth, SIZE):
-        if layer.name.startswith("conv"):
-            convolutions.append(layer)
-        elif layer.name.startswith("pool"):
+    found = []
+    convolutions = []
+    for row in layer_table(depth, SIZE):
+        layer = find_layer(row.name, depth)
+        if layer.kind == "conv":
+            convolutions.append(row)
+        elif layer.kind == "pool":
+            names = tuple(convolution.name for convolution in convolutions)
             channels, size, _ = convolutions[-1].shape
-            found.append(
-                Block(
-                    len(found) + 1,
-                    tuple(c.name for c in convolutions),
-                    channels,
-                    size,
-                    layer.shape[1],
-                )
-            )
+            found.append(Block(layer.block, names, channels, size, row.shape[1]))
             convolutions = []
     return found
 
@@ -58,7 +52,7 @@ def kept_parameters(depth: int) -> int:
 
 
 def left_out(depth: int) -> tuple[list[int], int]:
-    """The widths of the fully connected layers of torchvision's VGG-`depth`, and how many parameters they have."""
+    """The widths of torchvision's fully connected layers, and how many parameters they have."""
     import torchvision
 
     with torch.device("meta"):  # shapes without numbers: nothing is allocated
@@ -72,12 +66,14 @@ def describe() -> str:
     lines = []
     for depth in LEFT:
         drawn = "; ".join(
-            f"{', '.join(b.convolutions)}: {b.channels} channels, {b.size} to {b.size_after_pooling} px"
+            f"{', '.join(b.convolutions)}: {b.channels} channels, "
+            f"{b.size} to {b.size_after_pooling} px"
             for b in blocks(depth)
         )
         widths, parameters = left_out(depth)
         lines.append(
-            f"VGG-{depth}, {kept_parameters(depth):,} parameters: {drawn}; left out {widths}, {parameters:,} parameters"
+            f"VGG-{depth}, {kept_parameters(depth):,} parameters: {drawn}; "
+            f"left out {widths}, {parameters:,} parameters"
         )
     return " | ".join(lines)
 
@@ -125,7 +121,7 @@ def draw() -> Figure:
 
 def _block(axes: Axes, y: float, narrow: Block, wide: Block) -> float:
     """One block of both networks, side by side; returns where the next one begins."""
-    color, _ = BLOCK_LOOK[str(wide.number)]
+    color, _ = BLOCK_LOOK[wide.number]
     axes.text(
         LEFT[16],
         y,
@@ -231,9 +227,7 @@ def _cut(axes: Axes, y: float) -> None:
 
 
 def main() -> None:
-    figure = draw()
-    figure.savefig(FILE, dpi=160, metadata={"Description": describe()})
-    plt.close(figure)
+    save(draw(), NAME, describe(), dpi=160)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""Measure the channel means that stlib ships, and write them to stlib/channel_means.npz.
+"""Measure the channel means that stlib ships: python scripts/measure_channel_means.py
 
-They are needed to normalise the filters (see stlib.vgg). Run it again only when the sample pictures
-change:
-    python scripts/measure_channel_means.py
+They are measured on the sample pictures, written to stlib/channel_means.npz and needed to normalise
+the filters (see stlib.vgg). Run it again only when the sample pictures change.
 """
 
 from pathlib import Path

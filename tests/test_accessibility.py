@@ -1,6 +1,5 @@
 """The course for eyes of every kind: figures in words, colours for the colour-blind, letters that can be read."""
 
-import importlib.util
 import itertools
 import json
 import re
@@ -173,15 +172,6 @@ def test_the_readme_describes_its_pictures():
 def test_a_picture_file_carries_its_description(path):
     with Image.open(path) as image:
         assert len(image.text["Description"]) >= 60
-
-
-def test_the_drawings_carry_the_descriptions_of_today():
-    spec = importlib.util.spec_from_file_location("drawings", ROOT / "figures/draw.py")
-    drawings = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(drawings)
-    for name, description in drawings.DESCRIPTIONS.items():
-        with Image.open(ROOT / "figures" / name) as image:
-            assert image.text["Description"] == description
 
 
 def test_the_simulation_leaves_grey_grey_and_confuses_what_it_should(vision):

@@ -1,7 +1,7 @@
-"""figures/vgg.png: what is drawn is what torchvision's models and the committed picture say."""
+"""figures/: vgg.png shows torchvision's models, and all pictures are those of today's scripts."""
 
-import importlib.util
 import re
+import sys
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -10,23 +10,23 @@ import torch
 from matplotlib.patches import Rectangle
 from PIL import Image
 
+from stlib import sample
 from stlib.course.show import BLOCK_LOOK
+from stlib.layers import find_layer
 
-ROOT = Path(__file__).parents[1]
+FOLDER = Path(__file__).parents[1] / "figures"
+sys.path.insert(0, str(FOLDER))  # a folder of scripts, not a package
+
+import algorithm  # noqa: E402
+import result  # noqa: E402
+import vgg  # noqa: E402
+
 DEPTHS = (16, 19)
 
 
 @pytest.fixture(scope="module")
-def figure_script():
-    spec = importlib.util.spec_from_file_location("vgg_figure", ROOT / "figures/vgg.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="module")
-def axes(figure_script):
-    figure = figure_script.draw()
+def axes():
+    figure = vgg.draw()
     yield figure.axes[0]
     plt.close(figure)
 
@@ -60,25 +60,25 @@ def structure(model) -> list[list[tuple[str, int]]]:
     return found[:-1]
 
 
-def column(figure_script, x: float) -> int:
-    return 19 if x >= figure_script.LEFT[19] else 16
+def column(x: float) -> int:
+    return 19 if x >= vgg.LEFT[19] else 16
 
 
-def rows(figure_script, axes, depth: int) -> list[tuple[str, float, tuple]]:
-    """The rows of a network's column, from the top: what is written, the bar's width in channels, the bar's colour."""
+def rows(axes, depth: int) -> list[tuple[str, float, tuple]]:
+    """A network's rows from the top: what is written, the bar's width in channels, its colour."""
     bars = {
         round(bar.get_y() + bar.get_height() / 2, 3): bar
         for bar in axes.patches
-        if isinstance(bar, Rectangle) and column(figure_script, bar.get_x()) == depth
+        if isinstance(bar, Rectangle) and column(bar.get_x()) == depth
     }
     named = {
         round(text.get_position()[1], 3): text.get_text()
         for text in axes.texts
         if re.fullmatch(r"conv\d_\d|\d+", text.get_text())
-        and column(figure_script, text.get_position()[0]) == depth
+        and column(text.get_position()[0]) == depth
     }
     assert set(named) == set(bars)
-    scale = 512 / figure_script.WIDEST
+    scale = 512 / vgg.WIDEST
     return [
         (named[y], scale * bars[y].get_width(), bars[y].get_facecolor())
         for y in sorted(named, reverse=True)
@@ -86,18 +86,18 @@ def rows(figure_script, axes, depth: int) -> list[tuple[str, float, tuple]]:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_the_bars_are_torchvisions_convolutions(depth, models, axes, figure_script):
-    drawn = rows(figure_script, axes, depth)
+def test_the_bars_are_torchvisions_convolutions(depth, models, axes):
+    drawn = rows(axes, depth)
     real = [convolution for block in structure(models[depth]) for convolution in block]
     assert [(name, round(width)) for name, width, _ in drawn[: len(real)]] == real
     for name, _, color in drawn[: len(real)]:
-        assert plt.matplotlib.colors.to_hex(color) == BLOCK_LOOK[name[4]][0].lower()
+        assert plt.matplotlib.colors.to_hex(color) == BLOCK_LOOK[find_layer(name).block][0].lower()
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_what_is_cut_off_are_torchvisions_linear_layers(depth, models, axes, figure_script):
+def test_what_is_cut_off_are_torchvisions_linear_layers(depth, models, axes):
     linear = [module for module in models[depth].classifier if isinstance(module, torch.nn.Linear)]
-    drawn = rows(figure_script, axes, depth)[-len(linear) :]
+    drawn = rows(axes, depth)[-len(linear) :]
     assert [int(name) for name, *_ in drawn] == [module.out_features for module in linear]
     assert [round(8 * width) for _, width, _ in drawn] == [
         module.out_features for module in linear
@@ -136,12 +136,23 @@ def test_what_only_vgg_19_has_is_marked(models, axes, texts):
     assert len(hatched) == len(names[19] - names[16]) == texts.count("only in VGG-19:") == 3
 
 
-def test_the_letters_can_be_read_on_a_phone(axes, figure_script):
+def test_the_letters_can_be_read_on_a_phone(axes):
     """380 pixels wide, a letter of 16 points in a figure 6.4 inches wide is 13 pixels high."""
-    assert min(text.get_fontsize() for text in axes.texts) * 380 / (72 * figure_script.WIDTH) > 13
+    assert min(text.get_fontsize() for text in axes.texts) * 380 / (72 * vgg.WIDTH) > 13
 
 
-def test_the_committed_picture_is_of_today(figure_script):
-    with Image.open(ROOT / "figures/vgg.png") as image:
-        assert image.text["Description"] == figure_script.describe()
+def test_the_committed_picture_is_of_today():
+    with Image.open(FOLDER / "vgg.png") as image:
+        assert image.text["Description"] == vgg.describe()
         assert image.width >= 1000
+
+
+@pytest.mark.parametrize("script", [algorithm, result])
+def test_a_drawing_of_pictures_carries_the_description_of_today(script):
+    """The picture itself takes a transfer to make, so only its script's other half runs here."""
+    pictures = sample("castle", 64), sample("cafe-terrace", 64), sample("castle", 64)
+    figure = script.draw(*pictures)
+    assert len([image for axes in figure.axes for image in axes.images]) == 3
+    plt.close(figure)
+    with Image.open(FOLDER / script.NAME) as image:
+        assert image.text["Description"] == script.DESCRIPTION
