@@ -1,7 +1,7 @@
-"""What the tests share: the trained network, built once, and small pictures; and the table of what they tried on purpose.
+"""What the tests share: the trained network, small pictures, a table of what was tried on purpose.
 
-A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost. How many of them there are, and how
-many passed, is printed at the end of a run; `test_reliability.py` compares it with the README.
+A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost. How many
+there are, and how many passed, is printed at the end of a run.
 """
 
 import signal
@@ -15,7 +15,7 @@ from stlib.objective import Objective
 
 
 def pytest_configure():
-    """Let Ctrl-C mean what it does for a reader; a shell that starts the tests in the background has it ignored."""
+    """Let Ctrl-C mean what it does for a reader; a shell's background jobs have it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -45,7 +45,7 @@ def _tried(request, record_property):
 
 @pytest.fixture(scope="session")
 def net():
-    """The trained VGG-19 as the course uses it: oxford weights, max pooling, normalised. Do not change it."""
+    """The trained VGG-19 as the course uses it, with normalised filters. Do not change it."""
     return VGG(device="cpu")
 
 
@@ -72,7 +72,7 @@ def generator():
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """A second thread gains nothing on small pictures, and waits long where other programs use its core."""
+    """A second thread gains nothing on small pictures, and waits where others use its core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
