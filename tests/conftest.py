@@ -14,13 +14,13 @@ from stlib.objective import Objective
 
 
 def pytest_configure():
-    """Let Ctrl-C mean what it does for a reader; a shell that starts the tests in the background has it ignored."""
+    """Let Ctrl-C mean what it does for a reader; a shell's background jobs have it ignored."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
 def net():
-    """The trained VGG-19 as the course uses it: oxford weights, max pooling, normalised. Do not change it."""
+    """The trained VGG-19 as the course uses it, with normalised filters. Do not change it."""
     return VGG(device="cpu")
 
 
@@ -47,7 +47,7 @@ def generator():
 
 @pytest.fixture(scope="module")
 def one_thread():
-    """A second thread gains nothing on small pictures, and waits long where other programs use its core."""
+    """A second thread gains nothing on small pictures, and waits where others use its core."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     yield

@@ -1,4 +1,4 @@
-"""The course for eyes of every kind: figures in words, colours for the colour-blind, letters that can be read."""
+"""The course for eyes of every kind: figures in words, colours for the colour-blind, letters."""
 
 import itertools
 import json
@@ -28,9 +28,9 @@ SCRIPTS = [
     for path in sorted((ROOT / folder).rglob("*.py"))
 ]
 
-# What somebody sees who lacks one kind of cones, in linear RGB. G. M. Machado, M. M. Oliveira, L.
-# A. F. Fernandes: A physiologically-based model for simulation of color vision deficiency, IEEE
-# TVCG 15(6), 2009, for a severity of 1.
+# What somebody sees who lacks one kind of cones, in linear RGB, for a severity of 1. G. M. Machado,
+# M. M. Oliveira, L. A. F. Fernandes: A physiologically-based model for simulation of color vision
+# deficiency, IEEE TVCG 15(6), 2009.
 VISIONS = {
     "all cones": np.eye(3),
     "protanopia": np.array(
@@ -71,9 +71,7 @@ PALETTE = {
 PALE = {
     "ORANGE",
     "SKY",
-    # nothing is said by these alone: lines differ in dashes, bars in hatches, words stand below each
-    # figure
-}
+}  # nothing is said by these alone: lines differ in dashes, bars in hatches
 
 
 def to_linear(rgb: np.ndarray) -> np.ndarray:
@@ -112,7 +110,7 @@ def colour_maps() -> set[str]:
 
 
 def described(markdown: str) -> str:
-    """What a cell says of the figure above it: up to the next heading, and without questions for the next figure."""
+    """What a cell says of the figure above it: up to the next heading, without questions."""
     paragraphs = re.split(r"^#+ ", markdown, maxsplit=1, flags=re.MULTILINE)[0].split("\n\n")
     return "\n\n".join(
         paragraph for paragraph in paragraphs if not paragraph.startswith("**Predict.**")
@@ -175,7 +173,7 @@ def test_a_picture_file_carries_its_description(path):
 
 
 def test_the_simulation_leaves_grey_grey_and_confuses_what_it_should(vision):
-    """The rows of a matrix add up to 1, so grey stays; red and green of equal lightness are told apart by three cones alone."""
+    """The rows of a matrix add up to 1, so grey stays; only three cones tell red from green."""
     np.testing.assert_allclose(seen([0.5, 0.5, 0.5], vision)[1:], 0, atol=0.1)
     red, green, blue, teal = (
         np.array(to_rgb(color)) for color in ("#C87137", "#8E8E2D", "#5B7FB0", "#4F8583")
@@ -191,7 +189,7 @@ def test_the_simulation_leaves_grey_grey_and_confuses_what_it_should(vision):
 
 @pytest.mark.parametrize("together", DRAWN_TOGETHER)
 def test_lines_that_share_axes_can_be_told_apart(together, vision):
-    """By their colours, at least 10 in CIEDE2000 (1 is the least that one sees side by side), and by their dashes."""
+    """By their colours, at least 10 in CIEDE2000 (1 is just visible), and by their dashes."""
     for (one, dashes), (other, other_dashes) in itertools.combinations(DRAWN_TOGETHER[together], 2):
         distance = deltaE_ciede2000(seen(to_rgb(one), vision), seen(to_rgb(other), vision))
         assert distance >= 10, f"{one} and {other} are {distance:.1f} apart"
@@ -212,7 +210,7 @@ def test_bars_that_stand_side_by_side_can_be_told_apart(vision, monkeypatch):
 
 @pytest.mark.parametrize("name", PALETTE)
 def test_a_colour_stands_out_from_white(name):
-    """3 : 1, as WCAG 2.1 (1.4.11) asks of what nothing else says; two colours of Okabe and Ito have 2.2 and 2.3 : 1."""
+    """3 : 1, as WCAG 2.1 (1.4.11) asks; two colours of Okabe and Ito have 2.2 and 2.3 : 1."""
     without_definition = (
         re.sub(r"^BLACK, .*", "", code(path), flags=re.MULTILINE) for path in SCRIPTS + NOTEBOOKS
     )
@@ -237,11 +235,10 @@ def test_the_diverging_map_is_lightest_in_the_middle_and_its_sides_differ(vision
     lightness = seen(colors, vision)[:, 0]
     assert np.diff(lightness[:33]).min() > 0 > np.diff(lightness[32:]).max()
     assert lightness[32] > 95 and max(lightness[0], lightness[-1]) < 40
-    # the outer halves, from both ends
     below, above = (
         seen(colors[:17], vision),
         seen(colors[:47:-1], vision),
-    )
+    )  # the outer halves, from both ends
     assert deltaE_ciede2000(below, above).min() >= 10
 
 

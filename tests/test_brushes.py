@@ -1,4 +1,4 @@
-"""Several styles in one picture: guided Gram matrices, how much each brush counts, and what is refused."""
+"""Several styles in one picture: guided Gram matrices, what each brush counts, what is refused."""
 
 import math
 from dataclasses import FrozenInstanceError
@@ -135,7 +135,7 @@ def test_a_position_holds_the_mean_of_its_part_of_the_mask(size):
 
 
 def test_no_pixel_of_a_mask_is_lost():
-    """Where the size is no multiple of the layer's stride, pooling drops the last rows; the mask does not."""
+    """Where no multiple of the stride fits, pooling drops the last rows; the mask does not."""
     for place in ((0, 0), (66, 100), (30, 41)):
         mask = torch.zeros(67, 101)
         mask[place] = 1
@@ -229,7 +229,7 @@ def test_one_brush_is_the_style_picture(net, content, style, x):
 
 
 def test_a_blend_aims_at_the_mean_of_the_targets(net, content, style, other, x):
-    """Σ p_i Σ (G − A_i)² = Σ (G − Σ p_i A_i)² + a constant: equal gradients, and a loss that cannot become 0."""
+    """Σ p_i Σ (G − A_i)² = Σ (G − Σ p_i A_i)² + a constant: equal gradients, no loss of 0."""
     blend = Objective(net, content, [Brush(style), Brush(other, 3.0)])
     mean = Objective(net, content, style)
     A, B = blend.targets_of
@@ -271,7 +271,7 @@ def test_the_losses_are_weighted_sums_over_the_brushes(net, content, style, othe
 def test_each_half_is_pulled_as_hard_as_if_it_were_a_picture_of_its_own(
     net, content, style, other, x
 ):
-    """By style and content together, with the default β; away from the seam, where a picture of its own has a border."""
+    """By style and content together, with the default β; away from the seam, which is a border."""
     settings = Settings(content_layers=["relu1_1"], style_layers=["relu1_1"])
     mask = left_of(WIDTH // 2)
     brushes = [Brush(style, mask=mask), Brush(other, mask=1 - mask)]
@@ -310,7 +310,7 @@ def test_a_list_of_one_paints_what_the_picture_paints(paint, style):
 
 
 def test_each_region_takes_its_own_style(paint):
-    """A texture of two halves is as warm on one side, and as cold on the other, as a whole texture of that style alone."""
+    """Each half of a texture is as warm, or as cold, as a whole texture of its style alone."""
     grey, mask = sample("cafe-terrace", 64).mean(dim=1, keepdim=True), left_of(48)
     warm, cold = (
         grey * torch.tensor(colour).view(1, 3, 1, 1)
@@ -338,7 +338,7 @@ def test_outside_of_every_mask_the_content_stays(paint, content, style):
 
 @pytest.fixture
 def paint_fast(net):
-    """style_transfer of a picture large enough for a coarse stage, and the pictures that were evaluated."""
+    """style_transfer of a picture with a coarse stage, and the pictures that were evaluated."""
 
     def paint_fast(brushes, **options):
         seen = []
@@ -374,7 +374,7 @@ def test_the_loss_of_brushes_falls_with_the_fast_solver(net, paint_fast):
 
 
 def test_the_fast_solver_leaves_the_content_where_nobody_paints(paint_fast):
-    """Neither its grain nor its smaller pictures leave a trace there: two grey levels of a file at most, on average."""
+    """Neither grain nor smaller pictures leave a trace there: two grey levels, on average."""
     brush = Brush(sample("cafe-terrace", 240), mask=left_of(80, 160, 240))
     change = paint_fast(brush, **SHALLOW)[0].image - sample("castle", 240)
     assert (
@@ -524,7 +524,7 @@ def test_brushes_that_make_no_sense_are_refused(content, style, message, monkeyp
     [left_of(1), left_of(1)[None, None], left_of(96) / 255, left_of(9).half(), left_of(9).double()],
 )
 def test_masks_of_any_form_and_float_type_work(paint, style, mask):
-    """One column, the faintest grey of a file, half and double precision: a finite loss that falls."""
+    """One column, the faintest grey of a file, half and double precision: a loss that falls."""
     totals = [losses["total"] for losses in paint(Brush(style, mask=mask)).history]
     assert all(math.isfinite(total) for total in totals) and totals[-1] < totals[0]
 

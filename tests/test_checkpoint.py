@@ -56,7 +56,7 @@ def paint(net):
 
 @pytest.fixture
 def killed_at(monkeypatch):
-    """killed_at(k): the next run ends without a word in its evaluation k; the one after it is left alone."""
+    """killed_at(k): the next run ends without a word in evaluation k, the one after does not."""
 
     def killed_at(evaluation):
         seen, evaluate = [], Objective.__call__
@@ -160,9 +160,9 @@ PROGRAM = """
 import sys, torch
 from stlib import sample, style_transfer
 torch.set_num_threads(1)
-result = style_transfer(sample("castle", 64), sample("cafe-terrace", 64), steps=60, progress=False,
-                        checkpoint=sys.argv[1], callback=lambda evaluation, *_: print(evaluation,
-                        flush=True))
+content, style = sample("castle", 64), sample("cafe-terrace", 64)
+result = style_transfer(content, style, steps=60, progress=False, checkpoint=sys.argv[1],
+                        callback=lambda evaluation, *_: print(evaluation, flush=True))
 torch.save(result.image, sys.argv[2])
 """
 

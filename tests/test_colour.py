@@ -1,4 +1,4 @@
-"""Colours of one picture, brightness of another: means, covariances and hues are where they should be."""
+"""Colours of one picture, brightness of another: means, covariances and hues."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""The estimate of a run: its memory, held against processes that were measured, its time, and the refusal."""
+"""The estimate of a run: its memory, held against measured processes, its time, and the refusal."""
 
 import re
 import subprocess
@@ -85,8 +85,7 @@ def test_memory_does_not_depend_on_the_orientation():
 def test_memory_grows_with_the_layers(depth):
     """A deeper block needs what lies below it; one more layer never needs less."""
     names = layer_names(depth)
-    # the first layer of each block: the last one, when asked for, is kept whole and not pooled
-    # before its ReLU
+    # the first layer of each block: a last one that is asked for is not pooled before its ReLU
     needed = [
         memory_needed(256, 256, (), (f"relu{block}_1",), depth=depth) for block in range(1, 6)
     ]
@@ -200,7 +199,7 @@ def test_a_large_style_picture_counts(one_second):
 
 
 def test_seconds_grow_with_pixels_and_steps(one_second):
-    """In proportion, but for the features of the two pictures, and a little more for each pixel of a large one."""
+    """In proportion, but for the features of two pictures, and a little more on a long side."""
     seconds = estimate(blank(160, 90), blank(160, 90), steps=100).seconds
     assert seconds == pytest.approx(0.0144 * (100 + 2 * cost.FORWARD))
     large = estimate(blank(1600, 900), blank(1600, 900), steps=100).seconds
@@ -208,7 +207,7 @@ def test_seconds_grow_with_pixels_and_steps(one_second):
 
 
 def test_seconds_are_those_of_a_run(net):
-    """Within a factor of three, the best of three attempts: other programs may be busy in between."""
+    """Within a factor of three, the best of three attempts: other programs may be busy."""
     content, style = sample("castle", 96), sample("cafe-terrace", 96)
     ratios = []
     while len(ratios) < 3 and not any(1 / 3 < ratio < 3 for ratio in ratios):
@@ -316,7 +315,7 @@ def test_a_graphics_card_is_not_asked(free):
 
 
 def test_the_check_takes_no_time():
-    """The best of many, since other programs may be busy: under a millisecond on the slower of the machines measured."""
+    """The best of many, since other programs may be busy; on the slower machine it took 1 ms."""
     content, style = blank(512, 512), blank(512, 512)
     seconds = []
     for _ in range(50):
@@ -330,7 +329,7 @@ def test_the_check_takes_no_time():
     ("most", "expected"), [(10_000, 1500), (1000, 1000), (737, 737), (48, 48), (47, 0)]
 )
 def test_largest_size(most, expected):
-    """Of a picture of 1500 × 1000 pixels, of which the longer side may be `most`: not enlarged, not under 32."""
+    """Of 1500 × 1000 pixels whose longer side may be `most`: not enlarged, not under 32."""
     assert largest_size(1000, 1500, lambda height, width: width <= most) == expected
     assert largest_size(1500, 1000, lambda height, width: height <= most) == expected
 
@@ -392,7 +391,7 @@ def test_largest_size_keeps_the_shape():
     ],
 )
 def test_the_limit_of_a_container(tmp_path, monkeypatch, files, left):
-    """Whichever of the two kinds of control groups; what is not there, or not understood, limits nothing."""
+    """In either kind of control groups; what is not there, or not understood, limits nothing."""
     monkeypatch.setattr(cost, "CONTROL_GROUPS", tmp_path)
     monkeypatch.setattr(cost.psutil, "virtual_memory", lambda: SimpleNamespace(available=8e9))
     for name, text in files.items():
@@ -408,7 +407,7 @@ def test_free_memory_of_this_machine():
 
 @pytest.fixture
 def painted(monkeypatch, tmp_path):
-    """The command line paints nothing, in an empty folder; a list of the estimates that it asks for."""
+    """The command line paints nothing, in an empty folder; a list of the estimates it asks for."""
     asked, history = [], [{"seconds": 1.0, "total": 2.0}]
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("stlib.__main__.paint", lambda content, *_, **__: Result(content, history))

@@ -21,7 +21,7 @@ def quick(net, monkeypatch, one_thread):
 
 @pytest.fixture
 def machine(monkeypatch):
-    """machine(memory, disk, cores, threads): what is looked at, in GB and numbers; by default a good one."""
+    """machine(memory, disk, cores, threads): what is looked at, in GB; by default a good one."""
 
     def machine(memory=16.0, disk=100.0, cores=4, threads=4):
         monkeypatch.setattr(
@@ -56,7 +56,7 @@ def test_a_good_machine_is_ready(machine, capsys):
 
 
 def test_the_table_tells_what_was_found(machine):
-    """Versions, cores, memory, the size of the network, the samples, and how long a picture takes."""
+    """Versions, cores, memory, the network's size, the samples, how long a picture takes."""
     table = report(examine())
     for words in (
         torch.__version__,
@@ -119,7 +119,7 @@ def test_too_little_room(machine, state, what, remedy):
 def test_one_thread_is_a_fault_where_it_was_asked_for(
     machine, monkeypatch, cores, threads, variable, ready
 ):
-    """OMP_NUM_THREADS=1 on a machine with more cores; there is nothing to do about a machine with one."""
+    """OMP_NUM_THREADS=1 on a machine with more cores; about a single core nothing can be done."""
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     if variable:
         monkeypatch.setenv("OMP_NUM_THREADS", variable)

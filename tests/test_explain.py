@@ -1,4 +1,4 @@
-"""Looking inside: pictures that excite a channel, patches cut by the receptive field, layers turned back into pictures."""
+"""Looking inside: pictures that excite a channel, patches that do, layers inverted."""
 
 import pytest
 import torch
@@ -46,7 +46,7 @@ def test_unknown_layer_is_refused(net):
 
 
 def test_maximised_picture_excites_its_own_channel_most(net):
-    """Each of three pictures excites the channel it was made for more than the other two do, and more than a photo."""
+    """Each of three pictures excites its own channel more than the others do, or a photo."""
     channels = [4, 13, 20]
     pictures = maximize(net, "relu2_1", channels, size=48, steps=24, progress=False)
     assert pictures.shape == (3, 3, 48, 48)
@@ -117,7 +117,7 @@ def test_a_picture_for_a_random_network_is_made_too(random_net):
 
 @pytest.mark.parametrize("layer", ["relu1_1", "conv2_2", "relu3_1"])
 def test_a_patch_holds_all_that_its_channel_saw(net, layer):
-    """With everything outside of the patch replaced by noise, the channel answers in the middle as before."""
+    """With noise everywhere outside of the patch, the channel answers in the middle as before."""
     image, channel, r = sample("castle", 160), 9, receptive_field(layer)
     stride = next(row.stride for row in layer_table() if row.name == layer)
     patches = [
@@ -231,7 +231,7 @@ def test_psnr_by_hand():
 
 
 def test_the_colour_mix_is_the_samples(net):
-    """White noise that is mixed has the colour correlations of the sample pictures, up to one factor."""
+    """White noise that is mixed has the samples' colour correlations, up to one factor."""
     mix = explain._colour_mix()
     colours = torch.cat([sample(name, 64)[0].flatten(1) for name in explain.sample_names()], dim=1)
     covariance = torch.cov(colours)

@@ -1,4 +1,4 @@
-"""Layers that remember little: the values and gradients of PyTorch's own, bit for bit where the order of sums is the same."""
+"""Layers that remember little: PyTorch's own values and gradients, bit for bit where sums allow."""
 
 import pytest
 import torch
@@ -71,7 +71,7 @@ def test_convolve_keeps_no_picture():
 
 
 def test_the_gradient_of_the_whole_objective_is_that_of_plain_layers(net):
-    """The network with PyTorch's own layers, by asking for a gradient of a bias, which frozen layers do not give."""
+    """A bias that asks for a gradient takes PyTorch's own layers, which frozen ones replace."""
     content, style = sample("castle", 64), sample("cafe-terrace", 64)
     x = sample("cat", 64)[:, :, : content.shape[2], :].clone()
     x = F.interpolate(x, size=content.shape[2:]).requires_grad_()
@@ -85,6 +85,5 @@ def test_the_gradient_of_the_whole_objective_is_that_of_plain_layers(net):
     finally:
         for bias in biases:
             bias.requires_grad_(False)
-    # not equal to the last digit: a ReLU or a maximum near its edge may fall to the other side in
-    # the other order of sums
+    # not to the last digit: in another order of sums, a ReLU near its edge falls to the other side
     assert (ours - theirs).norm() < 1e-2 * theirs.norm()

@@ -85,7 +85,7 @@ def test_a_table_is_aligned():
 
 @pytest.mark.parametrize("sigma", [1.5, 3.0])
 def test_the_correlation_length_of_blurred_noise_is_twice_the_blur(sigma, generator):
-    """White noise blurred with a Gaussian has the autocorrelation exp(−d²/(4σ²)), which is 1/e at d = 2σ."""
+    """Noise blurred with a Gaussian has the autocorrelation exp(−d²/(4σ²)), 1/e at d = 2σ."""
     noise = torch.rand(1, 1, 256, 256, generator=generator)
     reach = torch.arange(-12, 13.0)
     kernel = torch.exp(-reach.square() / (2 * sigma**2))

@@ -40,7 +40,7 @@ def test_the_network_is_frozen(model):
 
 
 def test_features_are_those_of_stlib(model, trained):
-    """The same weights, the same preprocessing, the same layers: equal but for rounding, relative to the maximum."""
+    """The same weights, preprocessing and layers: equal but for rounding, to the maximum."""
     picture = sample("castle", 96)
     extractor = keras.Model(model.inputs, {name: model.get_layer(name).output for name in LAYERS})
     found, wanted = extractor(keras_picture(picture)), trained.features(picture, LAYERS.values())
@@ -85,14 +85,17 @@ def test_the_gradient_reaches_the_picture_and_nothing_else(model):
 
 
 def test_the_home_folder_is_left_alone(tmp_path):
-    """Keras writes a settings file when it is imported; not into the home of whoever runs the chapter."""
+    """Keras writes a settings file when it is imported; not into the reader's home."""
     home, temporary = tmp_path / "home", tmp_path / "temporary"
     home.mkdir()
     temporary.mkdir()
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("KERAS")
     }
-    code = "from stlib.course.keras_example import keras, keras_vgg19; keras_vgg19(); print(keras.backend.backend())"
+    code = (
+        "from stlib.course.keras_example import keras, keras_vgg19; keras_vgg19(); "
+        "print(keras.backend.backend())"
+    )
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -17,7 +17,7 @@ from stlib.layers import (
     layer_names,
     layer_table,
     layers_of,
-    pools_first,
+    route,
 )
 
 PACKAGE = Path(stlib.__file__).parent
@@ -93,13 +93,21 @@ def test_the_smallest_picture_leaves_one_position(depth):
                 check_layers(torch.zeros(1, 3, height, width), [layer.name], depth)
 
 
-def test_a_pooling_comes_first_unless_somebody_asks_for_what_it_would_overtake(depth):
+def test_a_pooling_comes_before_the_relu_below_it_where_nobody_asked_for_either(depth):
+    """Whatever is asked for, the route has the same layers; only such pairs have changed places."""
+    deepest = layers_of(depth)[-1]
     for layer in layers_of(depth):
         if layer.kind != "pool":
             continue
         near = {layer.name, layer.below.name, layer.convolution.name}
-        assert pools_first(layer, {*layer_names(depth)} - near)
-        assert not any(pools_first(layer, {name}) for name in near)
+        for name in near:
+            order = route(depth, (name, deepest.name), max_pooling=True)
+            assert order.index(layer) == order.index(layer.below) + 1, name
+    order = route(depth, (deepest.name,), max_pooling=True)
+    assert {*order} == {*layers_of(depth)} and order != layers_of(depth)
+    poolings = [layer for layer in order if layer.kind == "pool" and layer != deepest]
+    assert all(order.index(layer) == order.index(layer.below) - 1 for layer in poolings)
+    assert route(depth, (deepest.name,), max_pooling=False) == layers_of(depth)
 
 
 # names are made and read in one module

@@ -113,7 +113,7 @@ def test_total_loss_is_the_papers():
 
 
 def test_total_variation_adds_up_the_steps():
-    """Σ |down| + Σ |right|: [[0, 1], [3, 7]] gives (3 + 6) + (1 + 4); a bump of height h costs 4 h."""
+    """Σ |down| + Σ |right|: [[0, 1], [3, 7]] gives (3 + 6) + (1 + 4); a bump of h costs 4 h."""
     assert total_variation(torch.tensor([[0.0, 1.0], [3.0, 7.0]])) == 14
     bump = torch.zeros(1, 3, 5, 5)
     bump[0, 1, 2, 2] = 0.5
@@ -124,7 +124,7 @@ def test_total_variation_adds_up_the_steps():
 
 
 def test_the_papers_mask_is_the_relus(x, p):
-    """eqs. 2 and 6: 0 where the pre-activation z < 0, the gradient with respect to F = relu(z) elsewhere."""
+    """eqs. 2 and 6: 0 where the pre-activation z < 0, the gradient by F = relu(z) elsewhere."""
     for loss in (lambda F: content_loss(F, p), lambda F: E(F, p)):
         assert_close(
             gradient(lambda z, loss=loss: loss(z.relu()), x), gradient(loss, x.relu()) * (x > 0)
@@ -132,14 +132,14 @@ def test_the_papers_mask_is_the_relus(x, p):
 
 
 def test_gram_gradients_agree_with_finite_differences(random):
-    """dG for an upstream S that is not symmetric: (S + Sᵀ) F; and once more for second derivatives."""
+    """dG for an upstream S that is not symmetric: (S + Sᵀ) F; and second derivatives."""
     F = random(1, 3, 2, 2).requires_grad_()
     assert torch.autograd.gradcheck(gram_matrix, F)
     assert torch.autograd.gradgradcheck(gram_matrix, F)
 
 
 def test_gram_gradient_keeps_the_memory_layout(random):
-    """Channels-last features get a gradient of that layout: the convolution below need not copy it."""
+    """Channels-last features get such a gradient: the convolution below need not copy it."""
     F = random(1, N, HEIGHT, WIDTH).to(memory_format=torch.channels_last)
     assert gradient(lambda F: gram_matrix(F).sum(), F).is_contiguous(
         memory_format=torch.channels_last
@@ -151,7 +151,7 @@ def test_gram_gradient_keeps_the_memory_layout(random):
 
 @pytest.mark.parametrize(("channels", "positions"), [(12, 5), (5, 12), (64, 32)])
 def test_gram_has_at_most_the_rank_of_the_smaller_side(random, channels, positions):
-    """rank G ≤ min(N, M), reached by random features; relu5_1 at 256 × 256 has N = 512, M = 256: singular."""
+    """rank G ≤ min(N, M), reached by random features; relu5_1 at 256 × 256 is singular."""
     assert torch.linalg.matrix_rank(
         gram_matrix(random(channels, positions)), hermitian=True
     ) == min(channels, positions)
@@ -192,7 +192,7 @@ def test_style_loss_compares_distributions(x, random):
     [("circular", 2, True), ("circular", 1, False), ("constant", 2, False)],
 )
 def test_zero_padding_lets_position_into_the_gram(random, padding, shift, agree):
-    """A cyclic shift by the stride leaves G as it was with circular padding; zero padding tells border from middle."""
+    """A shift by the stride leaves G with circular padding; zeros tell border from middle."""
     image, filters = random(1, 3, 8, 8), (random(4, 3, 3, 3), random(5, 4, 3, 3))
 
     def gram(x):
@@ -285,7 +285,7 @@ def test_content_loss_of_others_is_a_multiple_of_ours(name, x, p):
 
 
 def test_gatys_notebook_weighs_shallow_layers_more(random):
-    """Σ 1000/N² · mean((G/M − A/M)²) = L_style with w_l = 4000/N², in the ratio 64 : 16 : 4 : 1 : 1."""
+    """Σ 1000/N² · mean((G/M − A/M)²) = L_style with w_l = 4000/N²: 64 : 16 : 4 : 1 : 1."""
     features = {n: random(n, 3) for n in WIDTHS}
     targets = {n: style_target(random(n, 3)) for n in WIDTHS}
     theirs = sum(1e3 / n**2 * nnf.mse_loss(style_target(features[n]), targets[n]) for n in features)
@@ -295,7 +295,7 @@ def test_gatys_notebook_weighs_shallow_layers_more(random):
 
 
 def test_keras_weighs_shallow_layers_1024_times_more(net):
-    """(N/3)² (M/(H·W))² at relu1_1 … relu5_1 is 455, 114, 28.4, 7.11, 0.444 for sides divisible by 16."""
+    """(N/3)² (M/(H·W))² at relu1_1 … relu5_1, for sides divisible by 16."""
     height, width = 32, 48
     layers = [f"relu{block}_1" for block in range(1, 6)]
     shapes = [

@@ -1,4 +1,4 @@
-"""Memory is taken in large pages, and what is free goes back to the system, where it can and when it matters."""
+"""Memory comes in large pages, and what is free goes back, where the system can and it matters."""
 
 import ctypes
 import os
@@ -78,7 +78,7 @@ def pages_taken(**variables):
 
 @needs_large_pages
 def test_a_large_tensor_takes_large_pages():
-    """32 of 2 MB, where there would be 16,384 of 4 kB; some of the others are there when large ones are rare."""
+    """32 of 2 MB instead of 16,384 of 4 kB; some small ones are there when large ones are rare."""
     assert pages_taken() < 8192
 
 

@@ -1,4 +1,4 @@
-"""The seven bugs of chapter 10, put into stlib one at a time: the test that the chapter names for each must then fail.
+"""The seven bugs of chapter 10, one at a time: the test that the chapter names must then fail.
 
 None of them raises an exception by itself, so a test is all that stands between it and a picture.
 """
@@ -31,7 +31,7 @@ def caught():
 
 
 def test_the_tests_that_the_chapter_names_exist():
-    """As `test_file.py::test_name` in the sections, as `test_name` in its table; all seven rows name one."""
+    """As `test_file.py::test_name` in the sections, as `test_name` in its table of seven rows."""
     prose = "\n".join(
         cell.source
         for cell in nbformat.read(CHAPTER, as_version=4).cells

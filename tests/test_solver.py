@@ -1,4 +1,4 @@
-"""Coarse-to-fine stages and the Fourier preconditioner: the same loss, another way to its minimum."""
+"""Coarse-to-fine stages and the Fourier preconditioner: the same loss, another way down."""
 
 import pytest
 import torch
@@ -173,7 +173,7 @@ def test_grain_of_a_higher_power_is_coarser():
 
 
 def test_the_loss_is_the_plain_one_at_full_size(paint, net):
-    """The last entry's losses are those of the picture under the paper's objective, whatever the way to it."""
+    """The last losses are those of the picture under the paper's objective, whatever the way."""
     content, style = sample("astronaut", 160), sample("cafe-terrace", 200)
     seen = []
     result = paint(content, style, callback=lambda evaluation, x, losses: seen.append((x, losses)))
@@ -212,7 +212,7 @@ def test_it_gets_further_than_the_plain_solver_with_the_same_work(paint):
 
 
 def test_beta_follows_the_size(paint):
-    """A beta of one's own gives the same picture as the same number by default: all stages pursue one balance."""
+    """The default's number, given as one's own, paints the same: stages pursue one balance."""
     default = paint(steps=8)
     own = paint(steps=8, beta=33.0 * 512 * (160 // 8) * (160 // 8))
     assert_close(own.history[0]["total"], default.history[0]["total"], rtol=0.02, atol=0)

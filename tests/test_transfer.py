@@ -219,7 +219,7 @@ def test_tv_smooths(paint):
 
 
 def test_result_is_the_best_picture_evaluated(paint, net, content, style, monkeypatch):
-    """Steps that overshoot end in a picture that is not the best; the best is returned, its loss is the lowest in the history."""
+    """Steps may overshoot; the best picture is returned, its loss is the history's lowest."""
     monkeypatch.setattr("stlib.transfer.ADAM_RATE", 0.1)
     pictures = []
     result = paint(
@@ -247,7 +247,7 @@ def test_only_the_result_is_clamped(run):
 
 @pytest.mark.parametrize("size", [(64, 96), (97, 61), (33, 70)])
 def test_result_has_the_form_of_the_content(paint, content, size):
-    """[1, 3, H, W], float32, on the CPU, whatever the style's own size, and sides that no pooling divides."""
+    """[1, 3, H, W], float32, on the CPU, whatever the sizes; no pooling divides the sides."""
     picture = F.interpolate(content, size)
     image = paint(picture, steps=1).image
     assert (image.shape, image.dtype, image.device.type) == (picture.shape, torch.float32, "cpu")
@@ -448,7 +448,7 @@ def test_interruption_before_the_first_evaluation_is_raised(paint, losses_from):
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_loss_that_is_no_longer_finite_ends_the_run(paint, losses_from, content, value):
-    """With the best picture until then and a warning that points at the caller: never with a black picture."""
+    """With the best picture until then, and a warning that points at the caller."""
     losses_from(3, not_finite(value))
     with pytest.warns(RuntimeWarning, match=r"evaluation 3 of 9.*smaller beta") as warned:
         result = paint(steps=9, **SHALLOW)
@@ -474,8 +474,7 @@ def test_a_start_without_a_finite_loss_is_refused(paint):
         paint(beta=1e300, **SHALLOW)
 
 
-# a few, to see that they are looked at; test_settings.py and test_hostile_arguments.py have all of
-# them
+# a few, to see that they are looked at; test_settings.py and test_hostile_arguments.py have more
 REFUSED = {
     "content": ({"content": "castle.jpg"}, "content is a str"),
     "content too small": ({"content": torch.zeros(1, 3, 8, 64)}, "pixels is too small"),
@@ -506,5 +505,5 @@ def test_refused_before_the_network_is_built(content, style, monkeypatch):
 
 
 def test_a_result_that_was_not_clamped_is_still_a_picture(paint, content):
-    """Values a little outside 0…1 are let in, so that a run can go on from its own callback's picture."""
+    """A little outside of 0…1 is let in, so that a run can go on from its callback's picture."""
     assert len(paint(content * 1.6 - 0.3, steps=1, **SHALLOW).history) == 1

