@@ -24,7 +24,7 @@ PACKAGE = Path(stlib.__file__).parent
 NAME = r"[\"'](conv|relu|pool)"  # the beginning of a layer's name, as a text
 SURGERY = {
     "asks how a name begins": rf"\.(startswith|endswith|find|index|split|partition)\(\(?{NAME}",
-    "cuts a name": r"\b(layer|name)\[-?\d*:?-?\d+:?\]|\b(layer|name)\[:\]",
+    "cuts a name": r"\b(layer|name)\[(-?[1-9]:?\d?|:\d)\]",
     "puts a kind in another's place": rf"\.(replace|removeprefix|removesuffix|strip)\({NAME}",
     "looks for a kind": rf"{NAME}[\"'] (not )?in (layer|name)\b",
 }

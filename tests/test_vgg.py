@@ -1,5 +1,7 @@
 """The network: torchvision's own layer for layer, under names, frozen, no further than asked."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -7,7 +9,8 @@ import torchvision
 from torch.testing import assert_close
 
 from stlib import VGG, sample, vgg
-from stlib.layers import conv_shapes, layer_names, layers_of
+from stlib._kernels import winograd
+from stlib.layers import conv_shapes, layer_names, layers_of, route
 from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
@@ -141,10 +144,14 @@ def test_the_picture_stays_as_it_was(trained, picture):
 def test_the_network_runs_no_further_than_asked(trained, picture, monkeypatch, layers, last, count):
     """The convolutions that run are those up to the deepest layer, each once."""
     ran = []
-    convolve = VGG._convolve
-    monkeypatch.setattr(
-        VGG, "_convolve", lambda self, name, x: ran.append(name) or convolve(self, name, x)
-    )
+    names = {convolution: name for name, convolution in trained.convolutions.items()}
+    convolve = winograd.Convolution.forward
+
+    def noted(convolution, x):
+        ran.append(names[convolution])
+        return convolve(convolution, x)
+
+    monkeypatch.setattr(winograd.Convolution, "forward", noted)
     trained.features(picture, layers)
     assert len(ran) == count
     assert ran[-1] == last
@@ -403,13 +410,14 @@ def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
         return [*found.values(), x.grad]
 
     ours = features_and_gradient()
-    monkeypatch.setattr(vgg, "pools_first", lambda pooling, asked: False)
+    in_order = partial(route, max_pooling=False)
+    monkeypatch.setattr(vgg, "route", lambda depth, asked, max_pooling: in_order(depth, asked))
     for value, expected in zip(ours, features_and_gradient(), strict=True):
         assert torch.equal(value, expected)
 
 
-def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either(net):
-    order = [layer.name for layer in net._order(["relu2_2", "relu3_1"])]
+def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either():
+    order = [layer.name for layer in route(19, ("relu2_2", "relu3_1"), max_pooling=True)]
     assert order[-1] == "relu3_1"
     assert order[order.index("conv1_2") + 1 :][:2] == ["pool1", "relu1_2"]
     assert order[order.index("conv2_2") + 1 :][:2] == ["relu2_2", "pool2"]

@@ -1,7 +1,5 @@
 """Winograd's convolution is conv2d, in value and gradient."""
 
-from functools import partial
-
 import pytest
 import torch
 import torch.nn.functional as F
@@ -27,8 +25,17 @@ def error(ours, exact):
 
 @pytest.fixture
 def layer(generator):
-    """(filters, bias) of a convolution from 7 to 5 channels."""
-    return torch.randn(5, 7, 3, 3, generator=generator), torch.randn(5, generator=generator)
+    """A frozen convolution from 7 to 5 channels."""
+    filters, biases = (
+        torch.randn(5, 7, 3, 3, generator=generator),
+        torch.randn(5, generator=generator),
+    )
+    return winograd.Convolution(filters, biases).requires_grad_(False)
+
+
+def direct(x, convolution):
+    """PyTorch's own convolution with the same filters, in the precision of x."""
+    return F.conv2d(x, convolution.weight.to(x), convolution.bias.to(x), padding=1)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
@@ -38,8 +45,8 @@ def test_convolve_is_conv2d_in_value_and_gradient(layer, size, layout, generator
     x = torch.randn(1, 7, *size, generator=generator).to(memory_format=layout).requires_grad_()
     s = torch.randn(1, 5, *size, generator=generator)
     exact_x = x.detach().double().requires_grad_()
-    y = winograd.convolve(x, lambda: winograd.transform_filters(layer[0]), layer[1])
-    exact = F.conv2d(exact_x, *(t.double() for t in layer), padding=1)
+    y = winograd.convolve(x, layer)
+    exact = direct(exact_x, layer)
     assert y.shape == exact.shape
     assert error(y, exact) < 1e-5
     (gradient,), (exact_gradient,) = (
@@ -61,31 +68,26 @@ def test_large_sizes_are_worked_in_chunks(layer, size, tiles, monkeypatch):
     monkeypatch.setattr(
         torch, "bmm", lambda V, filters: seen.append(V.shape[1]) or product(V, filters)
     )
-    winograd.convolve(
-        torch.zeros(1, 7, *size), lambda: winograd.transform_filters(layer[0]), layer[1]
-    )
+    winograd.convolve(torch.zeros(1, 7, *size), layer)
     assert seen == tiles
 
 
 def test_gradient_of_a_sum(layer):
     """An upstream gradient that is one number, expanded, has no memory layout of its own."""
     x = torch.zeros(1, 7, 6, 5, requires_grad=True)
-    winograd.convolve(x, lambda: winograd.transform_filters(layer[0]), layer[1]).sum().backward()
+    winograd.convolve(x, layer).sum().backward()
     exact = torch.zeros(1, 7, 6, 5, requires_grad=True)
-    F.conv2d(exact, *layer, padding=1).sum().backward()
+    direct(exact, layer).sum().backward()
     assert error(x.grad, exact.grad) < 1e-5
 
 
 def test_gradient_is_that_of_finite_differences(layer, generator):
     """s · (y(x + v) − y(x − v)) / 2 = ∂(s·y)/∂x · v, exactly: a convolution is linear."""
-    filters = partial(winograd.transform_filters, layer[0])
     x, v, s = (torch.randn(1, n, 6, 5, generator=generator) for n in (7, 7, 5))
     x.requires_grad_()
-    (gradient,) = torch.autograd.grad(winograd.convolve(x, filters, layer[1]), x, s)
+    (gradient,) = torch.autograd.grad(winograd.convolve(x, layer), x, s)
     with torch.no_grad():
-        difference = winograd.convolve(x + v, filters, layer[1]) - winograd.convolve(
-            x - v, filters, layer[1]
-        )
+        difference = winograd.convolve(x + v, layer) - winograd.convolve(x - v, layer)
     assert (s * difference / 2).sum().item() == pytest.approx((gradient * v).sum().item(), rel=1e-4)
 
 
@@ -94,10 +96,8 @@ def test_error_on_the_trained_network(trained, content):
     x = trained.features(content, ["relu4_1"])["relu4_1"]
     convolution = trained.convolutions["conv4_2"]
     assert winograd.pays(convolution, x)
-    ours = winograd.convolve(
-        x, lambda: winograd.transform_filters(convolution.weight), convolution.bias
-    )
-    exact = F.conv2d(x.double(), convolution.weight.double(), convolution.bias.double(), padding=1)
+    ours = winograd.convolve(x, convolution)
+    exact = direct(x.double(), convolution)
     assert error(ours, exact) < 1e-5
 
 
@@ -111,15 +111,11 @@ def test_pays_for_a_wide_frozen_layer_and_one_picture(wide):
     assert winograd.pays(*wide)
 
 
-@pytest.mark.parametrize(
-    "change", ["trainable filters", "float64", "batch of two", "another device", "few channels"]
-)
+@pytest.mark.parametrize("change", ["float64", "batch of two", "another device", "few channels"])
 def test_does_not_pay(wide, change):
-    """It is written for float32, one picture, a CPU, frozen filters, and many channels."""
+    """It is written for float32, one picture, a CPU, and many channels."""
     convolution, x = wide
-    if change == "trainable filters":
-        convolution.requires_grad_(True)
-    elif change == "few channels":
+    if change == "few channels":
         convolution, x = torch.nn.Conv2d(128, 128, 3, padding=1).requires_grad_(False), x
     else:
         x = {
@@ -128,3 +124,23 @@ def test_does_not_pay(wide, change):
             "another device": x.to("meta"),
         }[change]
     assert not winograd.pays(convolution, x)
+
+
+def test_filters_that_are_trained_have_gradients(generator):
+    """A network that is not frozen takes PyTorch's own convolution."""
+    filters = torch.randn(256, 128, 3, 3, generator=generator)
+    convolution = winograd.Convolution(filters, torch.zeros(256))
+    convolution(torch.rand(1, 128, 4, 4, generator=generator)).sum().backward()
+    assert convolution.weight.grad.abs().max() > 0 and convolution.bias.grad.abs().max() > 0
+
+
+@pytest.mark.parametrize(("side", "kept"), [(8, True), (46, False)])
+def test_transformed_filters_are_kept_for_small_pictures_only(side, kept, generator):
+    """46 × 46 positions are more than LARGE; what a smaller picture has left goes, too."""
+    filters = torch.randn(256, 128, 3, 3, generator=generator)
+    convolution = winograd.Convolution(filters, torch.zeros(256)).requires_grad_(False)
+    convolution(torch.zeros(1, 128, 8, 8))
+    convolution(torch.zeros(1, 128, side, side))
+    assert (convolution.transformed is not None) == kept
+    convolution.forget()
+    assert convolution.transformed is None
