@@ -27,7 +27,7 @@ from stlib.objective import Objective
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
 
-# Bytes, measured as the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2):
+# Bytes, the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2):
 NETWORK = 220e6  # for building VGG-19: 80 MB of weights, and what decoding leaves behind
 RUNTIME = 150e6  # for the first evaluation at any size: PyTorch's code, its kernels' buffers
 FRAGMENTATION = 0.2  # share by which a small block grows: its gap does not always fit the next one

@@ -24,7 +24,7 @@ SMALLEST_SIDE = 80
 SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))
 # evaluations of a coarse stage; more did not lower the final loss at 256 px, and cost a fifth of it
 LONGEST_STAGE = 40
-# p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1, for coarse stages and the last
+# p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each kind of stage
 COARSE_POWER = 0.5
 FINE_POWER = 0.25
 # cycles per pixel; the loss is almost blind to higher frequencies (curvature about 1/100)
