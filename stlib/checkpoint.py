@@ -81,6 +81,11 @@ class Checkpoint:
         def after_step(*_: object) -> None:
             if record.evaluations < self.written_at + EVERY:
                 return
+            best = record.best
+            assert best is not None  # there has been a step
+            # whoever goes on with L-BFGS needs the evaluation of z, and the best one is kept
+            if isinstance(optimizer, torch.optim.LBFGS) and not torch.equal(best.z, z):
+                return
             self.written_at = record.evaluations
             self.write(
                 {

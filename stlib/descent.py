@@ -70,17 +70,18 @@ def descend(
     z: a leaf tensor that asks for a gradient. picture: z ↦ x, differentiable.
     optimizer: of z. evaluations: of the objective, at most.
     note: called with each evaluation; a Reason that it returns ends the descent.
-    known: the best evaluation so far of a descent that goes on here.
+    known: the evaluation of z, if there was one before.
     Returns why it ended.
     """
-    best, left = known, evaluations
+    left = evaluations
+    recent = [known] if known else []  # evaluations of this step and of the one before
 
     def closure() -> float:
-        nonlocal best, left
-        # L-BFGS begins each step where the last one ended, which is the best point so far
-        if best is not None and torch.equal(best.z, z):
-            z.grad = best.gradient
-            return best.losses["total"]
+        nonlocal left
+        for seen in recent:  # L-BFGS begins each step at a point that the last one has tried
+            if torch.equal(seen.z, z):
+                z.grad = seen.gradient
+                return seen.losses["total"]
         if left == 0:
             raise _Stop(Reason.STEPS)
         z.grad = None
@@ -91,18 +92,18 @@ def descend(
         total.backward()
         left -= 1
         seen = Evaluation(z.detach().clone(), x.detach().clone(), losses, z.grad)
-        if best is None or losses["total"] < best.losses["total"]:
-            best = seen
+        recent.append(seen)
         if reason := note(seen):
             raise _Stop(reason)
         return losses["total"]
 
     try:
         while True:
-            before = z.detach().clone()
+            before, old = z.detach().clone(), len(recent)
             optimizer.step(closure)
             if torch.equal(z, before):  # the slope is 0, or nothing along it is lower
                 return Reason.CONVERGED
+            del recent[:old]
     except _Stop as stop:
         return stop.reason
 

@@ -1,0 +1,1 @@
+"""Faster and smaller ways to compute, never different ones; for the package alone."""
