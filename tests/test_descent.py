@@ -86,14 +86,6 @@ def test_at_the_bottom_it_stops(loss):
     assert len(seen) - totals.index(min(totals)) <= 2 * LONGEST_SEARCH
 
 
-def test_going_in_circles_is_the_end():
-    """A step of SGD over the edge of |x|, and back again."""
-    sgd = lambda z: torch.optim.SGD([z], lr=0.5)  # noqa: E731
-    reason, seen, _ = run(lambda x: x.abs().sum() / 2, sgd, 100, start=torch.full((1,), 0.25))
-    assert reason is Reason.CONVERGED
-    assert len(seen) <= 4
-
-
 WAYS = {
     "fast": {},
     "plain": {"solver": "plain"},

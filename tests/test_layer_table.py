@@ -34,15 +34,17 @@ def test_shapes_and_memory_are_those_of_the_running_network(random_net, size):
 def test_parameters_and_macs_are_those_of_the_running_network(random_net, size, monkeypatch):
     """PyTorch's own counter of operations, two for each multiplication and addition."""
     monkeypatch.setattr(winograd, "pays", lambda convolution, x: False)
-    operations, convolve, counter = {}, VGG._convolve, FlopCounterMode(display=False)
+    names = {convolution: name for name, convolution in random_net.convolutions.items()}
+    operations, counter = {}, FlopCounterMode(display=False)
+    convolve = winograd.Convolution.forward
 
-    def counted(net, name, x):
+    def counted(convolution, x):
         before = counter.get_total_flops()
-        result = convolve(net, name, x)
-        operations[name] = counter.get_total_flops() - before
+        result = convolve(convolution, x)
+        operations[names[convolution]] = counter.get_total_flops() - before
         return result
 
-    monkeypatch.setattr(VGG, "_convolve", counted)
+    monkeypatch.setattr(winograd.Convolution, "forward", counted)
     with counter:
         random_net.features(torch.rand(1, 3, *size), random_net.names[-1])
     rows = {row.name: row for row in layer_table(random_net.depth, size)}

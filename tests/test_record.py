@@ -109,8 +109,8 @@ def test_a_restored_record_goes_on_as_if_nothing_had_happened(broken_after):
     file.seek(0)
 
     after = record(keep_every=2)
-    stage = COARSE if broken_after <= 2 else WHOLE
-    after.restore(torch.load(file, weights_only=True), stage, torch.device("cpu"))
+    after.begin(COARSE if broken_after <= 2 else WHOLE)
+    after.restore(torch.load(file, weights_only=True), torch.device("cpu"))
     assert told(after) == told(before)
     for number in range(broken_after, len(totals)):
         if number == 2:
@@ -126,7 +126,8 @@ def test_time_goes_on_after_a_break():
     before = record([9.0])
     before.began -= 100
     after = record()
-    after.restore(before.state(), COARSE, torch.device("cpu"))
+    after.begin(COARSE)
+    after.restore(before.state(), torch.device("cpu"))
     after.note(evaluation(8.0))
     assert 100 < after.coarse[-1]["seconds"] < 160
 

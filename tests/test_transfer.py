@@ -220,7 +220,7 @@ def test_tv_smooths(paint):
 
 def test_result_is_the_best_picture_evaluated(paint, net, content, style, monkeypatch):
     """Steps may overshoot; the best picture is returned, its loss is the history's lowest."""
-    monkeypatch.setattr("stlib.transfer.ADAM_RATE", 0.1)
+    monkeypatch.setattr("stlib.pyramid.ADAM_RATE", 0.1)
     pictures = []
     result = paint(
         optimizer="adam",

@@ -7,7 +7,8 @@ import torchvision
 from torch.testing import assert_close
 
 from stlib import VGG, sample, vgg
-from stlib.layers import conv_shapes, layer_names, layers_of
+from stlib._kernels import winograd
+from stlib.layers import conv_shapes, layer_names, layers_of, route
 from stlib.vgg import best_device, channel_means
 from stlib.weights import load_weights
 
@@ -140,11 +141,14 @@ def test_the_picture_stays_as_it_was(trained, picture):
 )
 def test_the_network_runs_no_further_than_asked(trained, picture, monkeypatch, layers, last, count):
     """The convolutions that run are those up to the deepest layer, each once."""
-    ran = []
-    convolve = VGG._convolve
-    monkeypatch.setattr(
-        VGG, "_convolve", lambda self, name, x: ran.append(name) or convolve(self, name, x)
-    )
+    names = {convolution: name for name, convolution in trained.convolutions.items()}
+    ran, convolve = [], winograd.Convolution.forward
+
+    def noted(self, x):
+        ran.append(names[self])
+        return convolve(self, x)
+
+    monkeypatch.setattr(winograd.Convolution, "forward", noted)
     trained.features(picture, layers)
     assert len(ran) == count
     assert ran[-1] == last
@@ -260,7 +264,7 @@ def test_what_is_no_picture_is_refused(trained, image, got):
 
 def test_unknown_pooling_lists_the_known():
     with pytest.raises(
-        ValueError, match=r"pooling is 'mean': use \"max\" \(as trained\) or \"average\""
+        ValueError, match='pooling is \'mean\': use "max", as trained, or "average"'
     ):
         VGG(pooling="mean")
 
@@ -403,13 +407,6 @@ def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
         return [*found.values(), x.grad]
 
     ours = features_and_gradient()
-    monkeypatch.setattr(vgg, "pools_first", lambda pooling, asked: False)
+    monkeypatch.setattr(vgg, "route", lambda depth, asked, max_pooling: route(depth, asked, False))
     for value, expected in zip(ours, features_and_gradient(), strict=True):
         assert torch.equal(value, expected)
-
-
-def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either(net):
-    order = [layer.name for layer in net._order(["relu2_2", "relu3_1"])]
-    assert order[-1] == "relu3_1"
-    assert order[order.index("conv1_2") + 1 :][:2] == ["pool1", "relu1_2"]
-    assert order[order.index("conv2_2") + 1 :][:2] == ["relu2_2", "pool2"]
