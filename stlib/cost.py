@@ -27,21 +27,20 @@ from stlib.objective import Objective
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
 
-# measured as the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2)
-# bytes that building VGG-19 takes: 80 MB of weights, and what decoding leaves behind
-NETWORK = 220e6
-# bytes that the first evaluation takes at any size: PyTorch's code, kernels' buffers
-RUNTIME = 150e6
-HOLES = 0.2  # share by which a small block grows, since its gap does not always fit the next one
-WORKSPACE = 2.25  # of a layer's output, for gradients or a pooling's indices (PyTorch's profiler)
-# of the content's size: start, best so far, those of the optimiser and its line search
-PICTURES = 12
-WAVES = 10  # more of them for the fast solver: waves, those times their gain, and their gradients
+# Bytes, the peak memory of fresh processes, 64 … 2048 px (Linux on x86-64, glibc, PyTorch 2):
+NETWORK = 220e6  # for building VGG-19: 80 MB of weights, and what decoding leaves behind
+RUNTIME = 150e6  # for the first evaluation at any size: PyTorch's code, its kernels' buffers
+FRAGMENTATION = 0.2  # share by which a small block grows: its gap does not always fit the next one
+WORKSPACE = 2.25  # outputs of a layer, for gradients or a pooling's indices (PyTorch's profiler)
+PICTURES = 12  # of the content's size: start, best so far, those of the optimiser's line search
+PICTURES_OF_WAVES = 10  # more for the fast solver: waves, those times their gain, their gradients
 
-TIMED_SIDE = 192  # pixels, of the picture whose evaluation is timed
-SLOWER = 1 / 6000  # share that each further pixel of the side adds to the time per pixel (measured:
-# 6.1 µs at 192, 6.9 at 1024, 8.0 at 2048)
-FORWARD = 0.4  # of an evaluation: features without a gradient (2.4 of 6 µs per pixel at 384)
+# Seconds, from one evaluation of a small picture:
+TIMED_SIDE = 192  # pixels
+SLOWER = (
+    1 / 6000
+)  # more per pixel for each pixel of the side: 6.1 µs at 192, 6.9 at 1024, 8.0 at 2048
+FORWARD = 0.4  # of an evaluation, for features without a gradient (2.4 of 6 µs per pixel at 384)
 CONTROL_GROUPS = Path("/sys/fs/cgroup")  # where Linux tells a container what it may use
 
 
@@ -266,7 +265,7 @@ def _demands(
         depth=depth,
         frames=math.ceil(evaluations / settings.keep_every) if settings.keep_every else 0,
         pairs=min(HISTORY_SIZE, plan[-1].evaluations) if is_lbfgs else 0,
-        pictures=PICTURES + (WAVES if settings.is_fast else 0),
+        pictures=PICTURES + (PICTURES_OF_WAVES if settings.is_fast else 0),
     )
     yield _Demand("a picture", content, lambda height, width: run(height, width) + network)
     looked_at = partial(features_memory, layers=settings.style_layers, depth=depth)
@@ -295,7 +294,7 @@ def _fixed(rows: Sequence[LayerCost]) -> float:
 
 def _block(size: float) -> float:
     """Bytes that a block takes from the system for a while, with its share of the holes."""
-    return float(size * (1 + HOLES * max(0.0, 1 - size / memory.LARGE)))
+    return float(size * (1 + FRAGMENTATION * max(0.0, 1 - size / memory.LARGE)))
 
 
 def _pixels(picture: Tensor) -> int:

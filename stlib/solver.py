@@ -18,20 +18,22 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-SMALLEST_SIDE = 80  # pixels, of a coarse stage; in smaller pictures the layers see other things
-SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))  # coarse stages: share of the size, evaluations per step
-LONGEST = 40  # evaluations of a coarse stage; beyond, it did not lower the final loss at 256 px and
-# cost a fifth of the run
-COARSE_POWER = 0.5  # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1
-FINE_POWER = 0.25  # the same for the last stage
-SEEN = (
-    0.35  # cycles per pixel; the loss is almost blind to higher frequencies (curvature about 1/100)
-)
-FIRST_STEP = (
-    0.01  # of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
-)
-COARSE_GRAIN = 0.1  # standard deviation of the noise at the start of the first stage
-FINE_GRAIN = 0.03  # the same for later stages
+# the shorter side of a coarse stage, in pixels; in smaller pictures the layers see other things
+SMALLEST_SIDE = 80
+# of the coarse stages: share of the size, evaluations per step of the run
+SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))
+# evaluations of a coarse stage; more did not lower the final loss at 256 px, and cost a fifth of it
+LONGEST_STAGE = 40
+# p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each kind of stage
+COARSE_POWER = 0.5
+FINE_POWER = 0.25
+# cycles per pixel; the loss is almost blind to higher frequencies (curvature about 1/100)
+HIGHEST_FREQUENCY = 0.35
+# of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
+FIRST_STEP = 0.01
+# standard deviation of the noise at the start of the first stage, and of later ones
+COARSE_GRAIN = 0.1
+FINE_GRAIN = 0.03
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def stages(steps: int, shorter_side: int) -> list[Stage]:
         out.
     """
     coarse = [
-        Stage(share, min(LONGEST, round(steps * evaluations)), COARSE_POWER)
+        Stage(share, min(LONGEST_STAGE, round(steps * evaluations)), COARSE_POWER)
         for share, evaluations in SCHEDULE
         if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)
     ]
@@ -120,7 +122,7 @@ def smooth(picture: Tensor) -> Tensor:
     In a larger picture they would show as stripes.
     """
     f = frequencies(*picture.shape[2:]).to(picture.device)
-    return torch.fft.irfft2((f < SEEN) * torch.fft.rfft2(picture), s=picture.shape[2:])
+    return torch.fft.irfft2((f < HIGHEST_FREQUENCY) * torch.fft.rfft2(picture), s=picture.shape[2:])
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
@@ -132,7 +134,9 @@ def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
     """
     noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
     f = frequencies(*like.shape[2:]).to(like)
-    noise = torch.fft.irfft2((f < SEEN) * f**-power * torch.fft.rfft2(noise), s=like.shape[2:])
+    noise = torch.fft.irfft2(
+        (f < HIGHEST_FREQUENCY) * f**-power * torch.fft.rfft2(noise), s=like.shape[2:]
+    )
     noise = noise - noise.mean(dim=(2, 3), keepdim=True)
     return strength * noise / noise.std()
 

@@ -61,7 +61,7 @@ class VGG(nn.Module):
         super().__init__()
         if pooling not in POOLINGS:
             raise ValueError(
-                f'pooling is {pooling!r}: use "max", as trained, or "average", as in the paper.'
+                f'pooling is {pooling!r}: use "max" (as trained) or "average" (as in the paper).'
             )
         if not isinstance(weights, Weights):
             weights = load_weights(weights, depth)

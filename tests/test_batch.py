@@ -23,7 +23,7 @@ from PIL import Image
 from stlib import sample, save_image
 from stlib.__main__ import main
 from stlib.batch import cluster
-from stlib.batch.cluster import LOST, Outcome, Report, run, share_cores
+from stlib.batch.cluster import CONNECTION_LOST, Outcome, Report, run, share_cores
 from stlib.batch.jobs import sweep
 from stlib.cost import free_memory
 from stlib.errors import JobError
@@ -274,7 +274,7 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
         os.killpg(scheduler.pid, signal.SIGKILL)
         scheduler.communicate()
     assert statuses(report) == ["done", "failed", "failed"]
-    assert {outcome.note for outcome in report.outcomes[1:]} == {LOST}
+    assert {outcome.note for outcome in report.outcomes[1:]} == {CONNECTION_LOST}
     assert list(pictures(folder)) == ["4.png"]
 
 

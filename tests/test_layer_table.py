@@ -34,9 +34,9 @@ def test_shapes_and_memory_are_those_of_the_running_network(random_net, size):
 def test_parameters_and_macs_are_those_of_the_running_network(random_net, size, monkeypatch):
     """PyTorch's own counter of operations, two for each multiplication and addition."""
     monkeypatch.setattr(winograd, "pays", lambda convolution, x: False)
-    names = {convolution: name for name, convolution in random_net.convolutions.items()}
     operations, counter = {}, FlopCounterMode(display=False)
     convolve = winograd.Convolution.forward
+    names = {convolution: name for name, convolution in random_net.convolutions.items()}
 
     def counted(convolution, x):
         before = counter.get_total_flops()

@@ -24,7 +24,7 @@ PACKAGE = Path(stlib.__file__).parent
 NAME = r"[\"'](conv|relu|pool)"  # the beginning of a layer's name, as a text
 SURGERY = {
     "asks how a name begins": rf"\.(startswith|endswith|find|index|split|partition)\(\(?{NAME}",
-    "cuts a name": r"\blayer\[(-?\d|:\d)|\bname\[(-1|:?[2-9]:?)\]",
+    "cuts a name": r"\b(layer|name)\[(-?[1-9]:?\d?|:\d)\]",
     "puts a kind in another's place": rf"\.(replace|removeprefix|removesuffix|strip)\({NAME}",
     "looks for a kind": rf"{NAME}[\"'] (not )?in (layer|name)\b",
 }
@@ -142,8 +142,6 @@ def test_layer_names_are_not_taken_apart(what):
         ('Layer(19, "relu", 4, 2).name', False),
         ('text.startswith("VGG")', False),
         ("names[:3]", False),
-        ("name[:100]", False),
-        ('"an" if name[0] in "aeiou" else "a"', False),
     ],
 )
 def test_surgery_is_seen(line, is_surgery):

@@ -109,7 +109,8 @@ def test_a_restored_record_goes_on_as_if_nothing_had_happened(broken_after):
     file.seek(0)
 
     after = record(keep_every=2)
-    after.begin(COARSE if broken_after <= 2 else WHOLE)
+    stage = COARSE if broken_after <= 2 else WHOLE
+    after.begin(stage)
     after.restore(torch.load(file, weights_only=True), torch.device("cpu"))
     assert told(after) == told(before)
     for number in range(broken_after, len(totals)):

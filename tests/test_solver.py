@@ -9,7 +9,7 @@ from stlib.colour import match_colours
 from stlib.objective import Objective
 from stlib.solver import (
     COARSE_GRAIN,
-    LONGEST,
+    LONGEST_STAGE,
     SMALLEST_SIDE,
     Stage,
     enlarge,
@@ -55,7 +55,7 @@ def test_small_pictures_have_no_coarse_stages():
 def test_a_long_run_has_no_longer_coarse_stages():
     """So its way down is that of any other long run, only longer."""
     assert stages(300, 400)[:-1] == stages(100, 400)[:-1]
-    assert [stage.evaluations for stage in stages(300, 400)[:-1]] == [LONGEST, LONGEST]
+    assert [stage.evaluations for stage in stages(300, 400)[:-1]] == [LONGEST_STAGE, LONGEST_STAGE]
     assert stages(300, 400)[-1].evaluations - stages(100, 400)[-1].evaluations == 200
 
 

@@ -1,5 +1,7 @@
 """The network: torchvision's own layer for layer, under names, frozen, no further than asked."""
 
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -141,12 +143,13 @@ def test_the_picture_stays_as_it_was(trained, picture):
 )
 def test_the_network_runs_no_further_than_asked(trained, picture, monkeypatch, layers, last, count):
     """The convolutions that run are those up to the deepest layer, each once."""
+    ran = []
     names = {convolution: name for name, convolution in trained.convolutions.items()}
-    ran, convolve = [], winograd.Convolution.forward
+    convolve = winograd.Convolution.forward
 
-    def noted(self, x):
-        ran.append(names[self])
-        return convolve(self, x)
+    def noted(convolution, x):
+        ran.append(names[convolution])
+        return convolve(convolution, x)
 
     monkeypatch.setattr(winograd.Convolution, "forward", noted)
     trained.features(picture, layers)
@@ -264,7 +267,7 @@ def test_what_is_no_picture_is_refused(trained, image, got):
 
 def test_unknown_pooling_lists_the_known():
     with pytest.raises(
-        ValueError, match='pooling is \'mean\': use "max", as trained, or "average"'
+        ValueError, match=r"pooling is 'mean': use \"max\" \(as trained\) or \"average\""
     ):
         VGG(pooling="mean")
 
@@ -407,6 +410,14 @@ def test_pooling_before_a_relu_changes_nothing(net, monkeypatch, asked):
         return [*found.values(), x.grad]
 
     ours = features_and_gradient()
-    monkeypatch.setattr(vgg, "route", lambda depth, asked, max_pooling: route(depth, asked, False))
+    in_order = partial(route, max_pooling=False)
+    monkeypatch.setattr(vgg, "route", lambda depth, asked, max_pooling: in_order(depth, asked))
     for value, expected in zip(ours, features_and_gradient(), strict=True):
         assert torch.equal(value, expected)
+
+
+def test_a_max_pooling_comes_before_its_relu_where_nobody_asked_for_either():
+    order = [layer.name for layer in route(19, ("relu2_2", "relu3_1"), max_pooling=True)]
+    assert order[-1] == "relu3_1"
+    assert order[order.index("conv1_2") + 1 :][:2] == ["pool1", "relu1_2"]
+    assert order[order.index("conv2_2") + 1 :][:2] == ["relu2_2", "pool2"]

@@ -75,7 +75,7 @@ class Convolution(nn.Conv2d):
             return super().forward(x)
         if not pays(self, x):
             return frozen.convolve(x, self.weight, self.bias)
-        return _Convolve.apply(x, self, self.bias)  # type: ignore[no-any-return]
+        return convolve(x, self)
 
     def filters_for(self, M: int) -> Tensor:
         """The filters, transformed, for a map of M positions; 4 times as large as they are."""
@@ -88,6 +88,14 @@ class Convolution(nn.Conv2d):
     def forget(self) -> None:
         """Drop what was made of the filters, because they have changed."""
         self.transformed = None
+
+
+def convolve(x: Tensor, convolution: Convolution) -> Tensor:
+    """What `convolution` makes of x, in Winograd's way; differentiable with respect to x.
+
+    x: [1, N_in, H, W], float32. Returns [1, N_out, H, W] in channels-last layout.
+    """
+    return _Convolve.apply(x, convolution)  # type: ignore[no-any-return]
 
 
 def pays(convolution: nn.Conv2d, x: Tensor) -> bool:
@@ -110,17 +118,18 @@ class _Convolve(torch.autograd.Function):
     """The filters are transformed for the result, and again for the gradient: nobody keeps them."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, convolution: Convolution, biases: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, convolution: Convolution) -> Tensor:
         ctx.convolution, ctx.M = convolution, x.shape[2] * x.shape[3]
         y = _apply(x, convolution.filters_for(ctx.M), _ON_INPUT, _ON_OUTPUT)
-        return y.add_(biases.view(1, -1, 1, 1))
+        assert convolution.bias is not None
+        return y.add_(convolution.bias.view(1, -1, 1, 1))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         # the gradient's filters are turned by 180°, channels in and out swapped: the same filters
         # on tiles turned by 180°
         filters = ctx.convolution.filters_for(ctx.M).transpose(1, 2)
-        return _apply(gradient, filters, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
+        return _apply(gradient, filters, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None
 
 
 def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> Tensor:

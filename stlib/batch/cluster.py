@@ -42,7 +42,9 @@ MEMORY_OF_A_WORKER = 2e9  # bytes
 PATIENCE = 30  # seconds to wait for a scheduler's answer, and for its first worker
 # a terminal sends Ctrl-C to the workers, too, but it is for us to end them
 IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-LOST = "The connection to the scheduler was lost. Run the batch again: what is done is kept."
+CONNECTION_LOST = (
+    "The connection to the scheduler was lost. Run the batch again: what is done is kept."
+)
 
 
 @dataclass(frozen=True)
@@ -202,7 +204,7 @@ class _Batch:
                 self.send(client, completed, threads, topic)
                 self.receive(self.in_flight.pop(future), future)
             while self.waiting:
-                self.finish(self.waiting.pop(), "failed", LOST)
+                self.finish(self.waiting.pop(), "failed", CONNECTION_LOST)
         except KeyboardInterrupt:
             client.cancel(list(self.in_flight))
         if client.status == "running":
@@ -250,7 +252,7 @@ class _Batch:
         elif future.status == "error":
             self.finish(number, "failed", _why(future.exception()))
         else:
-            self.finish(number, "failed", LOST)
+            self.finish(number, "failed", CONNECTION_LOST)
 
     def count_attempts(self, client: Client, topic: str) -> None:
         """Count them in the workers' log: nothing else tells what a lost worker had begun."""

@@ -32,14 +32,15 @@ def run(
     Raises ValueError, before any work, for settings that make no sense, and when a setting changes
     what is also given for all.
     """
-    usual = {"content": content, "style": style, "net": net}
-    runs = {}
     for name, changed in settings.items():
         if twice := sorted(changed.keys() & common.keys()):
             raise ValueError(
                 f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
                 "give it in one of the two places."
             )
+    usual = {"content": content, "style": style, "net": net}
+    runs = {}
+    for name, changed in settings.items():
         chosen = {"solver": "plain", **common, **changed}
         inputs = {key: chosen.pop(key, value) for key, value in usual.items()}
         runs[name] = inputs, Settings(**chosen)
