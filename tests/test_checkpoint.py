@@ -156,12 +156,13 @@ def test_brushes_have_checkpoints_too(net, file, killed_at):
     assert_same(style_transfer(content, brushes, checkpoint=file, **options), expected)
 
 
-PROGRAM = """
+PROGRAM = f"""
 import sys, torch
 from stlib import sample, style_transfer
 torch.set_num_threads(1)
 content, style = sample("castle", 64), sample("cafe-terrace", 64)
-result = style_transfer(content, style, steps=60, progress=False, checkpoint=sys.argv[1],
+result = style_transfer(content, style, **{SHALLOW}, steps=60, progress=False,
+                        checkpoint=sys.argv[1],
                         callback=lambda evaluation, *_: print(evaluation, flush=True))
 torch.save(result.image, sys.argv[2])
 """
@@ -169,7 +170,9 @@ torch.save(result.image, sys.argv[2])
 
 @pytest.mark.survives("a process killed outright (SIGKILL) and started again")
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGKILL")
-def test_a_process_that_is_killed_outright_goes_on_to_the_same_picture(tmp_path, monkeypatch):
+def test_a_process_that_is_killed_outright_goes_on_to_the_same_picture(
+    tmp_path, monkeypatch, paint
+):
     """Twice, at whatever it does then; the third process paints the rest."""
     monkeypatch.undo()
     command = [sys.executable, "-c", PROGRAM, tmp_path / "run.checkpoint", tmp_path / "image.pt"]
@@ -183,13 +186,7 @@ def test_a_process_that_is_killed_outright_goes_on_to_the_same_picture(tmp_path,
                 process.send_signal(signal.SIGKILL)
         assert process.wait(timeout=300) == (0 if wait is None else -signal.SIGKILL)
     assert firsts[0] == 0 and firsts[-1] > 40
-    expected = style_transfer(
-        sample("castle", 64),
-        sample("cafe-terrace", 64),
-        steps=60,
-        progress=False,
-        net=VGG(device="cpu"),
-    )
+    expected = paint(steps=60)
     assert torch.equal(torch.load(tmp_path / "image.pt"), expected.image)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["image.pt"]
 

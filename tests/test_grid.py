@@ -39,17 +39,18 @@ def test_a_setting_may_replace_the_pictures(net, small):
     assert results["smaller"].image.shape == (1, 3, 32, 32)
 
 
-def test_what_is_given_twice_is_refused_before_any_work(net, small):
-    with pytest.raises(
-        ValueError, match="setting 'b' changes init and steps, which is also given for all"
-    ):
-        grid.run(
-            {"a": {"beta": "no number"}, "b": {"steps": 2, "init": "noise"}},
-            *small,
-            net,
-            steps=1,
-            init="style",
-        )
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"steps": 2, "init": "noise"}, "setting 'b' changes init and steps, which is also given"),
+        ({"beta": "much"}, "beta is 'much'"),
+    ],
+)
+def test_a_wrong_setting_is_refused_before_any_work(net, small, monkeypatch, wrong, message):
+    """The last of them before the first is painted."""
+    monkeypatch.setattr(grid, "paint", lambda **_: pytest.fail("it painted"))
+    with pytest.raises(ValueError, match=message):
+        grid.run({"a": {}, "b": wrong}, *small, net, steps=1, init="style")
 
 
 def test_all_are_judged_by_the_same_losses(net, small):

@@ -289,15 +289,3 @@ def test_interrupted_in_a_coarse_stage_it_returns_a_picture_of_full_size(paint):
 def test_the_same_seed_is_the_same_picture(paint):
     one, again = (paint(init="noise", seed=3, steps=6).image for _ in range(2))
     assert torch.equal(one, again)
-
-
-@pytest.mark.parametrize(
-    ("settings", "message"),
-    [
-        ({"solver": "quick"}, 'use "fast" or "plain"'),
-        ({"solver": "fast", "optimizer": "adam"}, "use solver=\"plain\" with optimizer='adam'"),
-    ],
-)
-def test_what_does_not_exist_is_refused(paint, settings, message):
-    with pytest.raises(ValueError, match=message):
-        paint(**settings)

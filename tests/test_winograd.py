@@ -144,3 +144,14 @@ def test_transformed_filters_are_kept_for_small_pictures_only(side, kept, genera
     assert (convolution.transformed is not None) == kept
     convolution.forget()
     assert convolution.transformed is None
+
+
+@pytest.mark.parametrize("side", [8, 64])
+def test_filters_that_change_are_transformed_anew(layer, side, generator):
+    """After `forget`, which large pictures do not need."""
+    x = torch.randn(1, 7, side, side, generator=generator)
+    winograd.convolve(x, layer)
+    layer.weight.data.mul_(2)
+    if side == 8:
+        layer.forget()
+    assert error(winograd.convolve(x, layer), direct(x.double(), layer)) < 1e-5
