@@ -26,12 +26,11 @@ def writable(path: str | os.PathLike, example: str) -> Path:
         raise ValueError(f"it is a folder. Add a file name, for example {inside}.")
     if exists and not is_file:
         raise ValueError("it is a device or a pipe, not a regular file. Choose another path.")
+    folder = one_line(target.parent if path.is_symlink() else path.parent)  # as the user wrote it
     if not target.parent.is_dir():
-        raise ValueError(f"there is no folder {one_line(target.parent)}. Create it first.")
+        raise ValueError(f"there is no folder {folder}. Create it first.")
     if not os.access(target.parent, os.W_OK):
-        raise ValueError(
-            f"the folder {one_line(target.parent)} may not be written to. Choose another one."
-        )
+        raise ValueError(f"the folder {folder} may not be written to. Choose another one.")
     return target
 
 

@@ -21,8 +21,7 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted", "It was interrupted after {done} of {of} evaluations."
     NOT_FINITE = (
         "not finite",
-        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture "
-        "until "
+        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture until "
         "then. Try a smaller beta.",
     )
     OUT_OF_MEMORY = (

@@ -1,11 +1,11 @@
 """A 3×3 convolution with a quarter of the multiplications, for deep layers on a CPU.
 
 Winograd's minimal filtering F(4×4, 3×3) as in A. Lavin & S. Gray, "Fast algorithms for
-convolutional neural networks",
-CVPR 2016: a tile of 4 × 4 outputs is Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, for the filter g and the 6 × 6
-inputs d below it. Summed over channels, ⊙ turns into 36 matrix products, one for each place in the
-tile. It pays where the channels are many, so that the products outweigh the transformations. The
-result differs from a direct convolution by about 3e-6 of its maximum.
+convolutional neural networks", CVPR 2016: a tile of 4 × 4 outputs is Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,
+for the filter g and the 6 × 6 inputs d below it. Summed over channels, ⊙ turns into 36 matrix
+products, one for each place in the tile. It pays where the channels are many, so that the products
+outweigh the transformations. The result differs from a direct convolution by about 3e-6 of its
+maximum.
 """
 
 from typing import Any
