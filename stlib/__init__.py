@@ -11,6 +11,7 @@ machine is ready.
 """
 
 import importlib
+import importlib.util
 from typing import Any
 
 from stlib._kernels import memory
@@ -20,7 +21,7 @@ memory.ask_for_large_pages()  # before the other modules make their first tensor
 from stlib.brushes import Brush, load_mask
 from stlib.colour import match_colours
 from stlib.cost import estimate
-from stlib.descent import descend
+from stlib.descent import Reason, descend, lbfgs
 from stlib.errors import (
     CheckpointError,
     ImageError,
@@ -46,14 +47,14 @@ from stlib.transfer import Result, style_transfer
 from stlib.vgg import VGG
 from stlib.weights import load_weights
 
-# loaded when they are first asked for: they need packages that painting does not
+# loaded when they are first asked for: module, and the package that it needs beyond stlib's own
 LAZY = {
-    "batch": "stlib.batch",
-    "check": "stlib.course.check",
-    "course": "stlib.course",
-    "explain": "stlib.course.explain",
-    "grid": "stlib.course.grid",
-    "show": "stlib.course.show",
+    "batch": ("stlib.batch", "distributed"),
+    "check": ("stlib.course.check", None),
+    "course": ("stlib.course", None),
+    "explain": ("stlib.course.explain", None),
+    "grid": ("stlib.course.grid", None),
+    "show": ("stlib.course.show", "matplotlib"),
 }
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "JobError",
     "MissingExtraError",
     "Objective",
+    "Reason",
     "Result",
     "Settings",
     "StlibError",
@@ -73,6 +75,7 @@ __all__ = [
     "doctor",
     "estimate",
     "gram_matrix",
+    "lbfgs",
     "load_image",
     "load_mask",
     "load_weights",
@@ -97,10 +100,13 @@ def __getattr__(name: str) -> Any:
     if name == "doctor":
         return importlib.import_module("stlib.course.diagnosis").doctor
     if name in LAZY:
-        return importlib.import_module(LAZY[name])
+        return importlib.import_module(LAZY[name][0])
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """All names, the lazy ones included, for help() and completion."""
-    return sorted({*globals(), *__all__, *LAZY})
+    """All names for help() and completion, without parts whose packages are not installed."""
+    found = [
+        name for name, (_, needs) in LAZY.items() if not needs or importlib.util.find_spec(needs)
+    ]
+    return sorted({*globals(), *__all__, *found})

@@ -19,7 +19,7 @@ from stlib.brushes import Brush, as_brushes, load_mask
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.errors import ImageError, StlibError, reason
-from stlib.images import check_output_path, load_image, sample, sample_names, save_image
+from stlib.images import SIZE, check_output_path, load_image, sample, sample_names, save_image
 from stlib.settings import Settings
 from stlib.transfer import paint
 
@@ -86,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
         help="a grey picture of the content's shape: STYLE where it is white; where it is black, "
         "the style of --also, or none",
     )
-    transfer.add_argument("--size", type=int, default=256, help="longer side in pixels")
+    transfer.add_argument("--size", type=int, default=SIZE, help="longer side in pixels")
     for setting in fields(Settings):
         _add_setting(transfer, setting)
     transfer.add_argument(

@@ -15,7 +15,8 @@ FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
 def check_weight(name: str, weight: object) -> None:
     """Raise a ValueError unless `weight` is a finite number, 0 or more."""
     number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    if not number or not 0 <= weight <= sys.float_info.max:  # type: ignore[operator]
+    most = 2**63 if isinstance(weight, int) else sys.float_info.max  # PyTorch has no larger int
+    if not number or not 0 <= weight <= most:  # type: ignore[operator]
         raise ValueError(f"{name} is {shown(weight)}: a weight is a finite number, 0 or more.")
 
 
@@ -56,8 +57,11 @@ def check_picture(name: str, picture: object) -> None:
         )
 
 
-def check_style(style: object, content: Tensor) -> None:
-    """Raise a ValueError unless `style` is a picture or a list of brushes for this content."""
+def check_style(style: object, content: Tensor | None = None) -> None:
+    """Raise a ValueError unless `style` is a picture or a list of brushes.
+
+    content: the picture whose size the masks must have; None looks at no mask.
+    """
     if isinstance(style, Brush):
         style = [style]
     if not isinstance(style, (list, tuple)):
@@ -69,7 +73,7 @@ def check_style(style: object, content: Tensor) -> None:
         _check_brush(f"style[{number}]", brush, content)
 
 
-def _check_brush(name: str, brush: object, content: Tensor) -> None:
+def _check_brush(name: str, brush: object, content: Tensor | None) -> None:
     if not isinstance(brush, Brush):
         raise ValueError(
             f"style is a list that holds a {type(brush).__name__}: make a brush of every picture, "
@@ -79,7 +83,7 @@ def _check_brush(name: str, brush: object, content: Tensor) -> None:
     check_weight(f"{name}.weight", brush.weight)
     if brush.weight == 0:
         raise ValueError(f"{name}.weight is 0: leave this brush out, or give it a weight above 0.")
-    if brush.mask is not None:
+    if brush.mask is not None and content is not None:
         _check_mask(f"{name}.mask", brush.mask, content)
 
 

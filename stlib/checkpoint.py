@@ -32,8 +32,9 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike, fingerprint: str):
-        self.path, self.fingerprint = check_path(path), fingerprint
-        self.part = Path(f"{path}.part")
+        self.path, self.fingerprint = Path(path), fingerprint
+        self.target = check_path(path)  # where a symbolic link leads
+        self.part = Path(f"{self.target}.part")
         self.written_at = 0  # evaluations of the run when it was written last
 
     def read(self) -> dict[str, Any] | None:
@@ -105,7 +106,7 @@ class Checkpoint:
         data = io.BytesIO()
         try:
             torch.save({**state, "fingerprint": self.fingerprint}, data)
-            _files.replace(self.path, data.getbuffer(), self.part)
+            _files.replace(self.target, data.getbuffer(), self.part)
         except OSError as error:
             warnings.warn(
                 f"the checkpoint {self.path} could not be written ({reason(error)}); the run goes "
@@ -116,20 +117,20 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
-        for path in (self.path, self.part):
+        for path in (self.target, self.part):
             path.unlink(missing_ok=True)
 
 
 def check_path(path: str | os.PathLike) -> Path:
-    """The path of a checkpoint; raises CheckpointError if no file can be written there."""
+    """The file of a checkpoint at this path; raises CheckpointError if it cannot be written."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
         raise CheckpointError(f"checkpoint is {shown(path)}: give the path of a file, or None.")
     try:
-        _files.writable(path, "run.checkpoint")
+        target = _files.writable(path, "run.checkpoint")
     except ValueError as error:
         named = repr(str(path)[:100])
         raise CheckpointError(f"the checkpoint {named} cannot be kept: {error}") from None
-    return Path(path)
+    return target
 
 
 def run_fingerprint(content: Tensor, brushes: Sequence[Brush], net: VGG, settings: Settings) -> str:

@@ -9,7 +9,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +23,7 @@ from stlib._kernels.winograd import FEWEST_PRODUCTS
 from stlib.brushes import Brush, as_brushes
 from stlib.descent import HISTORY_SIZE
 from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, route
-from stlib.objective import Objective
+from stlib.objective import Objective, check_pictures
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
 
@@ -77,9 +77,15 @@ def estimate(
     It takes about a second, since it times a few evaluations of a small picture: what keeps the
     machine busy meanwhile makes the run look longer. The memory is that of the whole process, with
     what it holds already, and of the processor only.
-    Raises ValueError for settings that make no sense.
+    Raises TypeError for a setting that does not exist, ValueError for pictures and settings that
+    make no sense.
     """
-    return estimate_run(content, as_brushes(style), Settings(**settings), net)
+    names = [setting.name for setting in fields(Settings)]
+    if unknown := [name for name in settings if name not in names]:
+        raise TypeError(f"estimate has no setting {unknown[0]!r}; there are {', '.join(names)}.")
+    chosen = Settings(**settings)
+    check_pictures(content, style, chosen, net)
+    return estimate_run(content, as_brushes(style), chosen, net)
 
 
 def estimate_run(

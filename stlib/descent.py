@@ -21,8 +21,8 @@ class Reason(StrEnum):
     INTERRUPTED = "interrupted", "It was interrupted after {done} of {of} evaluations."
     NOT_FINITE = (
         "not finite",
-        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture until "
-        "then. Try a smaller beta.",
+        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture "
+        "until then. Try a smaller beta.",
     )
     OUT_OF_MEMORY = (
         "out of memory",
@@ -81,7 +81,7 @@ def descend(
             if torch.equal(seen.z, z):
                 z.grad = seen.gradient
                 return seen.losses["total"]
-        if left == 0:
+        if left <= 0:
             raise _Stop(Reason.STEPS)
         z.grad = None
         x = picture(z)
@@ -116,7 +116,7 @@ class _Stop(Exception):
 
 
 def lbfgs(z: Tensor, first_step: float = 1.0) -> torch.optim.LBFGS:
-    """PyTorch's L-BFGS with a line search, which takes one step at each call and is never content.
+    """PyTorch's L-BFGS with a line search: one step per call, and no stopping rule of its own.
 
     z: what it changes. first_step: the length of the first step, times PyTorch's own, in which all
         changes together add up to 1.

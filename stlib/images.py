@@ -19,6 +19,7 @@ from stlib._srgb import to_upright_srgb
 from stlib.errors import ImageError, one_line, reason, shown
 from stlib.layers import SMALLEST_SIDE
 
+SIZE = 256  # pixels, of the longer side of a picture unless said otherwise
 # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
 MOST_BYTES = 400_000_000
 # pixels from which a picture is shrunk while it is converted, so that there never are two
@@ -58,7 +59,7 @@ _SAMPLES = files("stlib") / "samples"
 Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image
 
 
-def load_image(source: Source, size: int | None = 256, *, enlarge: bool = False) -> Tensor:
+def load_image(source: Source, size: int | None = SIZE, *, enlarge: bool = False) -> Tensor:
     """Read a picture as a tensor [1, 3, H, W], RGB, float32 in [0, 1].
 
     source: a path, the bytes of a file, a binary file object, or a PIL image (left as it was).
@@ -85,7 +86,7 @@ def check_size(size: object) -> None:
         )
 
 
-def load_pil(source: Source, size: int | None = 256, *, enlarge: bool = False) -> Image.Image:
+def load_pil(source: Source, size: int | None = SIZE, *, enlarge: bool = False) -> Image.Image:
     """Read a picture as an 8-bit RGB PIL image; arguments and errors are those of `load_image`."""
     check_size(size)
     if isinstance(source, Image.Image):
@@ -204,7 +205,7 @@ def sample_names() -> list[str]:
     )
 
 
-def sample(name: str, size: int | None = 256) -> Tensor:
+def sample(name: str, size: int | None = SIZE) -> Tensor:
     """Load one of the course's own pictures, for example `sample("castle")`.
 
     name: one of `sample_names()`. size: as for `load_image`.

@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from stlib.arguments import check_picture, check_style
 from stlib.brushes import Brush, as_brushes, brush_factors, mask_at
+from stlib.layers import check_layers
 from stlib.losses import (
     content_loss,
     style_layer_loss,
@@ -44,6 +46,8 @@ class Objective:
         style: Tensor | Brush | Sequence[Brush],
         settings: Settings | None = None,
     ):
+        check_picture("content", content)
+        check_style(style)
         settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
@@ -97,3 +101,27 @@ def default_beta(content_features: Mapping[str, Tensor]) -> float:
     content_features: {layer: P}.
     """
     return BALANCE * (sum(P.numel() for P in content_features.values()) or 1)
+
+
+def check_pictures(
+    content: Tensor,
+    style: Tensor | Brush | Sequence[Brush],
+    settings: Settings,
+    net: VGG | None = None,
+) -> None:
+    """Raise the ValueError that `style_transfer` raises for these pictures and this network."""
+    check_picture("content", content)
+    check_style(style, content)
+    if isinstance(settings.init, Tensor) and settings.init.shape != content.shape:
+        raise ValueError(
+            f"init has the shape {list(settings.init.shape)}, the content picture "
+            f"{list(content.shape)}: they must agree."
+        )
+    if not (net is None or (isinstance(net, torch.nn.Module) and hasattr(net, "walk"))):
+        raise ValueError(
+            f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None."
+        )
+    depth = 19 if net is None else net.depth
+    check_layers(content, [*settings.content_layers, *settings.style_layers] or ["relu1_1"], depth)
+    for brush in as_brushes(style):
+        check_layers(brush.picture, [*settings.style_layers] or ["relu1_1"], depth)

@@ -5,7 +5,6 @@ differently is in module `solver`; this module puts it together.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 import torch
 import torch.nn.functional as nnf
@@ -42,12 +41,18 @@ def paint_stages(
     plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
     prepared = _is_prepared(settings, plan)
     saved = checkpoint.read() if checkpoint else None
+    if saved:
+        record.begin(plan[saved["stage"]])
+        record.restore(saved["record"], net.device)
     reason = Reason.STEPS
     previous = None  # the start of the stage before
     for number in range(saved["stage"] if saved else 0, len(plan)):
         stage = plan[number]
         p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
-        objective = Objective(net, p, a, _at_size(settings, stage))
+        objective = Objective(net, p, a, settings)
+        if settings.beta is not None:  # `default_beta` knows the size
+            # L_content is a sum over N·M numbers and shrinks with the picture, L_style does not
+            objective.beta = settings.beta * stage.cost
         start = _start(settings, stage, p, a, prepared)
         # L-BFGS flattens z as it lies in memory, and half precision would overflow
         start = start.to(net.device, torch.float32, memory_format=torch.contiguous_format)
@@ -57,13 +62,13 @@ def paint_stages(
             x0 = _first_picture(settings, start, record, previous, a, prepared)
         z, picture, optimizer = _variables(settings, x0, stage)
         known, evaluations = None, stage.evaluations
-        record.begin(stage)
         if saved:
-            record.restore(saved["record"], net.device)
             z.data.copy_(saved["z"])
             optimizer.load_state_dict(saved["optimizer"])
             known, evaluations = record.best, saved["left"]
             saved = None
+        else:
+            record.begin(stage)
         if checkpoint:
             checkpoint.follow(optimizer, record, z, x0, stage=number, evaluations=evaluations)
         reason = descend(objective, z, picture, optimizer, evaluations, record.note, known)
@@ -73,16 +78,8 @@ def paint_stages(
     return reason
 
 
-def _at_size(settings: Settings, stage: Stage) -> Settings:
-    """The settings with a beta of the user's own made fit for a stage's size."""
-    if settings.beta is None:  # `default_beta` knows the size
-        return settings
-    # L_content is a sum over N·M numbers and shrinks with the picture, L_style does not
-    return replace(settings, beta=settings.beta * stage.cost)
-
-
 def _is_prepared(settings: Settings, plan: Sequence[Stage]) -> bool:
-    """Whether the start may be given what the style asks for, its colours, and some grain.
+    """Whether the start gets the style's colours and some grain.
 
     The fast solver does so when it begins with smaller pictures of the content.
     """

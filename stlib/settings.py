@@ -21,6 +21,9 @@ from stlib.solver import Stage, stages
 
 CONTENT_LAYERS = ("relu4_2",)
 STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+INITS = ("content", "noise", "style")
+OPTIMIZERS = ("lbfgs", "adam")
+SOLVERS = ("fast", "plain")
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
 
@@ -29,7 +32,7 @@ def _help(text: str, **options: object) -> dict[str, object]:
     return {"help": text, **options}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Settings:
     """How to paint: every setting of `style_transfer` that decides what the result looks like.
 
@@ -66,18 +69,18 @@ class Settings:
     style_weights: Mapping[str, float] | Sequence[float] | None = None
     init: str | Tensor = field(
         default="content",
-        metadata=_help("where the picture starts", choices=("content", "noise", "style")),
+        metadata=_help("where the picture starts", choices=INITS),
     )
     optimizer: str = field(
         default="lbfgs",
-        metadata=_help("which method changes the picture", choices=("lbfgs", "adam")),
+        metadata=_help("which method changes the picture", choices=OPTIMIZERS),
     )
     solver: str | None = field(
         default=None,
         metadata=_help(
             "fast begins with smaller pictures and reaches the same loss sooner; plain is the "
             "paper's loop (default: fast, but plain for adam)",
-            choices=("fast", "plain"),
+            choices=SOLVERS,
         ),
     )
     steps: int = field(default=100, metadata=_help("evaluations of loss and gradient", type=int))
@@ -90,10 +93,19 @@ class Settings:
             check_weight(name, 0.0 if weight is None and name == "beta" else weight)
         check_layer_list("content_layers", self.content_layers)
         check_layer_list("style_layers", self.style_layers)
-        w = self.weights()
+        w = self.weights()  # for a list, in the order in which the layers were given
+        # what is the caller's may change later, a frozen object must not
+        for name in ("content_layers", "style_layers"):
+            layers = getattr(self, name)
+            in_order = sorted(layers) if isinstance(layers, Set) else layers
+            object.__setattr__(self, name, tuple(in_order))
+        if self.style_weights is not None:
+            weights = tuple(w[layer] for layer in self.style_layers)
+            object.__setattr__(self, "style_weights", weights)
+        has_layers = bool(self.content_layers or self.style_layers)
         has_content = self.alpha != 0 and self.content_layers
         has_style = self.beta != 0 and any(w.values())
-        if not has_content and not has_style and self.tv == 0:
+        if not has_layers or (not has_content and not has_style and self.tv == 0):
             raise ValueError(
                 "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight "
                 "above 0 and a layer."
@@ -102,9 +114,9 @@ class Settings:
         check_whole_number("seed", self.seed, 0)
         if self.keep_every is not None:
             check_whole_number("keep_every", self.keep_every, 1)
-        check_choice("optimizer", self.optimizer, ("lbfgs", "adam"))
+        check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.solver is not None:
-            check_choice("solver", self.solver, ("fast", "plain"))
+            check_choice("solver", self.solver, SOLVERS)
         if self.solver == "fast" and self.optimizer != "lbfgs":
             raise ValueError(
                 "the fast solver is made for L-BFGS: "
@@ -114,7 +126,13 @@ class Settings:
             check_picture("init", self.init)
         else:
             also = "a picture of the content's shape"
-            check_choice("init", self.init, ("content", "noise", "style"), also)
+            check_choice("init", self.init, INITS, also)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Settings) and self.fingerprint() == other.fingerprint()
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint())
 
     @property
     def is_fast(self) -> bool:
@@ -176,6 +194,11 @@ def layer_weights(
             "give a list with one for each style layer, or a dict."
         )
     if not isinstance(style_weights, Mapping):
+        if isinstance(style_layers, Set):
+            raise ValueError(
+                "style_layers is a set, which has no order: give style_weights as a dict, or the "
+                "layers as a list."
+            )
         if len(style_weights) != len(style_layers):
             raise ValueError(
                 f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give "

@@ -8,18 +8,17 @@ module `objective`, the loop in module `descent`.
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_style
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
 from stlib.cost import check_memory
 from stlib.descent import Reason
 from stlib.errors import shown
-from stlib.layers import check_layers
+from stlib.objective import check_pictures
 from stlib.pyramid import paint_stages
 from stlib.record import Callback, Record
 from stlib.settings import Settings
@@ -131,7 +130,10 @@ def paint(
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
     if not isinstance(progress, bool):
         raise ValueError(f"progress is {shown(progress)}: use True or False.")
-    brushes = as_brushes(style)
+    content = content.detach().float()
+    brushes = [
+        replace(brush, picture=brush.picture.detach().float()) for brush in as_brushes(style)
+    ]
     if checkpoint is not None:
         check_path(checkpoint)
     check_memory(content, brushes, settings, net)
@@ -164,30 +166,6 @@ def paint(
         message = reason.message.format(done=record.evaluations, of=settings.steps)
         warnings.warn(message, RuntimeWarning, stacklevel=3)
     return Result(record.picture(), record.history, record.coarse, record.frames, reason)
-
-
-def check_pictures(
-    content: Tensor,
-    style: Tensor | Brush | Sequence[Brush],
-    settings: Settings,
-    net: VGG | None = None,
-) -> None:
-    """Raise the ValueError that `style_transfer` raises for these pictures and this network."""
-    check_picture("content", content)
-    check_style(style, content)
-    if isinstance(settings.init, Tensor) and settings.init.shape != content.shape:
-        raise ValueError(
-            f"init has the shape {list(settings.init.shape)}, the content picture "
-            f"{list(content.shape)}: they must agree."
-        )
-    if not (net is None or (isinstance(net, torch.nn.Module) and hasattr(net, "walk"))):
-        raise ValueError(
-            f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None."
-        )
-    depth = 19 if net is None else net.depth
-    check_layers(content, [*settings.content_layers, *settings.style_layers] or ["relu1_1"], depth)
-    for brush in as_brushes(style):
-        check_layers(brush.picture, [*settings.style_layers] or ["relu1_1"], depth)
 
 
 def _why_it_ended(error: BaseException, record: Record) -> Reason:

@@ -59,7 +59,7 @@ class VGG(nn.Module):
         device: str | torch.device | None = None,
     ):
         super().__init__()
-        if pooling not in POOLINGS:
+        if pooling not in list(POOLINGS):  # a list compares, where a dict would want to hash
             raise ValueError(
                 f'pooling is {pooling!r}: use "max" (as trained) or "average" (as in the paper).'
             )
@@ -145,9 +145,9 @@ class VGG(nn.Module):
             convolution, relu = self._convolution(layer.name), layer.above
             assert convolution.bias is not None and relu is not None
             m = means[relu.name].to(convolution.weight)
-            convolution.weight.data *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
-            convolution.bias.data /= m
-            convolution.forget()
+            with torch.no_grad():
+                convolution.weight *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
+                convolution.bias /= m
             below = m
 
 

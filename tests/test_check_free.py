@@ -86,7 +86,7 @@ ONE_SPARED = {"style_layers": ["relu1_1", "relu2_1"], "style_weights": [0.5, 0.5
         ),
         (TV, "expected a pair of dicts"),
         (({"without": {}, "with": 1.0}, COMMON), "expected a dict of arguments"),
-        (({"without": {}, "with": {"total_variation": 1.0}}, COMMON), "does not take"),
+        (({"without": {}, "with": {"total_variation": 1.0}}, COMMON), "which is no setting"),
         (({"with": {"tv": 1.0}}, COMMON), "compare it with"),
         ((TV, {**COMMON, "tv": 2.0}), "in a setting and in common"),
         (({"a": {"tv": 1.0}, "b": {"init": "noise"}}, COMMON), "which of them was it"),

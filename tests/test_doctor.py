@@ -10,7 +10,17 @@ from stlib import ImageError, WeightsError
 from stlib.course.diagnosis import Finding, doctor, examine, report
 
 MODULE = sys.modules["stlib.course.diagnosis"]  # `stlib.course.diagnosis` is the function
-LOOKS = ("_python", "_torch", "_processor", "_memory", "_disk", "_weights", "_samples", "_speed")
+LOOKS = (
+    "_python",
+    "_torch",
+    "_packages",
+    "_processor",
+    "_memory",
+    "_disk",
+    "_weights",
+    "_samples",
+    "_speed",
+)
 
 
 @pytest.fixture(autouse=True)
@@ -24,11 +34,7 @@ def machine(monkeypatch):
     """machine(memory, disk, cores, threads): what is looked at, in GB; by default a good one."""
 
     def machine(memory=16.0, disk=100.0, cores=4, threads=4):
-        monkeypatch.setattr(
-            MODULE,
-            "psutil",
-            SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=memory * 1e9)),
-        )
+        monkeypatch.setattr(MODULE, "free_memory", lambda: memory * 1e9)
         monkeypatch.setattr(
             MODULE, "shutil", SimpleNamespace(disk_usage=lambda _: SimpleNamespace(free=disk * 1e9))
         )
@@ -171,3 +177,9 @@ def test_report_ends_in_what_to_do():
 def test_report_ends_in_ready():
     """If there is nothing to do."""
     assert report([Finding("A", "fine")]).splitlines() == ["A  ok    fine", "", "ready"]
+
+
+def test_a_part_of_the_course_that_is_not_installed(machine, monkeypatch):
+    monkeypatch.setattr(MODULE.importlib.util, "find_spec", lambda name: None)
+    table = report(examine())
+    assert "missing: matplotlib" in table and "make setup" in table

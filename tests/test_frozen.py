@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch.testing import assert_close
 
 from stlib import sample
@@ -26,7 +26,7 @@ def test_max_pool_is_pytorchs(size, layout, generator):
     s = torch.randn(2, 5, size[0] // 2, size[1] // 2, generator=generator)
     for ours, theirs in zip(
         value_and_gradient(frozen.max_pool, x, s),
-        value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s),
+        value_and_gradient(lambda x: nnf.max_pool2d(x, 2), x, s),
         strict=True,
     ):
         assert torch.equal(ours, theirs)
@@ -37,7 +37,7 @@ def test_of_equal_ones_max_pool_takes_the_same_as_pytorch():
     x, s = torch.zeros(1, 1, 4, 6), torch.ones(1, 1, 2, 3)
     assert torch.equal(
         value_and_gradient(frozen.max_pool, x, s)[1],
-        value_and_gradient(lambda x: F.max_pool2d(x, 2), x, s)[1],
+        value_and_gradient(lambda x: nnf.max_pool2d(x, 2), x, s)[1],
     )
 
 
@@ -52,7 +52,7 @@ def test_convolve_is_pytorchs(size, generator):
     )
     for ours, theirs in zip(
         value_and_gradient(lambda x: frozen.convolve(x, filters, bias), x, s),
-        value_and_gradient(lambda x: F.conv2d(x, filters, bias, padding=1), x, s),
+        value_and_gradient(lambda x: nnf.conv2d(x, filters, bias, padding=1), x, s),
         strict=True,
     ):
         assert_close(ours, theirs)
@@ -74,7 +74,7 @@ def test_the_gradient_of_the_whole_objective_is_that_of_plain_layers(net):
     """A bias that asks for a gradient takes PyTorch's own layers, which frozen ones replace."""
     content, style = sample("castle", 64), sample("cafe-terrace", 64)
     x = sample("cat", 64)[:, :, : content.shape[2], :].clone()
-    x = F.interpolate(x, size=content.shape[2:]).requires_grad_()
+    x = nnf.interpolate(x, size=content.shape[2:]).requires_grad_()
     objective = Objective(net, content, style)
     (ours,) = torch.autograd.grad(objective(x)[0], x)
     biases = [convolution.bias for convolution in net.convolutions.values()]

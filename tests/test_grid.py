@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 
 from stlib import style_transfer
 from stlib.course import grid
@@ -91,8 +91,8 @@ def test_the_correlation_length_of_blurred_noise_is_twice_the_blur(sigma, genera
     reach = torch.arange(-12, 13.0)
     kernel = torch.exp(-reach.square() / (2 * sigma**2))
     kernel = kernel / kernel.sum()
-    padded = F.pad(noise, (12, 12, 12, 12), mode="circular")
-    blurred = F.conv2d(F.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])
+    padded = nnf.pad(noise, (12, 12, 12, 12), mode="circular")
+    blurred = nnf.conv2d(nnf.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])
     assert grid.correlation_length(blurred.expand(1, 3, -1, -1)) == pytest.approx(
         2 * sigma, rel=0.1
     )

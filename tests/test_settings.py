@@ -73,7 +73,7 @@ def test_each_keyword_reaches_its_setting(name, monkeypatch):
     monkeypatch.setattr("stlib.transfer.paint", lambda content, style, settings, **_: settings)
     value = OTHER[name][-1]
     settings = style_transfer(PICTURE, PICTURE, **{name: value})
-    assert getattr(settings, name) is value
+    assert settings == Settings(**{name: value}) and settings != Settings()
 
 
 def test_these_tests_know_all_settings():
@@ -102,15 +102,34 @@ def test_nonsense_is_refused(name, value):
         {"alpha": 0, "style_weights": [0] * 5},
         {"alpha": 0, "style_layers": []},
         {"content_layers": [], "beta": 0},
-        {"content_layers": [], "style_layers": []},
     ],
     ids=str,
 )
 def test_there_must_be_something_to_optimise(given):
-    """A loss with a weight and a layer; the total variation needs no layer."""
+    """A loss with a weight and a layer, or the total variation and a layer."""
     with pytest.raises(ValueError, match="nothing to optimise"):
         Settings(**given)
     assert Settings(**given, tv=1e-3).tv == 1e-3
+    with pytest.raises(ValueError, match="nothing to optimise"):
+        Settings(content_layers=[], style_layers=[], tv=1e-3)
+
+
+def test_settings_are_fixed():
+    """What they were made of may change later; equal settings are one key of a dict."""
+    layers, weights = ["relu1_1", "relu2_1"], {"relu2_1": 2.0, "relu1_1": 1.0}
+    settings = Settings(style_layers=layers, style_weights=weights)
+    before = settings.fingerprint()
+    layers.append("relu9_9")
+    weights["relu1_1"] = -1.0
+    assert settings.fingerprint() == before
+    assert settings.weights() == {"relu1_1": 1.0, "relu2_1": 2.0}
+    assert len({settings, Settings(style_layers=("relu1_1", "relu2_1"), style_weights=[1, 2])}) == 1
+    assert Settings(init=PICTURE) == Settings(init=PICTURE.clone()) != Settings(init=1 - PICTURE)
+
+
+def test_a_set_of_layers_has_no_order_for_a_list_of_weights():
+    with pytest.raises(ValueError, match="a set, which has no order"):
+        Settings(style_layers={"relu1_1", "relu2_1"}, style_weights=[1, 5])
 
 
 def test_the_fast_solver_is_made_for_lbfgs():

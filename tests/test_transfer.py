@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 from torch.testing import assert_close
 
 from stlib import gram_matrix, sample, style_transfer, total_variation
@@ -248,7 +248,7 @@ def test_only_the_result_is_clamped(run):
 @pytest.mark.parametrize("size", [(64, 96), (97, 61), (33, 70)])
 def test_result_has_the_form_of_the_content(paint, content, size):
     """[1, 3, H, W], float32, on the CPU, whatever the sizes; no pooling divides the sides."""
-    picture = F.interpolate(content, size)
+    picture = nnf.interpolate(content, size)
     image = paint(picture, steps=1).image
     assert (image.shape, image.dtype, image.device.type) == (picture.shape, torch.float32, "cpu")
     assert not image.requires_grad
@@ -507,3 +507,13 @@ def test_refused_before_the_network_is_built(content, style, monkeypatch):
 def test_a_result_that_was_not_clamped_is_still_a_picture(paint, content):
     """A little outside of 0…1 is let in, so that a run can go on from its callback's picture."""
     assert len(paint(content * 1.6 - 0.3, steps=1, **SHALLOW).history) == 1
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_pictures_of_any_float_type_are_painted(net, dtype, monkeypatch):
+    """Also by the fast solver, which shrinks them first; and such that ask for a gradient."""
+    monkeypatch.setattr("stlib.solver.SMALLEST_SIDE", 16)
+    content, style = (sample(name, 64).to(dtype).requires_grad_() for name in ("castle", "cat"))
+    result = style_transfer(content, style, net=net, steps=4, progress=False)
+    assert result.coarse and result.image.dtype == torch.float32
+    assert content.grad is None and style.grad is None

@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 import torch
-import torch.nn.functional as F
+import torch.nn.functional as nnf
 import torchvision
 from torch.testing import assert_close
 
@@ -280,7 +280,7 @@ def test_poolings_differ_from_the_first_on(trained, averaging, content):
     layers = ["relu1_2", "pool1", "relu3_1"]
     most, mean = trained.features(content, layers), averaging.features(content, layers)
     assert torch.equal(most["relu1_2"], mean["relu1_2"])
-    blocks = F.unfold(mean["relu1_2"].transpose(0, 1), 2, stride=2)
+    blocks = nnf.unfold(mean["relu1_2"].transpose(0, 1), 2, stride=2)
     height, width = mean["pool1"].shape[2:]
     assert_close(mean["pool1"][0], blocks.mean(dim=1).view(64, height, width))
     assert_close(most["pool1"][0], blocks.amax(dim=1).view(64, height, width))

@@ -1,11 +1,11 @@
 """A 3×3 convolution with a quarter of the multiplications, for deep layers on a CPU.
 
 Winograd's minimal filtering F(4×4, 3×3) as in A. Lavin & S. Gray, "Fast algorithms for
-convolutional neural networks", CVPR 2016: a tile of 4 × 4 outputs is Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A,
-for the filter g and the 6 × 6 inputs d below it. Summed over channels, ⊙ turns into 36 matrix
-products, one for each place in the tile. It pays where the channels are many, so that the products
-outweigh the transformations. The result differs from a direct convolution by about 3e-6 of its
-maximum.
+convolutional neural networks", CVPR 2016: a tile of 4 × 4 outputs is
+Y = Aᵀ [(G g Gᵀ) ⊙ (Bᵀ d B)] A, for the filter g and the 6 × 6 inputs d below it. Summed over
+channels, ⊙ turns into 36 matrix products, one for each place in the tile. It pays where the
+channels are many, so that the products outweigh the transformations. The result differs from a
+direct convolution by about 3e-6 of its maximum.
 """
 
 from typing import Any
@@ -67,6 +67,7 @@ class Convolution(nn.Conv2d):
         self.weight = nn.Parameter(filters.clone())
         self.bias = nn.Parameter(biases.clone())
         self.transformed: Tensor | None = None  # filters, kept for small pictures
+        self.made_of = (0, 0)  # where they come from, and how often that had changed
 
     def forward(self, x: Tensor) -> Tensor:
         """conv2d(x, g, b, padding=1)."""
@@ -79,15 +80,13 @@ class Convolution(nn.Conv2d):
 
     def filters_for(self, M: int) -> Tensor:
         """The filters, transformed, for a map of M positions; 4 times as large as they are."""
-        if self.transformed is not None and M < LARGE:
+        made_of = self.weight.data_ptr(), self.weight._version
+        if self.transformed is not None and M < LARGE and made_of == self.made_of:
             return self.transformed
         transformed = transform_filters(self.weight)
         self.transformed = transformed if M < LARGE else None
+        self.made_of = made_of
         return transformed
-
-    def forget(self) -> None:
-        """Drop what was made of the filters, because they have changed."""
-        self.transformed = None
 
 
 def convolve(x: Tensor, convolution: Convolution) -> Tensor:

@@ -4,7 +4,7 @@ They come from `sweep`, or from a TOML file:
 
     [defaults]                      # for every job; each key is optional
     size = 256                      # longer side of both pictures, in pixels
-    steps = 100                     # … or any other setting of `Settings` or `Network`
+    steps = 100                     # … or another of `Settings` or `Network`
 
     [[job]]
     content = "photos/cat.jpg"      # a file, from the folder of this TOML file, or a sample's name
@@ -34,7 +34,7 @@ from typing import Any
 
 from stlib.arguments import check_whole_number
 from stlib.errors import ImageError, JobError, one_line, shown
-from stlib.images import check_output_path, sample_names
+from stlib.images import SIZE, check_output_path, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
 from stlib.vgg import POOLINGS
@@ -75,7 +75,6 @@ class Network:
 # a job keeps no frames
 PAINTING = {setting.name: setting for setting in fields(Settings) if setting.name != "keep_every"}
 NETWORK = {setting.name: setting for setting in fields(Network)}
-SIZE = 256  # pixels, of the longer side
 DEFAULTS: dict[str, Any] = {
     "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},

@@ -1,5 +1,6 @@
 """Is this machine ready for the course? `doctor()` looks and says so in words."""
 
+import importlib.util
 import os
 import platform
 import shutil
@@ -8,15 +9,15 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import psutil
 import torch
 
-from stlib.cost import estimate
+from stlib.cost import estimate, free_memory
 from stlib.errors import ImageError, WeightsError
 from stlib.images import sample, sample_names
 from stlib.vgg import VGG, best_device
 from stlib.weights import load_weights
 
+COURSE_PACKAGES = ("matplotlib", "IPython", "ipywidgets", "skimage", "keras", "distributed")
 ENOUGH_MEMORY = 2.5  # GB, what the hungriest chapter takes
 ENOUGH_DISK = 0.5  # GB, for pictures, notebooks and caches
 USUAL_STEPS, USUAL_SIDE = 100, 256
@@ -36,6 +37,7 @@ def examine() -> list[Finding]:
     looks: tuple[Callable[[], Finding], ...] = (
         _python,
         _torch,
+        _packages,
         _processor,
         _memory,
         _disk,
@@ -103,6 +105,14 @@ def _torch() -> Finding:
     return Finding("PyTorch", f"{torch.__version__}, computes on {name}")
 
 
+def _packages() -> Finding:
+    missing = [name for name in COURSE_PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        remedy = "Run `make setup`: some chapters need these packages."
+        return Finding("Packages", f"missing: {', '.join(missing)}", remedy)
+    return Finding("Packages", "all that the chapters need")
+
+
 def _processor() -> Finding:
     threads, cores = torch.get_num_threads(), os.cpu_count() or 1
     # without it, one thread is PyTorch's own choice, as on one real core
@@ -116,7 +126,7 @@ def _processor() -> Finding:
 
 
 def _memory() -> Finding:
-    free = psutil.virtual_memory().available / 1e9
+    free = free_memory() / 1e9
     remedy = (
         ""
         if free >= ENOUGH_MEMORY

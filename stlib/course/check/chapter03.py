@@ -9,7 +9,8 @@ from stlib.course.check.exercise import Rule, exercise
 
 PRODUCTS = (
     "matmul", "mm", "bmm", "mv", "dot", "inner", "vdot", "outer", "einsum", "tensordot", "addmm",
-    "chain_matmul", "multi_dot", "baddbmm", "linear", "cov", "cdist",
+    "chain_matmul", "multi_dot", "baddbmm", "linear", "cov", "cdist", "linalg_matmul",
+    "linalg_multi_dot", "linalg_vecdot",
 )  # fmt: skip
 
 

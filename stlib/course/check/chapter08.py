@@ -1,8 +1,8 @@
 """The exercises of chapter 08: experiments."""
 
-import inspect
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 
 from torch import Tensor
 
@@ -10,10 +10,10 @@ from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
 from stlib.layers import WIDTHS
-from stlib.settings import STYLE_LAYERS
-from stlib.transfer import style_transfer
+from stlib.settings import STYLE_LAYERS, Settings
 
-ARGUMENTS = inspect.signature(style_transfer).parameters
+DEFAULTS = {setting.name: setting.default for setting in fields(Settings)}
+INPUTS = {"content", "style", "net"}  # what a setting of grid.run may also replace
 MOST_STEPS = 100  # so that the reader's own experiment takes a minute, not an hour
 ONE_THING = {"style_layers", "style_weights"}  # each layer has a weight: they change together
 
@@ -46,6 +46,12 @@ def plan_experiment(answer: object) -> str:
             f"steps is {budgets[0] if len(budgets) == 1 else budgets}: take 1 to {MOST_STEPS}, "
             "so that you see the answer today."
         )
+    for name, arguments in settings.items():
+        chosen = {"solver": "plain", **common, **arguments}
+        try:
+            Settings(**{key: value for key, value in chosen.items() if key in DEFAULTS})
+        except ValueError as error:
+            raise Wrong(f"{name!r} cannot be run: {error}") from None
     return (
         f"{len(settings)} runs that differ in {changed} alone. "
         "Say what you expect before you run it."
@@ -60,11 +66,11 @@ def _check_arguments(settings: Mapping, common: Mapping) -> None:
                 f"{name!r} is {arguments!r}, expected a dict of arguments, "
                 "for example {'init': 'noise'}."
             )
-        unknown = sorted(set(arguments) - set(ARGUMENTS))
+        unknown = sorted(set(arguments) - {*DEFAULTS} - INPUTS)
         if unknown:
             raise Wrong(
-                f"{name!r} has {unknown[0]!r}, which style_transfer does not take. "
-                f"It takes {', '.join(ARGUMENTS)}."
+                f"{name!r} has {unknown[0]!r}, which is no setting. "
+                f"There are {', '.join(DEFAULTS)}."
             )
     if len(settings) < 2:
         raise Wrong(f"there is {len(settings)} setting. What would you compare it with?")
@@ -98,7 +104,7 @@ def _values(settings: Mapping, changed: str) -> list:
     """What the settings say of the changed arguments, with the defaults where they are silent."""
 
     def value(arguments: Mapping, name: str) -> object:
-        value = arguments.get(name, ARGUMENTS[name].default)
+        value = arguments.get(name, DEFAULTS.get(name))
         return value.tolist() if isinstance(value, Tensor) else value
 
     names = changed.split(" and ")
