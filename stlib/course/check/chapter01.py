@@ -85,6 +85,8 @@ def _sign_of_map(answer: Function, picture: Tensor, what: str) -> Seen:
         )
     if kernel.shape != (3, 3):
         raise Wrong(f"the kernel has the shape {list(kernel.shape)}, expected [3, 3]")
+    if kernel.is_complex() or not kernel.isfinite().all():
+        raise Wrong("the kernel holds weights that are no ordinary numbers")
     values = _convolved(picture[None], kernel.detach().float()[None]).flatten()
     strongest = float(values[values.abs().argmax()])
     sign = "positive" if strongest > 0 else "negative"

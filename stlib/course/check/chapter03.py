@@ -138,6 +138,8 @@ def _disguised(answer: Function, F: Tensor) -> Words:
     X = answer(F)
     if not isinstance(X, Tensor) or X.shape != F.shape:
         raise Wrong(f"the result is {kind(X)}, expected {kind(F)}")
+    if X.is_complex():
+        raise Wrong("the result is complex, expected real numbers as in F")
     X = X.detach().to(F.dtype)
     if not X.isfinite().all():
         return Words("not finite")
