@@ -41,13 +41,15 @@ def paint_stages(
     plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
     prepared = _is_prepared(settings, plan)
     saved = checkpoint.read() if checkpoint else None
+    first = saved["stage"] if saved else 0
     if saved:
-        record.begin(plan[saved["stage"]])
+        record.begin(plan[first])
         record.restore(saved["record"], net.device)
     reason = Reason.STEPS
     previous = None  # the start of the stage before
-    for number in range(saved["stage"] if saved else 0, len(plan)):
+    for number in range(first, len(plan)):
         stage = plan[number]
+        resumed = saved if number == first else None
         p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
         objective = Objective(net, p, a, settings)
         if settings.beta is not None:  # `default_beta` knows the size
@@ -56,21 +58,19 @@ def paint_stages(
         start = _start(settings, stage, p, a, prepared)
         # L-BFGS flattens z as it lies in memory, and half precision would overflow
         start = start.to(net.device, torch.float32, memory_format=torch.contiguous_format)
-        if saved:
-            x0 = saved["x0"].to(start)
+        if resumed:
+            x0, evaluations = resumed["x0"].to(start), resumed["left"]
         else:
             x0 = _first_picture(settings, start, record, previous, a, prepared)
-        z, picture, optimizer = _variables(settings, x0, stage)
-        known, evaluations = None, stage.evaluations
-        if saved:
-            z.data.copy_(saved["z"])
-            optimizer.load_state_dict(saved["optimizer"])
-            known, evaluations = record.best, saved["left"]
-            saved = None
-        else:
+            evaluations = stage.evaluations
             record.begin(stage)
+        z, picture, optimizer = _variables(settings, x0, stage)
+        if resumed:
+            z.data.copy_(resumed["z"])
+            optimizer.load_state_dict(resumed["optimizer"])
         if checkpoint:
             checkpoint.follow(optimizer, record, z, x0, stage=number, evaluations=evaluations)
+        known = record.best if resumed else None
         reason = descend(objective, z, picture, optimizer, evaluations, record.note, known)
         if reason not in (Reason.STEPS, Reason.CONVERGED):
             return reason
