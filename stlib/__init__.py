@@ -2,12 +2,15 @@
 
 To paint: `load_image` or `sample`, `style_transfer`, `save_image`; `estimate` tells before how long
 it will take; `Brush` and `load_mask` for several styles, `match_colours` to keep a photo's colours.
-To understand: `VGG` is the network, `gram_matrix`, `content_loss`, `style_loss` and others (module
-`losses`) the mathematics, `Objective` the loss that is lowered, `descend` the loop, `Settings` what
-can be set.
+To understand: `VGG` is the network, `gram_matrix`, `content_loss`, `style_loss` and others the
+mathematics, `Objective` the loss that is lowered, `descend` the loop, `Settings` what can be set.
 To go further: `batch` (many pictures), and what the course uses: `show` (plots), `explain` (look
 inside the network), `grid` (compare settings), `check` (the exercises). `doctor` says whether this
 machine is ready.
+
+To read the code, in this order: `losses` (the paper's formulas), `objective` (their sum), `descent`
+(the loop), `transfer` and `pyramid` (from the call to the loop), `settings`, `vgg`, `layers`. What
+lies in folders and modules with an underscore makes it faster, never different.
 """
 
 import importlib
