@@ -36,7 +36,8 @@ class Objective:
 
     Calling it with x, [1, 3, H, W], returns L_total as a tensor that knows its gradient, and its
     terms as numbers: "total", "content", "style", "tv", and E_l under each style layer.
-    Raises ValueError for a layer that does not exist, or a picture too small for one.
+    Raises ValueError for what is no picture, for a layer that does not exist, and for a picture too
+    small for one.
     """
 
     def __init__(

@@ -295,3 +295,20 @@ def test_it_takes_one_step_at_each_call():
     _, seen, _ = run(LOSSES["a bowl"], optimizer, 20)
     assert len({z.numpy().tobytes() for z in steps}) == len(steps) > 5
     assert all(z.numpy().tobytes() in places(seen) for z in steps)
+
+
+def test_a_step_never_begins_with_a_new_evaluation(generator):
+    """Bumpy losses: a line search may accept a point that is neither its last nor the best."""
+    for number in range(100):
+        size = 1 + number % 8
+        A, b, w = (
+            torch.randn(*shape, generator=generator) for shape in ((size, size), (size,), (size,))
+        )
+
+        def objective(x, A=A, b=b, w=w):
+            loss = (A @ x - b).square().sum() + 2 * torch.cos(9 * w * x).sum()
+            return loss, {"total": float(loss.detach())}
+
+        z, seen = torch.randn(size, generator=generator).requires_grad_(), []
+        descend(objective, z, lambda z: z, lbfgs(z), 60, seen.append)
+        assert not any(torch.equal(one.z, other.z) for one, other in pairwise(seen)), number
