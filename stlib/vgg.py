@@ -18,6 +18,7 @@ from stlib._kernels import frozen, winograd
 from stlib.arguments import check_choice
 from stlib.images import sample, sample_names
 from stlib.layers import (
+    PADDINGS,
     check_layers,
     conv_shapes,
     layer_names,
@@ -118,7 +119,7 @@ class VGG(nn.Module):
         image, layers, padding and errors: as for `features`.
         """
         asked = tuple(layers)
-        check_choice("padding", padding, winograd.PADDINGS)
+        check_choice("padding", padding, PADDINGS)
         check_layers(image, asked, self.depth)
         x = self.preprocess(image.to(self._convolution("conv1_1").weight))
         x = x.contiguous(memory_format=torch.channels_last)

@@ -19,8 +19,6 @@ from stlib._kernels import frozen
 # positions from which transforming filters at each use costs under 7 %, so that nobody keeps them
 LARGE = 2048
 
-PADDINGS = ("zero", "replicate")
-
 # of 64, 128 and 256 the fewest that are as fast as more: their copies take memory
 TILES_AT_ONCE = 128
 # channels in × channels out from which it beats the direct convolution (measured)
@@ -58,8 +56,8 @@ _ON_OUTPUT = torch.kron(_AT, _AT).float()  # [16, 36]
 class Convolution(nn.Conv2d):
     """A frozen 3×3 convolution with padding 1, in the way that is fastest for its input.
 
-    filters: [N_out, N_in, 3, 3]. biases: [N_out]. Called with x, [B, N_in, H, W], and one of
-    PADDINGS, what is put around x, it returns [B, N_out, H, W]; differentiable with respect to x.
+    filters: [N_out, N_in, 3, 3]. biases: [N_out]. Called with x, [B, N_in, H, W], and the name of
+    what is put around it, it returns [B, N_out, H, W]; differentiable with respect to x.
     """
 
     def __init__(self, filters: Tensor, biases: Tensor):
