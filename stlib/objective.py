@@ -96,6 +96,10 @@ class Objective:
         terms |= {layer: E[layer] for layer in self.w}
         return terms["total"], {name: float(term.detach()) for name, term in terms.items()}
 
+    def style_layer_losses(self, x: Tensor) -> dict[str, Tensor]:
+        """E_l of a picture by style layer, differentiable."""
+        return {layer: self._brushed(layer, F) for layer, F in self._walk(x, list(self.w))}
+
     def _walk(self, x: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
         return self.net.walk(x, layers, self.padding)
 
@@ -106,6 +110,22 @@ class Objective:
             for factor, brush, A in zip(self.factors, self.brushes, self.targets_of, strict=True)
         ]
         return sum(losses, F.new_zeros(()))
+
+
+def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
+    """w_l with which all style layers pull equally hard at x: w_l ∝ 1/‖∂E_l/∂x‖, and Σ w_l = 1.
+
+    Equal losses are no equal pulls: with equal w_l, relu5_1 pulls hardest.
+    objective: with at least one style layer. x: a picture, [1, 3, H, W], whose E_l are not 0.
+    Returns {layer: w_l}, as `Settings.style_weights` takes it.
+    """
+    x = x.detach().clone().requires_grad_()
+    pulls = {}
+    for layer, E in objective.style_layer_losses(x).items():
+        (gradient,) = torch.autograd.grad(E, x, retain_graph=True)
+        pulls[layer] = float(gradient.norm())
+    total = sum(1 / pull for pull in pulls.values())
+    return {layer: 1 / pull / total for layer, pull in pulls.items()}
 
 
 def default_beta(content_features: Mapping[str, Tensor]) -> float:
