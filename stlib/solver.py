@@ -22,8 +22,8 @@ from stlib.colour import from_opponent, to_opponent
 
 # the shorter side of a coarse stage, in pixels; in smaller pictures the layers see other things
 SMALLEST_SIDE = 80
-# of the coarse stages: share of the size, evaluations per step of the run
-SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))
+# evaluations at half the size, per step of the run; at a quarter twice as many, and so on
+COARSE_EVALUATIONS = 0.75
 # evaluations of a coarse stage; more did not lower the final loss at 256 px, and cost a fifth of it
 LONGEST_STAGE = 40
 # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each kind of stage
@@ -59,16 +59,18 @@ class Stage:
 
 
 def stages(steps: int, shorter_side: int) -> list[Stage]:
-    """The stages of a run, from the smallest picture to full size.
+    """The stages of a run, from the smallest picture to full size; each doubles its sides.
 
     shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left
         out.
     """
-    coarse = [
-        Stage(share, min(LONGEST_STAGE, round(steps * evaluations)), COARSE_POWER)
-        for share, evaluations in SCHEDULE
-        if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)
-    ]
+    coarse: list[Stage] = []
+    share = 1 / 2
+    while share * shorter_side >= SMALLEST_SIDE:
+        evaluations = round(steps * COARSE_EVALUATIONS / (2 * share))
+        if evaluations:
+            coarse.insert(0, Stage(share, min(LONGEST_STAGE, evaluations), COARSE_POWER))
+        share /= 2
     left = steps - sum(stage.cost * stage.evaluations for stage in coarse)
     return [*coarse, Stage(1.0, max(1, round(left)))]
 
