@@ -25,7 +25,7 @@ from stlib.batch.jobs import (
     sweep,
 )
 from stlib.errors import JobError
-from stlib.settings import STYLE_LAYERS, digest
+from stlib.settings import PAINTER, STYLE_LAYERS, digest
 
 
 @pytest.fixture(autouse=True)
@@ -319,8 +319,17 @@ def test_the_fingerprint_holds_what_the_picture_depends_on():
         job(content="cafe-terrace", style="castle"),
         job(weights="random"),
         job(style_layers=["relu1_1"]),
+        job(style_size=255),
+        job(colors="photo"),
     ]
     assert len({fingerprint(one) for one in different}) == len(different)
+
+
+def test_the_fingerprint_holds_what_paints(monkeypatch):
+    """So a picture that an older version has painted is painted anew."""
+    before = fingerprint(job())
+    monkeypatch.setattr("stlib.settings.PAINTER", PAINTER + 1)
+    assert fingerprint(job()) != before
 
 
 def test_the_digest_of_a_set_does_not_know_its_order():
