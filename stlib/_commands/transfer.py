@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
-from stlib._commands.watch import FRAMES, all_of, films, saves_every
+from stlib._commands.watch import FRAMES, add_frame, all_of, films, saves_every
 from stlib.arguments import check_whole_number
 from stlib.brushes import Brush, load_mask, make_brushes
 from stlib.cost import estimate_run
@@ -113,8 +113,9 @@ def run(options: argparse.Namespace) -> int:
     _save(result.image, options.output)
     print(f"{options.output}: {_told(result)}")
     if options.film:
-        save_film([*frames, result.image], options.film)
-        print(f"{options.film}: {len(frames) + 1} frames")
+        add_frame(frames, result.image)
+        save_film(frames, options.film)
+        print(f"{options.film}: {len(frames)} frames")
     if result.reason != Reason.INTERRUPTED:
         return 0
     evaluations = len(result.coarse) + len(result.history)

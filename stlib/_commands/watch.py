@@ -34,9 +34,16 @@ def films(frames: list[Image.Image], evaluations: int) -> Watch:
 
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if (done - 1) % every == 0:  # the first one, too
-            frames.append(film_frame(picture()))
+            add_frame(frames, picture())
 
     return watch
+
+
+def add_frame(frames: list[Image.Image], picture: Tensor) -> None:
+    """Add a picture [1, 3, H, W] to the frames, unless it is the last one still."""
+    frame = film_frame(picture)
+    if not frames or frame.tobytes() != frames[-1].tobytes():
+        frames.append(frame)
 
 
 def all_of(watches: list[Watch]) -> Watch | None:
