@@ -9,6 +9,10 @@ only the brightness is transferred and the content keeps its hues.
 import torch
 from torch import Tensor
 
+# rows: brightness, and what the eye tells apart beside it: red from green, yellow from blue; they
+# have length 1 and are at right angles to each other
+OPPONENT = torch.tensor([[1.0, 1, 1], [1, -1, 0], [1, 1, -2]])
+OPPONENT = OPPONENT / OPPONENT.norm(dim=1, keepdim=True)
 BRIGHTNESS = (0.299, 0.587, 0.114)  # of red, green and blue to the eye (ITU-R BT.601)
 # of a colour, so that a grey picture can be given colours; a 300th of the range, squared
 SMALLEST_VARIANCE = 1e-5
@@ -27,6 +31,16 @@ def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
     A = square_root(_covariance(wanted)) @ torch.linalg.inv(square_root(_covariance(colours)))
     matched = A @ (colours - colours.mean(dim=1, keepdim=True)) + wanted.mean(dim=1, keepdim=True)
     return matched.view(picture.shape).to(picture.dtype)
+
+
+def to_opponent(picture: Tensor) -> Tensor:
+    """RGB [1, 3, H, W] as brightness, red against green, and yellow against blue."""
+    return torch.einsum("ij,bjhw->bihw", OPPONENT.to(picture), picture)
+
+
+def from_opponent(planes: Tensor) -> Tensor:
+    """The picture [1, 3, H, W] whose opponent colours these are: the inverse of `to_opponent`."""
+    return torch.einsum("ij,bihw->bjhw", OPPONENT.to(planes), planes)
 
 
 def luminance(picture: Tensor) -> Tensor:

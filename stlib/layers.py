@@ -16,6 +16,7 @@ from torch import Tensor
 BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # depth → convolutions in each block
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
 SMALLEST_SIDE = 32  # pixels; pool5 then has one position
+PADDINGS = ("zero", "replicate")  # what a convolution sees beyond the edge of its map
 FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)  # PyTorch has no other
 
 

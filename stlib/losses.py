@@ -153,6 +153,26 @@ def total_variation(image: Tensor) -> Tensor:
     ).abs().sum()
 
 
+def roughness(image: Tensor) -> Tensor:
+    """The mean square of the differences between neighbouring pixels; not in the paper.
+
+    image: [..., H, W]. Returns a scalar, 0 for a constant picture. Unlike `total_variation`, a mean
+    does not grow with the picture.
+    """
+    x = image
+    down, right = x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
+    return (down.square().sum() + right.square().sum()) / x.numel()
+
+
+def overflow(image: Tensor) -> Tensor:
+    """The mean square of how far values lie outside 0…1; not in the paper.
+
+    Clamping them at the end would turn fine differences of brightness into specks of colour.
+    image: of any shape. Returns a scalar, 0 for a picture that can be shown as it is.
+    """
+    return (image - image.clamp(0, 1)).square().mean()
+
+
 def total_loss(content: Tensor, style: Tensor, alpha: float, beta: float) -> Tensor:
     """L_total = α L_content + β L_style (eq. 7)."""
     return alpha * content + beta * style

@@ -3,7 +3,7 @@
 `style_transfer` lowers it; those who write a loop of their own can lower it themselves.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,6 +13,8 @@ from stlib.brushes import Brush, as_brushes, brush_factors, mask_at
 from stlib.layers import check_layers
 from stlib.losses import (
     content_loss,
+    overflow,
+    roughness,
     style_layer_loss,
     style_loss,
     style_target,
@@ -26,16 +28,18 @@ BALANCE = 33.0  # of the default β for each of the N·M numbers of F; chosen by
 
 
 class Objective:
-    """L_total = α L_content + β L_style + tv · TV as a function of the picture.
+    """L_total = α L_content + β L_style, and what keeps a picture clean, as a function of it.
 
-    The targets are computed once.
+    The targets are computed once. Added are tv · TV and, within β, roughness and overflow.
 
     net: the network. content: p, [1, 3, H, W] in [0, 1].
     style: a, or the brushes of several styles, whose E_l are weighted sums (see `Brush`).
-    settings: α, β, tv, the layers and their weights; the others do not matter here.
+    settings: α, β, tv, roughness, overflow, padding, the layers and their weights; the others do
+        not matter here. None is the paper's objective, that of the plain solver.
 
     Calling it with x, [1, 3, H, W], returns L_total as a tensor that knows its gradient, and its
-    terms as numbers: "total", "content", "style", "tv", and E_l under each style layer.
+    terms as numbers, without their weights: "total", "content", "style", "tv", "roughness",
+    "overflow", and E_l under each style layer.
     Raises ValueError for what is no picture, for a layer that does not exist, and for a picture too
     small for one.
     """
@@ -49,9 +53,11 @@ class Objective:
     ):
         check_picture("content", content)
         check_style(style)
-        settings = settings or Settings()
+        settings = settings or Settings(solver="plain")
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
+        self.roughness, self.overflow = settings.chosen("roughness"), settings.chosen("overflow")
+        self.padding = settings.chosen("padding")
         self.w = settings.weights()
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         self.brushes = as_brushes(style)
@@ -60,10 +66,10 @@ class Objective:
         for brush in self.brushes if style_layers else ():
             net.check(brush.picture, style_layers)
         with torch.no_grad():
-            self.P = net.features(content, content_layers) if content_layers else {}
+            self.P = dict(self._walk(content, content_layers)) if content_layers else {}
             self.targets_of = [
-                {layer: style_target(F) for layer, F in net.features(a, style_layers).items()}
-                for a in (brush.picture for brush in self.brushes)
+                {layer: style_target(F) for layer, F in self._walk(brush.picture, style_layers)}
+                for brush in self.brushes
                 if style_layers
             ]
         self.targets = self.targets_of[0] if style_layers else {}  # usually the only style
@@ -71,19 +77,27 @@ class Objective:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
         L_content, E = x.new_zeros(()), {}
-        for layer, F in self.net.walk(x, self.layers):
+        for layer, F in self._walk(x, self.layers):
             if layer in self.P:
                 L_content = L_content + content_loss(F, self.P[layer])
             if layer in self.w:
                 E[layer] = self._brushed(layer, F)
         L_style = style_loss(E, self.w) if E else x.new_zeros(())
         L_total = total_loss(L_content, L_style, self.alpha, self.beta)
-        tv = total_variation(x) if self.tv else x.new_zeros(())
-        if self.tv:
-            L_total = L_total + self.tv * tv
-        terms = {"total": L_total, "content": L_content, "style": L_style, "tv": tv}
+        terms = {"total": L_total, "content": L_content, "style": L_style}
+        for name, weight, loss in (
+            ("tv", self.tv, total_variation),
+            ("roughness", self.beta * self.roughness, roughness),
+            ("overflow", self.beta * self.overflow, overflow),
+        ):
+            terms[name] = loss(x) if weight else x.new_zeros(())
+            if weight:
+                terms["total"] = terms["total"] + weight * terms[name]
         terms |= {layer: E[layer] for layer in self.w}
-        return L_total, {name: float(term.detach()) for name, term in terms.items()}
+        return terms["total"], {name: float(term.detach()) for name, term in terms.items()}
+
+    def _walk(self, x: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
+        return self.net.walk(x, layers, self.padding)
 
     def _brushed(self, layer: str, F: Tensor) -> Tensor:
         """Σ_i p_i E_l(F, A_i, T_i) over the brushes; for one without a mask it is E_l."""

@@ -7,6 +7,7 @@ checkpoints and fingerprints take it from here.
 import hashlib
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from stlib.arguments import (
     check_whole_number,
 )
 from stlib.errors import shown
-from stlib.layers import SMALLEST_SIDE
+from stlib.layers import PADDINGS, SMALLEST_SIDE
 from stlib.solver import Stage, stages
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -29,6 +30,10 @@ COLORS = ("style", "photo", "brightness")
 # Raise it whenever the same settings and pictures give another picture than before: fingerprints
 # hold it, so that a batch paints old pictures anew and no run goes on from an old checkpoint.
 PAINTER = 2
+# what each solver takes for a setting that is None: the fast one paints clean pictures, the plain
+# one does as the paper does
+CLEAN = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
+AS_IN_THE_PAPER = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
 
@@ -44,6 +49,12 @@ class Settings:
     alpha: α, weight of the content loss.
     beta: β, weight of the style loss; None is `default_beta`, balanced for the size.
     tv: weight of the total variation.
+    roughness, overflow: weights, within β, of the squared differences of neighbouring pixels and of
+        values outside 0…1 (`losses.roughness`, `losses.overflow`); they keep grain away. None is
+        1 and 100 for the fast solver, 0 for the plain one.
+    padding: what a convolution sees beyond the picture's edge: "zero" as in the paper, or
+        "replicate", the edge itself, which keeps the painting's border out of the picture. None is
+        "replicate" for the fast solver, "zero" for the plain one.
     content_layers, style_layers: names of layers, each once.
     style_weights: w_l, a list with one for each style layer, or {layer: w_l}; None is one over the
         number of style layers.
@@ -74,6 +85,26 @@ class Settings:
     tv: float = field(
         default=0.0,
         metadata=_help("weight of the total variation, for a smoother picture", type=float),
+    )
+    roughness: float | None = field(
+        default=None,
+        metadata=_help(
+            "weight of differences between neighbouring pixels (default: 1, but 0 for plain)",
+            type=float,
+        ),
+    )
+    overflow: float | None = field(
+        default=None,
+        metadata=_help(
+            "weight of values that cannot be shown (default: 100, but 0 for plain)", type=float
+        ),
+    )
+    padding: str | None = field(
+        default=None,
+        metadata=_help(
+            "what lies beyond the picture's edge (default: replicate, but zero for plain)",
+            choices=PADDINGS,
+        ),
     )
     content_layers: Sequence[str] = CONTENT_LAYERS
     style_layers: Sequence[str] = STYLE_LAYERS
@@ -116,9 +147,13 @@ class Settings:
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
-        for name in ("alpha", "beta", "tv"):
+        for name in ("alpha", "tv"):
+            check_weight(name, getattr(self, name))
+        for name in ("beta", "roughness", "overflow"):
             weight = getattr(self, name)
-            check_weight(name, 0.0 if weight is None and name == "beta" else weight)
+            check_weight(name, 0.0 if weight is None else weight)
+        if self.padding is not None:
+            check_choice("padding", self.padding, PADDINGS)
         check_layer_list("content_layers", self.content_layers)
         check_layer_list("style_layers", self.style_layers)
         w = self.weights()  # for a list, in the order in which the layers were given
@@ -169,6 +204,13 @@ class Settings:
     def is_fast(self) -> bool:
         """Whether the fast solver paints."""
         return self.solver == "fast" or (self.solver is None and self.optimizer == "lbfgs")
+
+    def chosen(self, name: str) -> Any:
+        """`padding`, `roughness` or `overflow`: as given, else what the solver takes."""
+        value = getattr(self, name)
+        if value is not None:
+            return value
+        return CLEAN[name] if self.is_fast else AS_IN_THE_PAPER[name]
 
     def starts_from(self, init: str) -> bool:
         """Whether `init` is this word, and not a picture."""

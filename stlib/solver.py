@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib.colour import from_opponent, to_opponent
+
 # the shorter side of a coarse stage, in pixels; in smaller pictures the layers see other things
 SMALLEST_SIDE = 80
 # of the coarse stages: share of the size, evaluations per step of the run
@@ -29,6 +31,9 @@ COARSE_POWER = 0.5
 FINE_POWER = 0.25
 # cycles per pixel; the loss is almost blind to higher frequencies (curvature about 1/100)
 HIGHEST_FREQUENCY = 0.35
+# cycles per pixel; colours hardly have faster waves, as in photographs and on screens, because the
+# eye does not see them
+COLOUR_LIMIT = 0.15
 # of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
 FIRST_STEP = 0.01
 # standard deviation of the noise at the start of the first stage, and of later ones
@@ -98,22 +103,43 @@ def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
 
 
 def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
-    """Pictures as a sum of waves around a start: x = start + 𝓕⁻¹[f^-p 𝓕[z]].
+    """Pictures as a sum of waves around a start: x = start + Oᵀ 𝓕⁻¹[g 𝓕[z]].
 
-    With f in cycles per pixel and p > 0, a step of a given length in z moves slow waves further
-    than fast ones.
+    O turns RGB into brightness and two opponent colours. For brightness g = f^-p with f in cycles
+    per pixel: with p > 0, a step of a given length in z moves slow waves further than fast ones.
+    For the colours, g falls to 0 where the eye no longer sees them.
 
-    start: [1, 3, H, W]. power: p; 0 gives pixels.
+    start: [1, 3, H, W]. power: p.
     Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.
     """
     size = start.shape[2:]
-    gain = frequencies(*size).to(start) ** -power
+    f = frequencies(*size).to(start)
+    gain = f**-power
     gain = gain / gain.mean()
+    coloured = gain * _seen_in_colour(f)
+    g = torch.stack([gain, coloured, coloured])
 
     def picture(z: Tensor) -> Tensor:
-        return start + torch.fft.irfft2(gain * torch.fft.rfft2(z), s=size)
+        return start + from_opponent(torch.fft.irfft2(g * torch.fft.rfft2(z), s=size))
 
     return torch.zeros_like(start, memory_format=torch.contiguous_format).requires_grad_(), picture
+
+
+def soft_colours(picture: Tensor) -> Tensor:
+    """The picture without the colours that `waves` could not take away; brightness stays.
+
+    Matching colours turns a photo's fine brightness into fine colours.
+    """
+    size = picture.shape[2:]
+    seen = _seen_in_colour(frequencies(*size).to(picture))
+    spectrum = torch.fft.rfft2(to_opponent(picture))
+    spectrum = spectrum * torch.stack([torch.ones_like(seen), seen, seen])
+    return from_opponent(torch.fft.irfft2(spectrum, s=size))
+
+
+def _seen_in_colour(f: Tensor) -> Tensor:
+    """How much of a colour's wave of frequency f is left, from 1 to 0."""
+    return torch.exp(-((f / COLOUR_LIMIT) ** 4))
 
 
 def smooth(picture: Tensor) -> Tensor:
@@ -126,27 +152,27 @@ def smooth(picture: Tensor) -> Tensor:
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
-    """Noise whose waves are as strong as f^-p, without those that the loss could not take away.
+    """Grey noise whose waves are as strong as f^-p, without those that the loss could not remove.
 
-    like: a picture of the form wanted. power: p. seed: of the noise.
-
-    strength: its standard deviation.
+    like: a picture of the form wanted. strength: the noise's standard deviation.
+    power: p. seed: of the noise.
     """
-    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
+    noise = torch.randn(like[:, :1].shape, generator=torch.Generator().manual_seed(seed)).to(like)
     f = frequencies(*like.shape[2:]).to(like)
     noise = torch.fft.irfft2(
         (f < HIGHEST_FREQUENCY) * f**-power * torch.fft.rfft2(noise), s=like.shape[2:]
     )
-    noise = noise - noise.mean(dim=(2, 3), keepdim=True)
-    return strength * noise / noise.std()
+    noise = noise - noise.mean()
+    return (strength * noise / noise.std()).expand_as(like)
 
 
 def first_start(start: Tensor, seed: int | None) -> Tensor:
-    """The picture with which the first stage begins: the start with coarse grain.
+    """The picture with which the first stage begins: the start, in soft colours and grained.
 
     start: [1, 3, H, W]. seed: of the grain; None adds none.
     """
-    return start if seed is None else start + grain(start, COARSE_GRAIN, 0.5, seed)
+    x0 = soft_colours(start)
+    return x0 if seed is None else x0 + grain(x0, COARSE_GRAIN, 0.5, seed)
 
 
 def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int | None) -> Tensor:
@@ -160,6 +186,7 @@ def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int |
     x0 = enlarge(smooth(best), start.shape[2:])
     if previous is not None:
         x0 = x0 + fine_detail(start, previous)
+    x0 = soft_colours(x0)
     return x0 if seed is None else x0 + grain(x0, FINE_GRAIN, 0.0, seed)
 
 

@@ -33,8 +33,8 @@ class Result:
 
     image: the best picture found, [1, 3, H, W], RGB, clamped to [0, 1], on the CPU.
     history: a dict for each evaluation at full size: "seconds" since the start, "total", "content"
-        (L_content), "style" (L_style), "tv", and E_l under the name of each style layer. All losses
-        but "total" are without their weights.
+        (L_content), "style" (L_style), "tv", "roughness", "overflow", and E_l under the name of
+        each style layer. All losses but "total" are without their weights.
     coarse: the same for the evaluations of smaller pictures, which came before; their losses are
         those of their size.
     frames: the best picture so far, clamped, every `keep_every` evaluations, from the start on.
@@ -56,6 +56,9 @@ def style_transfer(
     alpha: float = Settings.alpha,
     beta: float | None = Settings.beta,
     tv: float = Settings.tv,
+    roughness: float | None = Settings.roughness,
+    overflow: float | None = Settings.overflow,
+    padding: str | None = Settings.padding,
     content_layers: Sequence[str] = Settings.content_layers,
     style_layers: Sequence[str] = Settings.style_layers,
     style_weights: Mapping[str, float] | Sequence[float] | None = Settings.style_weights,
@@ -98,6 +101,9 @@ def style_transfer(
         alpha=alpha,
         beta=beta,
         tv=tv,
+        roughness=roughness,
+        overflow=overflow,
+        padding=padding,
         content_layers=content_layers,
         style_layers=style_layers,
         style_weights=style_weights,

@@ -15,8 +15,10 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from stlib._kernels import frozen, winograd
+from stlib.arguments import check_choice
 from stlib.images import sample, sample_names
 from stlib.layers import (
+    PADDINGS,
     check_layers,
     conv_shapes,
     layer_names,
@@ -89,34 +91,41 @@ class VGG(nn.Module):
         """Where the network computes; pictures are moved there."""
         return self._convolution("conv1_1").weight.device
 
-    def features(self, image: Tensor, layers: str | Iterable[str]) -> dict[str, Tensor]:
+    def features(
+        self, image: Tensor, layers: str | Iterable[str], padding: str = "zero"
+    ) -> dict[str, Tensor]:
         """What the named layers make of a picture, in the order asked.
 
         image: [B, 3, H, W], RGB in [0, 1]; it may require a gradient.
         layers: any of `names`, for example ["relu4_2"].
+        padding: what each convolution sees beyond the edge: "zero", as the network was trained, or
+            "replicate", the edge itself, which tells deep layers less of where the border is.
         Returns {layer: [B, N, H', W']}. The network runs no further than the deepest layer asked
         for.
         Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too
         small for a layer.
         """
         layers = [layers] if isinstance(layers, str) else list(layers)
-        found = dict(self.walk(image, layers))
+        found = dict(self.walk(image, layers, padding))
         return {layer: found[layer] for layer in layers}
 
-    def walk(self, image: Tensor, layers: Iterable[str]) -> Iterator[tuple[str, Tensor]]:
+    def walk(
+        self, image: Tensor, layers: Iterable[str], padding: str = "zero"
+    ) -> Iterator[tuple[str, Tensor]]:
         """Yield (layer, its features) for each named layer, from the picture upwards.
 
         What the caller does not keep is free again before the next layer comes, and the gradient of
         a deep layer's loss is used up before that of a shallow one is computed.
-        image, layers and errors: as for `features`.
+        image, layers, padding and errors: as for `features`.
         """
         asked = tuple(layers)
+        check_choice("padding", padding, PADDINGS)
         check_layers(image, asked, self.depth)
         x = self.preprocess(image.to(self._convolution("conv1_1").weight))
         x = x.contiguous(memory_format=torch.channels_last)
         for layer in route(self.depth, asked, self.pooling == "max"):
             if layer.kind == "conv":
-                x = self.convolutions[layer.name](x)
+                x = self.convolutions[layer.name](x, padding)
             elif layer.kind == "relu":
                 # in place it saves a third of the memory, but it would overwrite a convolution's
                 # output that was asked for

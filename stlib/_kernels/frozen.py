@@ -14,12 +14,18 @@ from torch import Tensor
 from stlib._kernels import memory
 
 
-def convolve(x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
-    """conv2d(x, g, bias, padding=1) for frozen 3×3 filters; differentiable with respect to x.
+def convolve(x: Tensor, filters: Tensor, bias: Tensor, border: int = 1) -> Tensor:
+    """conv2d(x, g, bias, padding=border) for frozen 3×3 filters; differentiable with respect to x.
 
-    x: [B, N_in, H, W]. filters: [N_out, N_in, 3, 3]. bias: [N_out]. Returns [B, N_out, H, W].
+    x: [B, N_in, H, W]. filters: [N_out, N_in, 3, 3]. bias: [N_out].
+    border: zeros around x, 1 or 0. Returns [B, N_out, H, W], without a border [B, N_out, H-2, W-2].
     """
-    return _Convolve.apply(x, filters, bias)  # type: ignore[no-any-return]
+    return _Convolve.apply(x, filters, bias, border)  # type: ignore[no-any-return]
+
+
+def repeat_edges(x: Tensor) -> Tensor:
+    """x with each edge repeated once; differentiable. [B, N, H, W] → [B, N, H + 2, W + 2]."""
+    return _RepeatEdges.apply(x)  # type: ignore[no-any-return]
 
 
 def max_pool(x: Tensor) -> Tensor:
@@ -45,17 +51,35 @@ def _with_room_for_gradients(pooled: Tensor, x: Tensor) -> Tensor:
 
 class _Convolve(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, filters: Tensor, bias: Tensor) -> Tensor:
-        ctx.filters = filters
-        return nnf.conv2d(x, filters, bias, padding=1)
+    def forward(ctx: Any, x: Tensor, filters: Tensor, bias: Tensor, border: int) -> Tensor:
+        ctx.filters, ctx.border = filters, border
+        return nnf.conv2d(x, filters, bias, padding=border)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
         # the gradient's filters are turned by 180°, channels in and out swapped
         turned = ctx.filters.flip(2, 3).transpose(0, 1)
         turned = turned.contiguous(memory_format=torch.channels_last)
-        return nnf.conv2d(gradient, turned, padding=1), None, None
+        return nnf.conv2d(gradient, turned, padding=2 - ctx.border), None, None, None
+
+
+class _RepeatEdges(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return nnf.pad(x, (1, 1, 1, 1), mode="replicate")
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        # what an edge's copy would change, the edge itself changes
+        rows = gradient[:, :, 1:-1].clone(memory_format=torch.preserve_format)
+        rows[:, :, 0] += gradient[:, :, 0]
+        rows[:, :, -1] += gradient[:, :, -1]
+        inside = rows[..., 1:-1]
+        inside[..., 0] += rows[..., 0]
+        inside[..., -1] += rows[..., -1]
+        return inside
 
 
 class _MaxPool(torch.autograd.Function):

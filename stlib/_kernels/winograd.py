@@ -56,8 +56,8 @@ _ON_OUTPUT = torch.kron(_AT, _AT).float()  # [16, 36]
 class Convolution(nn.Conv2d):
     """A frozen 3×3 convolution with padding 1, in the way that is fastest for its input.
 
-    filters: [N_out, N_in, 3, 3]. biases: [N_out]. Called with x, [B, N_in, H, W], it returns
-    [B, N_out, H, W]; differentiable with respect to x.
+    filters: [N_out, N_in, 3, 3]. biases: [N_out]. Called with x, [B, N_in, H, W], and the name of
+    what is put around it, it returns [B, N_out, H, W]; differentiable with respect to x.
     """
 
     def __init__(self, filters: Tensor, biases: Tensor):
@@ -69,14 +69,17 @@ class Convolution(nn.Conv2d):
         self.transformed: Tensor | None = None  # filters, kept for small pictures
         self.made_of = (0, 0)  # where they come from, and how often that had changed
 
-    def forward(self, x: Tensor) -> Tensor:
-        """conv2d(x, g, b, padding=1)."""
+    def forward(self, x: Tensor, padding: str = "zero") -> Tensor:
+        """conv2d(x, g, b, padding=1), with zeros or with x's own edge around it."""
         assert self.bias is not None
+        border = 1
+        if padding == "replicate":
+            x, border = frozen.repeat_edges(x), 0
         if self.weight.requires_grad or self.bias.requires_grad:  # not frozen
-            return super().forward(x)
+            return nnf.conv2d(x, self.weight, self.bias, padding=border)
         if not pays(self, x):
-            return frozen.convolve(x, self.weight, self.bias)
-        return convolve(x, self)
+            return frozen.convolve(x, self.weight, self.bias, border)
+        return convolve(x, self, border)
 
     def filters_for(self, M: int) -> Tensor:
         """The filters, transformed, for a map of M positions; 4 times as large as they are."""
@@ -89,12 +92,13 @@ class Convolution(nn.Conv2d):
         return transformed
 
 
-def convolve(x: Tensor, convolution: Convolution) -> Tensor:
+def convolve(x: Tensor, convolution: Convolution, border: int = 1) -> Tensor:
     """What `convolution` makes of x, in Winograd's way; differentiable with respect to x.
 
-    x: [1, N_in, H, W], float32. Returns [1, N_out, H, W] in channels-last layout.
+    x: [1, N_in, H, W], float32. border: zeros around x, 1 or 0.
+    Returns [1, N_out, H, W] in channels-last layout; without a border [1, N_out, H - 2, W - 2].
     """
-    return _Convolve.apply(x, convolution)  # type: ignore[no-any-return]
+    return _Convolve.apply(x, convolution, border)  # type: ignore[no-any-return]
 
 
 def pays(convolution: nn.Conv2d, x: Tensor) -> bool:
@@ -117,26 +121,28 @@ class _Convolve(torch.autograd.Function):
     """The filters are transformed for the result, and again for the gradient: nobody keeps them."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, convolution: Convolution) -> Tensor:
-        ctx.convolution, ctx.M = convolution, x.shape[2] * x.shape[3]
-        y = _apply(x, convolution.filters_for(ctx.M), _ON_INPUT, _ON_OUTPUT)
+    def forward(ctx: Any, x: Tensor, convolution: Convolution, border: int) -> Tensor:
+        ctx.convolution, ctx.border, ctx.M = convolution, border, x.shape[2] * x.shape[3]
+        y = _apply(x, convolution.filters_for(ctx.M), border, _ON_INPUT, _ON_OUTPUT)
         assert convolution.bias is not None
         return y.add_(convolution.bias.view(1, -1, 1, 1))
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         # the gradient's filters are turned by 180°, channels in and out swapped: the same filters
         # on tiles turned by 180°
         filters = ctx.convolution.filters_for(ctx.M).transpose(1, 2)
-        return _apply(gradient, filters, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None
+        border = 2 - ctx.border
+        return _apply(gradient, filters, border, _ON_INPUT.flip(1), _ON_OUTPUT.flip(0)), None, None
 
 
-def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> Tensor:
-    _, n_in, height, width = x.shape
-    n_out = filters.shape[2]
+def _apply(x: Tensor, filters: Tensor, border: int, on_input: Tensor, on_output: Tensor) -> Tensor:
+    n_in, n_out = filters.shape[1:]
+    height, width = (side + 2 * border - 2 for side in x.shape[2:])  # of the output
     h, w = -(-height // 4), -(-width // 4)  # tiles, the last ones possibly overhanging
-    border = (0, 0, 1, 4 * w - width + 1, 1, 4 * h - height + 1)
-    d = nnf.pad(x[0].permute(1, 2, 0), border)  # [4h + 2, 4w + 2, N_in]
+    right, below = border + 4 * w - width, border + 4 * h - height
+    # [4h + 2, 4w + 2, N_in]
+    d = nnf.pad(x[0].permute(1, 2, 0), (0, 0, border, right, border, below))
     row, column, _ = d.stride()
     out = torch.empty(1, n_out, height, width, memory_format=torch.channels_last)
     y = out[0].permute(1, 2, 0)  # [H, W, N_out], the same memory
@@ -150,6 +156,6 @@ def _apply(x: Tensor, filters: Tensor, on_input: Tensor, on_output: Tensor) -> T
         products = torch.bmm(V.view(36, rows * w, n_in), filters)  # [36, tiles, N_out]
         Y = on_output @ products.view(36, -1)
         block = Y.view(4, 4, rows, w, n_out).permute(2, 0, 3, 1, 4).reshape(4 * rows, 4 * w, n_out)
-        below = y[4 * top : 4 * (top + rows)]
-        below.copy_(block[: len(below), :width])
+        band = y[4 * top : 4 * (top + rows)]
+        band.copy_(block[: len(band), :width])
     return out
