@@ -27,7 +27,7 @@ def contact_sheet(
     sizes = [picture.size for picture in pictures if picture] or [(CELL, CELL)]
     width = max(NARROWEST, *(size[0] for size in sizes))
     height = max(size[1] for size in sizes)
-    lines = max(len(name.splitlines()) for _, name in cells)
+    lines = max(1, *(len(name.splitlines()) for _, name in cells))
     step = height + LINE * lines + GAP
     sheet = Image.new("RGB", (GAP + columns * (width + GAP), GAP + rows * step), PAPER)
     draw = ImageDraw.Draw(sheet)

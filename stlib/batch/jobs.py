@@ -244,7 +244,8 @@ def sweep(
         names = list(value) if swept else [value]
         if not names or not all(isinstance(entry, str) and entry for entry in names):
             given = "missing" if value is None else shown(value)
-            raise JobError(f'{name} is {given}: give {name} = "…".')
+            several = ", or styles = […] for several in one picture" if name == "style" else ""
+            raise JobError(f'{name} is {given}: give {name} = "…"{several}.')
     assert output is not None
     of_style = {"style": style} if styles is None else {"styles": styles}
     table = {"content": content, **of_style, **settings}
@@ -365,7 +366,7 @@ def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) ->
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
+            near = difflib.get_close_matches(str(name), allowed, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
             raise JobError(f"{complaint} {shown(name)}; {advice}")
 
