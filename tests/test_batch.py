@@ -299,8 +299,10 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
         [sys.executable, "scheduler.py"], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
 
+    over = threading.Event()
+
     def kill_it_later():
-        while not list(folder.glob("*.png.json")):
+        while not list(folder.glob("*.png.json")) and not over.is_set():
             time.sleep(0.05)
         os.killpg(scheduler.pid, signal.SIGKILL)
 
@@ -312,11 +314,12 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
             address=scheduler.stdout.readline().strip(),
             progress=False,
         )
+        over.set()  # so that a batch that failed at once fails this test, and does not hang it
         killer.join()
     finally:
         os.killpg(scheduler.pid, signal.SIGKILL)
         scheduler.communicate()
-    assert statuses(report) == ["done", "failed", "failed"]
+    assert statuses(report) == ["done", "failed", "failed"], report
     assert {outcome.note for outcome in report.outcomes[1:]} == {CONNECTION_LOST}
     assert list(pictures(folder)) == ["4.png"]
 

@@ -43,10 +43,10 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
-    told_by_argparse = {**setting.metadata, "default": argparse.SUPPRESS}
+    options = {**setting.metadata, "default": argparse.SUPPRESS}
     if setting.default is not None:
-        told_by_argparse["help"] += f" (default: {setting.default})"
-    group.add_argument(f"--{setting.name.replace('_', '-')}", **told_by_argparse)
+        options["help"] += f" (default: {setting.default})"
+    group.add_argument(f"--{setting.name.replace('_', '-')}", **options)
 
 
 def chosen_values(options: argparse.Namespace, elsewhere: Collection[str] = ()) -> dict[str, Any]:
