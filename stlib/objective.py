@@ -35,7 +35,7 @@ class Objective:
     net: the network. content: p, [1, 3, H, W] in [0, 1].
     style: a, or the brushes of several styles, whose E_l are weighted sums (see `Brush`).
     settings: α, β, tv, roughness, overflow, padding, the layers and their weights; the others do
-        not matter here. None is the paper's objective, that of the plain solver.
+        not matter here. What is None is as in the paper: no roughness, no overflow, zero padding.
 
     Calling it with x, [1, 3, H, W], returns L_total as a tensor that knows its gradient, and its
     terms as numbers, without their weights: "total", "content", "style", "tv", "roughness",
@@ -53,11 +53,11 @@ class Objective:
     ):
         check_picture("content", content)
         check_style(style)
-        settings = settings or Settings(solver="plain")
+        settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
-        self.roughness, self.overflow = settings.chosen("roughness"), settings.chosen("overflow")
-        self.padding = settings.chosen("padding")
+        self.roughness, self.overflow = settings.roughness or 0.0, settings.overflow or 0.0
+        self.padding = settings.padding or "zero"
         self.w = settings.weights()
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         self.brushes = as_brushes(style)

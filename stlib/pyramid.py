@@ -37,6 +37,7 @@ def paint_stages(
     checkpoint: where the state is kept, and where a run that was broken off goes on.
     Returns why it ended.
     """
+    settings = settings.complete()
     pictures = [content, *(brush.picture for brush in brushes)]
     plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
     prepared = _is_prepared(settings, plan)
