@@ -27,6 +27,7 @@ from stlib.cost import estimate
 from stlib.descent import Reason, descend, lbfgs
 from stlib.errors import (
     CheckpointError,
+    DeviceError,
     ImageError,
     JobError,
     MissingExtraError,
@@ -64,6 +65,7 @@ __all__ = [
     "VGG",
     "Brush",
     "CheckpointError",
+    "DeviceError",
     "ImageError",
     "JobError",
     "MissingExtraError",

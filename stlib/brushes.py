@@ -62,6 +62,26 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
+def make_brushes(
+    pictures: Sequence[Tensor],
+    weights: Sequence[float] | None = None,
+    masks: Sequence[Tensor | None] | None = None,
+) -> list[Brush]:
+    """A brush of each picture.
+
+    weights: one for each picture; None is 1 for all.
+    masks: one for each picture; None paints everywhere. Where all pictures but the last have a
+        mask, the last one gets what they leave.
+    """
+    weights = [1.0] * len(pictures) if weights is None else weights
+    *others, last = [None] * len(pictures) if masks is None else masks
+    given = [mask for mask in others if mask is not None]
+    if last is None and given and len(given) == len(others):
+        last = (1 - sum(given[1:], given[0])).clamp(min=0)
+    pairs = zip(pictures, weights, [*others, last], strict=True)
+    return [Brush(picture, weight, mask) for picture, weight, mask in pairs]
+
+
 def as_brushes(style: Tensor | Brush | Sequence[Brush]) -> list[Brush]:
     """A style as a list of brushes: a picture is one brush of weight 1 without a mask."""
     if isinstance(style, Tensor):

@@ -56,8 +56,8 @@ class Checkpoint:
             ) from None
         if owner != self.fingerprint:
             raise CheckpointError(
-                f"{self.path} belongs to a run with other pictures, other settings or another "
-                "network: delete it to begin anew, or give another path."
+                f"{self.path} belongs to a run with other pictures, other settings, another "
+                "network or another version: delete it to begin anew, or give another path."
             )
         return state
 

@@ -63,12 +63,29 @@ def with_colours_of(picture: Tensor, colours: Tensor) -> Tensor:
     return colours + (_brightness(picture) - _brightness(colours))
 
 
+def greyed_into_range(picture: Tensor) -> Tensor:
+    """The picture with each colour made as much greyer as it needs to lie in 0…1.
+
+    Brightness and hue stay; clamping each channel would change both.
+
+    picture: [1, 3, H, W].
+    Returns the same shape, in [0, 1].
+    """
+    grey = _brightness(picture)
+    colour = picture - grey
+    grey = grey.clamp(0, 1)
+    room = torch.where(colour > 0, 1 - grey, grey)  # from the grey to the end of the range
+    share = (room / colour.abs().clamp(min=1e-12)).amin(dim=1, keepdim=True).clamp(max=1)
+    return (grey + share * colour).clamp(0, 1)
+
+
 def _brightness(picture: Tensor) -> Tensor:
     return torch.einsum("bchw,c->bhw", picture, picture.new_tensor(BRIGHTNESS)).unsqueeze(1)
 
 
 def _covariance(colours: Tensor) -> Tensor:
-    return torch.cov(colours) + SMALLEST_VARIANCE * torch.eye(3).to(colours)
+    # divided by M, so that a region of one pixel has a covariance, too
+    return torch.cov(colours, correction=0) + SMALLEST_VARIANCE * torch.eye(3).to(colours)
 
 
 def square_root(matrix: Tensor) -> Tensor:

@@ -24,6 +24,7 @@ from stlib.brushes import Brush, as_brushes
 from stlib.descent import HISTORY_SIZE
 from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, route
 from stlib.objective import Objective, check_pictures
+from stlib.preparation import resize_styles
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
 from stlib.vgg import VGG, best_device
 
@@ -85,7 +86,8 @@ def estimate(
         raise TypeError(f"estimate has no setting {unknown[0]!r}; there are {', '.join(names)}.")
     chosen = Settings(**settings)
     check_pictures(content, style, chosen, net)
-    return estimate_run(content, as_brushes(style), chosen, net)
+    brushes = resize_styles(as_brushes(style), chosen.style_size)
+    return estimate_run(content, brushes, chosen, net)
 
 
 def estimate_run(

@@ -16,6 +16,10 @@ class WeightsError(StlibError, RuntimeError):
     """Trained weights that are missing, damaged or of another network."""
 
 
+class DeviceError(StlibError, RuntimeError):
+    """A device that this machine does not have."""
+
+
 class CheckpointError(StlibError, ValueError):
     """A checkpoint that cannot be kept or used."""
 

@@ -7,7 +7,7 @@ import stat
 import warnings
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -55,8 +55,9 @@ _NOT_RGB = {
     "XBM",
 }  # Pillow saves these only in other modes or with plug-ins
 _EXPORT = "Open it in an image viewer and export it as PNG or JPEG."
+_PHOTOS = {"astronaut", "castle", "cat"}  # of the samples; the others are paintings
 _SAMPLES = files("stlib") / "samples"
-Source = str | os.PathLike | bytes | bytearray | memoryview | BinaryIO | Image.Image
+Source = str | os.PathLike | bytes | bytearray | memoryview | IO[bytes] | Image.Image
 
 
 def load_image(source: Source, size: int | None = SIZE, *, enlarge: bool = False) -> Tensor:
@@ -205,10 +206,15 @@ def sample_names() -> list[str]:
     )
 
 
-def sample(name: str, size: int | None = SIZE) -> Tensor:
+def sample_paintings() -> list[str]:
+    """The names of the samples that are paintings, in alphabetical order."""
+    return [name for name in sample_names() if name not in _PHOTOS]
+
+
+def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tensor:
     """Load one of the course's own pictures, for example `sample("castle")`.
 
-    name: one of `sample_names()`. size: as for `load_image`.
+    name: one of `sample_names()`. size, enlarge: as for `load_image`.
 
     Raises ImageError for an unknown name.
     """
@@ -217,7 +223,8 @@ def sample(name: str, size: int | None = SIZE) -> Tensor:
             f"there is no sample called {name!r}. The samples are {', '.join(sample_names())}; "
             "use load_image for a picture of your own."
         )
-    return load_image((_SAMPLES / f"{name}.jpg").read_bytes(), size)
+    with (_SAMPLES / f"{name}.jpg").open("rb") as file:  # a file has a name, for messages
+        return load_image(file, size, enlarge=enlarge)
 
 
 def _open(source: object) -> tuple[str, BinaryIO]:

@@ -13,6 +13,7 @@ from stlib.descent import Evaluation, Reason
 from stlib.solver import Stage, enlarge
 
 Callback = Callable[[int, Tensor, dict[str, float]], bool | None]
+Watch = Callable[[int, Callable[[], Tensor]], None]
 
 
 class Record:
@@ -22,6 +23,8 @@ class Record:
     at full size. keep_every: keep a frame every so many evaluations; None keeps none.
     callback: called as callback(evaluation, x, losses); a true result ends the run.
     progress: whether a bar is shown. Use it in a `with` block, which ends the bar.
+    finish: what is done to a picture before anybody sees it; None is nothing.
+    watch: called as watch(evaluations, picture), where picture() is the best picture so far.
     """
 
     def __init__(
@@ -32,8 +35,11 @@ class Record:
         keep_every: int | None = None,
         callback: Callback | None = None,
         progress: bool = True,
+        finish: Callable[[Tensor], Tensor] | None = None,
+        watch: Watch | None = None,
     ):
         self.size, self.keep_every, self.callback = size, keep_every, callback
+        self.finish, self.watch = finish, watch
         self.history: list[dict[str, float]] = []
         self.coarse: list[dict[str, float]] = []
         self.frames: list[Tensor] = []
@@ -68,15 +74,18 @@ class Record:
         self.bar.update(self.stage.cost)
         self.work += self.stage.cost
         self.evaluations += 1
+        if self.watch:
+            self.watch(self.evaluations, self.picture)
         if self.callback and self.callback(self.evaluations - 1, seen.x.clone(), dict(losses)):
             return Reason.CALLBACK
         return None
 
     def picture(self) -> Tensor:
-        """The best picture so far at the finished size, clamped to 0…1, on the CPU."""
+        """The best picture so far, finished and at the finished size, in 0…1, on the CPU."""
         assert self.best is not None  # there has been an evaluation
         x = self.best.x if self.best.x.shape[2:] == self.size else enlarge(self.best.x, self.size)
-        return x.clamp(0, 1).float().cpu()
+        x = x.clamp(0, 1).float().cpu()
+        return self.finish(x) if self.finish else x
 
     def state(self) -> dict[str, Any]:
         """All of it as tensors and numbers, for a checkpoint; `restore` takes it back."""

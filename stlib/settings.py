@@ -18,7 +18,7 @@ from stlib.arguments import (
     check_whole_number,
 )
 from stlib.errors import shown
-from stlib.layers import PADDINGS, find_layer
+from stlib.layers import PADDINGS, SMALLEST_SIDE, find_layer
 from stlib.solver import Stage, stages
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -26,6 +26,10 @@ STYLE_LAYERS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 INITS = ("content", "noise", "style")
 OPTIMIZERS = ("lbfgs", "adam")
 SOLVERS = ("fast", "plain")
+COLORS = ("style", "photo", "brightness")
+# Raise it whenever the same settings and pictures give another picture than before: fingerprints
+# hold it, so that a batch paints old pictures anew and no run goes on from an old checkpoint.
+PAINTER = 2
 # what each solver takes for a setting that is None: the fast one paints clean pictures, the plain
 # one does as the paper does
 CLEAN: dict[str, Any] = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
@@ -66,6 +70,12 @@ class Settings:
     steps: evaluations of the loss and its gradient; one of a smaller picture counts by its share of
         the pixels.
     seed: of all noise.
+    style_size: the longer side, in pixels, to which every style picture is resized before the run:
+        the larger the painting, the larger its strokes. More than the painting has only enlarges
+        it, which blurs its strokes. None takes it as it is given.
+    colors: whose they are. "style" is the painting's palette; "photo" gives the painting the
+        content's colours before the run, and so the result; "brightness" paints brightness alone
+        and puts the content's colours back at the end.
     keep_every: keep a frame every so many evaluations; None keeps none.
 
     Raises ValueError for the first setting that makes no sense.
@@ -121,6 +131,23 @@ class Settings:
     )
     steps: int = field(default=100, metadata=_help("evaluations of loss and gradient", type=int))
     seed: int = field(default=0, metadata=_help("seed of all noise", type=int))
+    style_size: int | None = field(
+        default=None,
+        metadata=_help(
+            "longer side in pixels to which every painting is resized; the larger the painting, "
+            "the larger its strokes (default: as the photo)",
+            type=int,
+            metavar="PIXELS",
+        ),
+    )
+    colors: str = field(
+        default="style",
+        metadata=_help(
+            "whose colours: the painting's; those of the photo, which the painting is given "
+            "first; or the photo's own with the painted brightness",
+            choices=COLORS,
+        ),
+    )
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
@@ -154,6 +181,9 @@ class Settings:
         check_whole_number("seed", self.seed, 0)
         if self.keep_every is not None:
             check_whole_number("keep_every", self.keep_every, 1)
+        if self.style_size is not None:
+            check_whole_number("style_size", self.style_size, SMALLEST_SIDE)
+        check_choice("colors", self.colors, COLORS)
         check_choice("optimizer", self.optimizer, OPTIMIZERS)
         if self.solver is not None:
             check_choice("solver", self.solver, SOLVERS)
@@ -205,10 +235,13 @@ class Settings:
         return [Stage(1.0, self.steps)]
 
     def fingerprint(self) -> str:
-        """64 hexadecimal digits that differ when any setting differs; 1 and 1.0 are the same."""
+        """64 hexadecimal digits that differ when any setting differs; 1 and 1.0 are the same.
+
+        They also differ between versions of stlib that paint differently (`PAINTER`).
+        """
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         weights = None if self.style_weights is None else self.weights()
-        return digest(values | {"style_weights": weights})
+        return digest(values | {"style_weights": weights, "painter": PAINTER})
 
 
 def check_layer_list(name: str, layers: object) -> None:

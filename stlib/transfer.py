@@ -9,6 +9,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,8 +20,9 @@ from stlib.cost import check_memory
 from stlib.descent import Reason
 from stlib.errors import shown
 from stlib.objective import check_pictures
+from stlib.preparation import finish, prepare
 from stlib.pyramid import paint_stages
-from stlib.record import Callback, Record
+from stlib.record import Callback, Record, Watch
 from stlib.settings import Settings
 from stlib.vgg import VGG
 
@@ -65,6 +67,8 @@ def style_transfer(
     solver: str | None = Settings.solver,
     steps: int = Settings.steps,
     seed: int = Settings.seed,
+    style_size: int | None = Settings.style_size,
+    colors: str = Settings.colors,
     keep_every: int | None = Settings.keep_every,
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
@@ -78,7 +82,8 @@ def style_transfer(
     net: None is VGG(), the paper's network.
     alpha … keep_every: how to paint, see `Settings`.
     callback: called as callback(evaluation, x, losses) after each evaluation, counted from 0; a
-        true result ends the run. The fast solver's first evaluations are of a smaller x.
+        true result ends the run. The fast solver's first evaluations are of a smaller x; with
+        colors="brightness" x is grey.
     checkpoint: a file in which the run keeps its state. After it was killed or interrupted, the
         same call goes on from there, to the picture that it would have painted. A run that ends by
         itself removes the file.
@@ -107,6 +112,8 @@ def style_transfer(
         solver=solver,
         steps=steps,
         seed=seed,
+        style_size=style_size,
+        colors=colors,
         keep_every=keep_every,
     )
     return paint(
@@ -129,8 +136,13 @@ def paint(
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
+    watch: Watch | None = None,
 ) -> Result:
-    """`style_transfer` with its settings in one object; arguments and errors are the same."""
+    """`style_transfer` with its settings in one object; arguments and errors are the same.
+
+    watch: called as watch(evaluations, picture) after each evaluation; picture() is what the result
+        would be if the run ended now.
+    """
     check_pictures(content, style, settings, net)
     if callback is not None and not callable(callback):
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
@@ -142,7 +154,8 @@ def paint(
     ]
     if checkpoint is not None:
         check_path(checkpoint)
-    check_memory(content, brushes, settings, net)
+    p, a, chosen = prepare(content, brushes, settings)
+    check_memory(p, a, settings, net)
     net = VGG() if net is None else net
     kept = None
     if checkpoint is not None:
@@ -155,9 +168,11 @@ def paint(
         keep_every=settings.keep_every,
         callback=callback,
         progress=progress,
+        finish=partial(finish, photo=content, settings=settings),
+        watch=watch,
     ) as record:
         try:
-            reason = paint_stages(content, brushes, net, settings, record, kept)
+            reason = paint_stages(p, a, net, chosen, record, kept)
         except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
             reason = _why_it_ended(error, record)
 

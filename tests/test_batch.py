@@ -20,7 +20,7 @@ from distributed import Client, LocalCluster
 from hostile import ANYTHING, each
 from PIL import Image
 
-from stlib import sample, save_image
+from stlib import VGG, Brush, load_image, load_mask, sample, save_image, style_transfer
 from stlib.__main__ import main
 from stlib.batch import cluster
 from stlib.batch.cluster import CONNECTION_LOST, Outcome, Report, run, share_cores
@@ -121,6 +121,49 @@ def test_each_picture_is_that_of_style_transfer(address, folder):
         timeout=120,
     )
     assert Path("alone.png").read_bytes() == Path("cat-cafe-terrace.png").read_bytes()
+
+
+def test_several_styles_and_masks_travel(address, folder):
+    """The picture is that of brushes; a mask of another shape fails its picture alone."""
+    left = torch.zeros(1, 3, 64, 96)
+    left[..., :48] = 1
+    save_image(left, "left.png")
+    save_image(left.mT, "tall.png")
+    more = {**CHEAP, "style_size": 64, "colors": "photo"}
+    styles = [
+        [{"picture": "cat", "mask": mask, "weight": 2}, "cafe-terrace"]
+        for mask in ("left.png", "tall.png")
+    ]
+    jobs = [
+        *sweep("castle", output="good.png", styles=styles[0], **more),
+        *sweep("castle", output="bad.png", styles=styles[1], **more),
+    ]
+    report = run(jobs, address=address, threads=1, progress=False)
+    assert statuses(report) == ["done", "failed"]
+    assert "the mask is 64 × 96 pixels" in report.outcomes[1].note
+    note = json.loads(Path("good.png.json").read_text("utf-8"))
+    assert note["style"][0] == {"picture": "cat", "weight": 2, "mask": "left.png"}
+    content = sample("castle", 48)
+    mask = load_mask("left.png", content)
+    expected = style_transfer(
+        content,
+        [Brush(sample("cat", 64), 2, mask), Brush(sample("cafe-terrace", 64), 1, 1 - mask)],
+        net=VGG(device="cpu"),
+        progress=False,
+        style_size=64,
+        colors="photo",
+        steps=4,
+        style_layers=["relu1_1"],
+        content_layers=["relu2_1"],
+    )
+    assert (load_image("good.png", None) - expected.image).abs().max() < 0.02
+
+
+def test_a_device_that_a_worker_lacks_is_told(address):
+    (job,) = sweep("castle", "cat", "out.png", **{**CHEAP, "device": "cuda:77"})
+    (outcome,) = run([job], address=address, progress=False).outcomes
+    assert outcome.status == "failed"
+    assert "no device 'cuda:77'" in outcome.note
 
 
 def test_the_same_bytes_in_any_order_on_any_workers(address, folder):
@@ -256,8 +299,10 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
         [sys.executable, "scheduler.py"], stdout=subprocess.PIPE, text=True, start_new_session=True
     )
 
+    over = threading.Event()
+
     def kill_it_later():
-        while not list(folder.glob("*.png.json")):
+        while not list(folder.glob("*.png.json")) and not over.is_set():
             time.sleep(0.05)
         os.killpg(scheduler.pid, signal.SIGKILL)
 
@@ -269,11 +314,12 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
             address=scheduler.stdout.readline().strip(),
             progress=False,
         )
+        over.set()  # so that a batch that failed at once fails this test, and does not hang it
         killer.join()
     finally:
         os.killpg(scheduler.pid, signal.SIGKILL)
         scheduler.communicate()
-    assert statuses(report) == ["done", "failed", "failed"]
+    assert statuses(report) == ["done", "failed", "failed"], report
     assert {outcome.note for outcome in report.outcomes[1:]} == {CONNECTION_LOST}
     assert list(pictures(folder)) == ["4.png"]
 

@@ -12,6 +12,7 @@ import torch
 
 from stlib import VGG, Brush, CheckpointError, sample, style_transfer
 from stlib.objective import Objective
+from stlib.settings import PAINTER
 
 SHALLOW = {
     "content_layers": ("relu2_1",),
@@ -24,6 +25,7 @@ WAYS = {
     "adam": {"optimizer": "adam"},
     "noise": {"solver": "fast", "init": "noise"},
     "frames": {"solver": "fast", "keep_every": 4},
+    "brightness": {"colors": "brightness", "style_size": 48, "keep_every": 4},
 }
 
 
@@ -204,6 +206,8 @@ OTHERS = {
     "layers": {"style_layers": ("relu1_1",)},
     "keep_every": {"keep_every": 2},
     "style_weights": {"style_weights": [0.5, 0.6]},
+    "style_size": {"style_size": 48},
+    "colors": {"colors": "photo"},
     "network": {"net": VGG(weights="random", device="cpu")},
 }
 
@@ -224,6 +228,15 @@ def test_the_checkpoint_of_another_run_is_refused_and_kept(paint, broken_off, ot
     with pytest.raises(CheckpointError, match=r"belongs to a run with other .*delete it"):
         paint(checkpoint=broken_off, **OTHERS[other])
     assert broken_off.read_bytes() == before
+
+
+@pytest.mark.survives("the checkpoint of another run")
+def test_the_checkpoint_of_a_version_that_paints_otherwise_is_refused(
+    paint, broken_off, monkeypatch
+):
+    monkeypatch.setattr("stlib.settings.PAINTER", PAINTER + 1)
+    with pytest.raises(CheckpointError, match="another version: delete it"):
+        paint(checkpoint=broken_off)
 
 
 def test_numbers_that_are_equal_are_the_same_run(paint, broken_off):

@@ -9,6 +9,7 @@ from stlib.colour import (
     BRIGHTNESS,
     OPPONENT,
     from_opponent,
+    greyed_into_range,
     luminance,
     match_colours,
     to_opponent,
@@ -83,6 +84,27 @@ def test_brightness_of_one_and_hues_of_the_other():
     both = with_colours_of(painted, content)
     assert_close(luminance(both), luminance(painted))
     assert_close(both - luminance(both), content - luminance(content))
+
+
+def test_a_colour_is_greyed_until_it_fits(generator):
+    """Brightness and hue stay, and what fits already is left as it is."""
+    colours = with_colours_of(*torch.rand(2, 1, 3, 8, 9, generator=generator))
+    assert colours.min() < 0 and colours.max() > 1
+    greyed = greyed_into_range(colours)
+    assert greyed.min() >= 0 and greyed.max() <= 1
+    assert_close(luminance(greyed), luminance(colours).clamp(0, 1), rtol=0, atol=1e-5)
+    fits = ((colours >= 0) & (colours <= 1)).all(dim=1, keepdim=True)
+    assert 0 < fits.float().mean() < 1
+    assert_close(greyed[fits.expand(1, 3, -1, -1)], colours[fits.expand(1, 3, -1, -1)])
+    before, after = colours - luminance(colours), greyed - luminance(greyed)
+    share = after.norm(dim=1, keepdim=True) / before.norm(dim=1, keepdim=True).clamp(min=1e-9)
+    assert share.max() < 1.001
+    assert_close(after, share * before, rtol=0, atol=1e-4)
+
+
+def test_black_and_white_stay_what_they_are():
+    ends = torch.tensor([0.0, 1.0]).view(1, 1, 1, 2).expand(1, 3, 1, 2)
+    assert torch.equal(greyed_into_range(ends), ends)
 
 
 def test_pictures_of_different_sizes_are_refused():

@@ -1,10 +1,13 @@
 """python -m stlib: what it writes, what it says and how it exits."""
 
+import importlib
 import os
 import re
 import subprocess
 import sys
+import tomllib
 from dataclasses import fields
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -24,8 +27,10 @@ from stlib import (
     to_pil,
 )
 from stlib.__main__ import main
+from stlib._commands.watch import films
 from stlib.course.diagnosis import Finding
 from stlib.objective import Objective
+from stlib.presets import PRESETS, told
 
 PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
 OPTIONS = {setting.name: setting for setting in fields(Settings) if setting.metadata}
@@ -58,12 +63,12 @@ def calls(monkeypatch):
     """What was to be painted, while nothing is."""
     calls = []
 
-    def paint(content, style, settings, *, checkpoint):
+    def paint(content, style, settings, **others):
         called = {"content": content, "style": style, "settings": settings}
-        calls.append(SimpleNamespace(**called, checkpoint=checkpoint))
+        calls.append(SimpleNamespace(**called, **others))
         return Result(content, [{"seconds": 1.0, "total": 2.0}])
 
-    monkeypatch.setattr("stlib.__main__.paint", paint)
+    monkeypatch.setattr("stlib._commands.transfer.paint", paint)
     return calls
 
 
@@ -159,12 +164,17 @@ def test_pictures_are_files_or_samples(calls, folder):
     assert main([*PAINT, "--size", "48"]) == 0
     (call,) = calls
     assert torch.equal(call.content, load_image("castle", 48))
-    assert torch.equal(call.style, sample("cafe-terrace", 48))
+    assert torch.equal(call.style[0].picture, sample("cafe-terrace", 48))
 
 
 def another(setting):
     """A value of a setting that is not its default, as text."""
-    return setting.metadata.get("choices", ["3"])[-1]
+    return setting.metadata.get("choices", ["64"])[-1]
+
+
+def option(name):
+    """The option of a setting."""
+    return f"--{name.replace('_', '-')}"
 
 
 def test_every_setting_with_a_help_text_is_an_option(calls):
@@ -172,7 +182,7 @@ def test_every_setting_with_a_help_text_is_an_option(calls):
 
     def give(setting):
         text = another(setting)
-        assert main(["transfer", "castle", "cat", "-o", "out.png", f"--{setting.name}", text]) == 0
+        assert main(["transfer", "castle", "cat", "-o", "out.png", option(setting.name), text]) == 0
         value = setting.metadata.get("type", str)(text)
         assert value != setting.default
         assert calls.pop().settings == Settings(**{setting.name: value})
@@ -184,7 +194,7 @@ def test_without_options_the_defaults_are_those_of_the_settings(calls):
     main(["transfer", "castle", "cat", "-o", "out.png"])
     (call,) = calls
     assert call.settings == Settings()
-    assert call.checkpoint is None
+    assert (call.checkpoint, call.net, call.watch) == (None, None, None)
     assert torch.equal(call.content, sample("castle"))
 
 
@@ -214,17 +224,25 @@ def test_the_help_tells_every_setting_and_its_default(capsys):
         default = "" if setting.default is None else f" (default: {setting.default})"
         assert f"{words}{default} -" in told  # the next option
         assert "(default: " in words + default
-        assert re.search(rf"--{setting.name} ([A-Z]+|{{[a-z,]+}}) {re.escape(words)}", told)
+        name = option(setting.name)
+        assert re.search(rf"{name} ([A-Z]+|{{[a-z,]+}}) {re.escape(words)}", told)
 
     each(OPTIONS, find)
 
 
+SHARED = ["--preset", "--size", "--device", *map(option, OPTIONS)]
+CLUSTER = ["--workers", "--threads", "--address"]
+
+
 def test_the_help_tells_every_command_and_option(capsys):
     for arguments, words in {
-        (): ["transfer", "batch", "doctor"],
-        ("transfer",): ["CONTENT", "STYLE", "--output", "--also", "--mask", "--size", "--resume"],
+        (): ["transfer", "sheet", "batch", "doctor"],
+        ("transfer",): ["PHOTO", "STYLE [STYLE ...]", "--output", "--blend", "--mask", *SHARED],
+        ("transfer", "castle"): ["--save-every", "--film", "--resume"],
+        ("sheet",): ["PHOTO", "--output", "--style", "--over", "--columns", "--keep", *SHARED],
+        ("sheet", "castle"): CLUSTER,
         ("doctor",): ["usage: python -m stlib doctor"],
-        ("batch",): ["JOBS.toml", "--workers", "--threads", "--address"],
+        ("batch",): ["JOBS.toml", *CLUSTER],
     }.items():
         told = helped(capsys, *arguments)
         assert [word for word in words if word not in told] == []
@@ -246,7 +264,9 @@ def test_a_missing_file_is_an_error(idle, capsys, folder, position):
 @pytest.mark.parametrize("output", ["out.xyz", "out", "nowhere/out.png", "."])
 def test_an_output_that_cannot_be_is_refused_before_any_work(monkeypatch, capsys, folder, output):
     """Not even the pictures are read: they might be missing as well."""
-    monkeypatch.setattr("stlib.__main__.sample", lambda *_: pytest.fail("a picture was read"))
+    monkeypatch.setattr(
+        "stlib._commands.transfer.picture", lambda *_, **__: pytest.fail("a picture was read")
+    )
     assert main([*PAINT, "-o", output]) == 1
     assert_one_error_line(capsys.readouterr().err)
     assert list(folder.iterdir()) == []
@@ -260,6 +280,19 @@ WRONG_USAGE = [
     ["transfer", "castle", "cat"],
     [*PAINT, "cat"],
     [*PAINT, "--colour", "red"],
+    [*PAINT, "--also", "cat"],
+    [*PAINT, "--preset", "huge"],
+    [*PAINT, "--save-every", "0"],
+    [*PAINT, "--blend", "1:2"],
+    [*PAINT, "--blend", "1:x"],
+    [*PAINT, "--blend", "0"],
+    [*PAINT, "--device", "gpu"],
+    ["sheet", "castle"],
+    ["sheet", "-o", "out.png"],
+    ["sheet", "castle", "cat", "-o", "out.png"],
+    ["sheet", "castle", "-o", "out.png", "--over", "beta"],
+    ["sheet", "castle", "-o", "out.png", "--over", "beta=1,"],
+    ["sheet", "castle", "-o", "out.png", "--columns", "0"],
     [*PAINT, "--size", "0"],
     [*PAINT, "--size", "31"],
     [*PAINT, "--steps", "1.5"],
@@ -267,12 +300,12 @@ WRONG_USAGE = [
     [*PAINT, "--solver", "fast", "--optimizer", "adam"],
     [*PAINT, "--init", "castle"],
     ["doctor", "castle"],
-    *([*PAINT, f"--{name}", "many"] for name in OPTIONS),
-    *([*PAINT, f"--{name}", ""] for name in OPTIONS),
-    *([*PAINT, f"--{name}", "-1"] for name in OPTIONS),
-    *([*PAINT, f"--{name}", "nan"] for name in OPTIONS),
-    *([*PAINT, f"--{name}", "inf"] for name in OPTIONS),
-    *([*PAINT, f"--{name}", "1e400"] for name in OPTIONS),
+    *([*PAINT, option(name), "many"] for name in OPTIONS),
+    *([*PAINT, option(name), ""] for name in OPTIONS),
+    *([*PAINT, option(name), "-1"] for name in OPTIONS),
+    *([*PAINT, option(name), "nan"] for name in OPTIONS),
+    *([*PAINT, option(name), "inf"] for name in OPTIONS),
+    *([*PAINT, option(name), "1e400"] for name in OPTIONS),
 ]
 
 
@@ -311,7 +344,7 @@ def test_a_failure_leaves_the_old_picture(old_picture, monkeypatch, capsys, fold
     def fail(*_, **__):
         raise error
 
-    monkeypatch.setattr("stlib.__main__.paint", fail)
+    monkeypatch.setattr("stlib._commands.transfer.paint", fail)
     assert main(PAINT) == 1
     assert_one_error_line(capsys.readouterr().err)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {"out.png": old_picture}
@@ -437,71 +470,261 @@ def test_doctor_without_weights(monkeypatch, capsys):
     assert "pip install" in out.split("Before you start:")[1]
 
 
-def test_a_second_style_is_blended_in_equal_parts(calls):
-    """--also makes two brushes of weight 1, both everywhere."""
-    assert main([*PAINT, "--also", "cat"]) == 0
-    brushes = calls[0].style
-    assert [(brush.weight, brush.mask) for brush in brushes] == [(1.0, None)] * 2
-    assert torch.equal(brushes[0].picture, sample("cafe-terrace", 64))
-    assert torch.equal(brushes[1].picture, sample("cat", 64))
+# several styles
 
 
 @pytest.fixture
-def mask(folder):
-    """mask.png, larger than the content: white on the left, black on the right."""
+def masks(folder):
+    """left.png, larger than the content: white on the left, black on the right; and right.png."""
     picture = torch.zeros(1, 3, 128, 192)
     picture[..., :96] = 1
-    save_image(picture, "mask.png")
+    save_image(picture, "left.png")
+    save_image(1 - picture, "right.png")
 
 
-def test_a_mask_says_where_the_style_applies(calls, mask):
+BOTH = [*PAINT[:3], "cat", *PAINT[3:]]
+
+
+def test_several_styles_are_blended_in_equal_parts(calls):
+    """All of weight 1, and everywhere."""
+    assert main(["transfer", "castle", "cafe-terrace", "cat", "astronaut", *PAINT[3:]]) == 0
+    brushes = calls[0].style
+    assert [(brush.weight, brush.mask) for brush in brushes] == [(1.0, None)] * 3
+    for brush, name in zip(brushes, ("cafe-terrace", "cat", "astronaut"), strict=True):
+        assert torch.equal(brush.picture, sample(name, 64))
+
+
+def test_a_blend_says_how_much_each_style_counts(calls):
+    assert main([*BOTH, "--blend", "2:0.5"]) == 0
+    assert [brush.weight for brush in calls[0].style] == [2.0, 0.5]
+
+
+def test_a_mask_says_where_the_style_applies(calls, masks):
     """White is 1, black is 0, at the content's size."""
-    assert main([*PAINT, "--mask", "mask.png"]) == 0
+    assert main([*PAINT, "--mask", "left.png"]) == 0
     (brush,) = calls[0].style
     assert brush.mask.shape == (1, 1, *calls[0].content.shape[2:])
     assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
 
 
-def test_with_a_mask_the_second_style_is_where_it_is_black(calls, mask):
-    """The two masks sum to 1 everywhere."""
-    assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
+def test_masks_are_in_the_order_of_the_styles(calls, masks):
+    assert main([*BOTH, "--mask", "right.png", "--mask", "left.png"]) == 0
+    first, second = calls[0].style
+    assert first.mask[..., :31].max() < 1e-6 and second.mask[..., 33:].max() < 1e-6
+
+
+def test_the_last_style_gets_what_the_masks_leave(calls, masks):
+    """The masks sum to 1 everywhere, and where they overlap nothing is left."""
+    assert main([*BOTH, "--mask", "left.png"]) == 0
     first, second = calls[0].style
     assert torch.equal(second.mask, 1 - first.mask)
+    three = ["transfer", "castle", "cat", "astronaut", "cafe-terrace", *PAINT[3:]]
+    assert main([*three, "--mask", "left.png", "--mask", "left.png"]) == 0
+    *_, last = calls[1].style
+    assert last.mask.min() == 0 and torch.equal(last.mask, (1 - 2 * first.mask).clamp(min=0))
 
 
-def test_two_styles_in_two_regions_are_painted(ready, mask, capsys):
+def test_two_styles_in_two_regions_are_painted(ready, masks, capsys):
     """All the way to the file."""
-    assert main([*PAINT, "--also", "cat", "--mask", "mask.png"]) == 0
+    assert main([*BOTH, "--mask", "left.png"]) == 0
     assert load_image("out.png").shape == (1, 3, 43, 64)
     before, after = re.search(r"loss ([\d.e+]+) → ([\d.e+]+)", capsys.readouterr().out).groups()
     assert float(after) < float(before)
 
 
 @pytest.mark.parametrize(
-    ("option", "words"),
+    ("wrong", "words"),
     [
-        (["--also", "nowhere.jpg"], "no file nowhere.jpg"),
-        (["--mask", "nowhere.png"], "no file nowhere.png"),
+        (["transfer", "castle", "cat", "nowhere.jpg", *PAINT[3:]], "no file nowhere.jpg"),
+        ([*PAINT, "--mask", "nowhere.png"], "no file nowhere.png"),
         (
-            ["--mask", "tall.png"],
+            [*PAINT, "--mask", "tall.png"],
             r"mask is 64 × 96 pixels, the content picture 64 × 43: both need the same shape",
         ),
     ],
 )
-def test_a_second_style_or_mask_that_cannot_be(idle, capsys, folder, option, words):
+def test_a_second_style_or_mask_that_cannot_be(idle, capsys, folder, wrong, words):
     """Exit code 1, one line, and nothing written."""
     save_image(torch.ones(1, 3, 96, 64), "tall.png")
-    assert main([*PAINT, *option]) == 1
+    assert main(wrong) == 1
     err = capsys.readouterr().err
     assert_one_error_line(err)
     assert re.search(words, err)
     assert not (folder / "out.png").exists()
 
 
-def test_a_black_mask_is_wrong_usage(idle, capsys, folder):
-    """Exit code 2: there is nothing to paint."""
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--mask", "black.png"], "paints nowhere"),
+        (["--mask", "left.png"] * 2, "there are 2 masks and 1 styles: give a mask for each style"),
+        (["--blend", "1:2"], "--blend has 2 numbers, but there are 1 styles"),
+    ],
+)
+def test_masks_and_numbers_that_do_not_fit(idle, masks, capsys, folder, options, words):
+    """Exit code 2."""
     save_image(torch.zeros(1, 3, 64, 96), "black.png")
     with pytest.raises(SystemExit) as exit:
-        main([*PAINT, "--mask", "black.png"])
+        main([*PAINT, *options])
     assert exit.value.code == 2
-    assert "paints nowhere" in capsys.readouterr().err
+    assert words in capsys.readouterr().err
+
+
+# strokes, presets, devices
+
+
+def test_a_style_size_is_that_of_the_file(calls):
+    """A painting is read at its size at once, and enlarged when it has fewer pixels."""
+    save_image(sample("cafe-terrace", 80), "small.png")
+    assert main([*PAINT, "--style-size", "48"]) == 0
+    assert main(["transfer", "castle", "small.png", *PAINT[3:], "--style-size", "100"]) == 0
+    assert torch.equal(calls[0].style[0].picture, sample("cafe-terrace", 48))
+    assert max(calls[1].style[0].picture.shape) == 100
+    assert [call.content.shape for call in calls] == [sample("castle", 64).shape] * 2
+
+
+def test_a_photo_smaller_than_the_size_is_told(calls, capsys):
+    save_image(sample("castle", 50), "small.png")
+    assert main(["transfer", "small.png", "cat", "-o", "out.png", "--size", "64"]) == 0
+    assert "stlib: the photo has only 50 × 34 pixels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_sets_what_its_table_says(calls, monkeypatch, capsys, name):
+    """And says so; what is given goes before it."""
+    monkeypatch.setattr("stlib._commands.transfer.SHORT", 1e12)
+    command = ["transfer", "castle", "cat", "-o", "out.png", "--preset", name]
+    assert main(command) == 0
+    values = {**PRESETS[name]}
+    assert calls[0].content.shape == sample("castle", values["size"]).shape
+    assert f"stlib: preset {name}: {told(values)}\n" in capsys.readouterr().err
+    size = values.pop("size")
+    assert calls[0].settings == Settings(**values)
+    assert main([*command, "--size", "64", "--steps", "7"]) == 0
+    assert calls[1].content.shape == sample("castle", 64).shape
+    assert calls[1].settings == Settings(**values | {"steps": 7})
+    assert f"size {size}" not in capsys.readouterr().err
+
+
+def test_presets_are_in_the_order_of_their_sizes_and_in_the_help(capsys):
+    sizes = [values["size"] for values in PRESETS.values()]
+    assert sizes == sorted(set(sizes))
+    help_text = helped(capsys, "transfer")
+    assert all(f"{name}: {told(values)}" in help_text for name, values in PRESETS.items())
+
+
+def test_a_device_is_that_of_the_network(calls):
+    """The best one unless it is named."""
+    assert main([*PAINT, "--device", "cpu", "--style-size", "64"]) == 0
+    assert calls[0].net.device == torch.device("cpu")
+
+
+def test_a_device_that_is_not_there_is_an_error(idle, monkeypatch, capsys, folder):
+    """Exit code 1, and one sentence that names those that are."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert main([*PAINT, "--device", "cuda:1"]) == 1
+    err = capsys.readouterr().err
+    assert_one_error_line(err)
+    assert "no device 'cuda:1'" in err and "it has cpu" in err
+    assert list(folder.iterdir()) == []
+
+
+# while it paints
+
+
+def test_a_film_shows_how_the_picture_came_to_be(ready, folder, capsys):
+    """From the first evaluation to the result, which stays longest."""
+    assert main([*PAINT, "--film", "film.webp"]) == 0
+    with Image.open("film.webp") as film, Image.open("out.png") as picture:
+        assert (film.n_frames, film.size) == (3, picture.size)
+    assert capsys.readouterr().out.endswith("film.webp: 3 frames\n")
+
+
+def test_a_film_has_about_sixty_frames(ready, net):
+    frames = []
+    watch = films(frames, 130)
+    for done in range(1, 131):
+        watch(done, lambda done=done: torch.full((1, 3, 32, 32), done / 255))
+    assert len(frames) == 65
+    assert frames[0].getpixel((0, 0)) == (1, 1, 1)
+    films(stalled := [], 130)(1, lambda: torch.zeros(1, 3, 32, 32))
+    films(stalled, 130)(3, lambda: torch.zeros(1, 3, 32, 32))
+    assert len(stalled) == 1, "nothing has changed"
+
+
+def test_the_picture_so_far_can_be_watched(ready, monkeypatch, folder):
+    """It is whole after every two evaluations, and at the end it is the result."""
+    written = []
+
+    def noted(image, path):
+        written.append(path)
+        return save_image(image, path)
+
+    monkeypatch.setattr("stlib._commands.watch.save_image", noted)
+    assert main([*PAINT, "--steps", "7", "--save-every", "2"]) == 0
+    with_it = (folder / "out.png").read_bytes()
+    assert written == ["out.png"] * 3
+    assert main([*PAINT, "--steps", "7"]) == 0
+    assert (folder / "out.png").read_bytes() == with_it
+
+
+def test_a_picture_so_far_that_cannot_be_written_does_not_end_the_run(ready, monkeypatch, folder):
+    """It is a warning; the result is written when there is room again."""
+
+    def full(image, path):
+        raise ImageError(f"{path} could not be saved: the disk is full.")
+
+    monkeypatch.setattr("stlib._commands.watch.save_image", full)
+    with pytest.warns(RuntimeWarning, match="disk is full. The run goes on"):
+        assert main([*PAINT, "--save-every", "2"]) == 0
+    assert load_image("out.png").shape == (1, 3, 43, 64)
+
+
+def test_an_interrupted_run_leaves_a_film(ready, interrupt_at, folder, capsys):
+    interrupt_at(2)
+    assert main([*PAINT, "--steps", "9", "--film", "film.gif"]) == 130
+    with Image.open("film.gif") as film:
+        assert film.n_frames == 2
+    assert "film.gif: 2 frames" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (["transfer", "mine.png", "cat", "-o", "mine.png"], "mine.png is an output, but also"),
+        (["transfer", "castle", "mine.png", "-o", "./mine.png"], "mine.png is an output, but also"),
+        (["transfer", "castle", "cat", "-o", "link.png"], "link.png is an output, but also"),
+        ([*PAINT, "--mask", "mine.png", "--film", "mine.png"], "mine.png is an output, but also"),
+        ([*PAINT, "--film", "out.png"], "out.png would be written twice"),
+        ([*PAINT, "--film", "out.jpg"], "out.jpg cannot be a film: use .webp, .gif"),
+    ],
+)
+def test_nothing_that_is_read_is_overwritten(idle, capsys, folder, wrong, words):
+    """Under whatever name: exit code 1, and all files as they were."""
+    save_image(sample("cat", 64), "mine.png")
+    (folder / "link.png").symlink_to("mine.png")
+    wrong = ["mine.png" if name == "cat" else name for name in wrong]
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    assert main(wrong) == 1
+    err = capsys.readouterr().err
+    assert_one_error_line(err)
+    assert words in err
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+# as a program called stlib
+
+
+def test_the_console_script_is_the_same_program(monkeypatch, capsys):
+    """It is what pyproject.toml names, and calls itself stlib."""
+    pyproject = Path(__file__).parents[1] / "pyproject.toml"
+    module, name = tomllib.loads(pyproject.read_text("utf-8"))["project"]["scripts"]["stlib"].split(
+        ":"
+    )
+    monkeypatch.setattr("sys.argv", ["/somewhere/bin/stlib", "transfer", "--help"])
+    with monkeypatch.context() as patch:
+        patch.setattr("warnings.showwarning", None)
+        with pytest.raises(SystemExit) as exit:
+            getattr(importlib.import_module(module), name)()
+    assert exit.value.code == 0
+    assert capsys.readouterr().out.startswith("usage: stlib transfer [-h]")

@@ -106,6 +106,8 @@ REFUSED = {  # argument: values
     "solver": anything("none") | also("Fast"),
     "steps": anything() | NO_WHOLE_NUMBERS | also(0),
     "seed": anything() | NO_WHOLE_NUMBERS,
+    "style_size": anything("none") | NO_WHOLE_NUMBERS | also(0, 31),
+    "colors": anything() | also("Photo", ""),
     "keep_every": anything("none") | NO_WHOLE_NUMBERS | also(0),
     "callback": anything("a type", "none"),
     "checkpoint": anything("none", "a path", "text", "a number as text", "lines"),
@@ -206,6 +208,14 @@ def test_a_start_of_another_shape_than_the_content_is_refused():
     for init in (PICTURE[:, :, 1:], PICTURE.mT):
         with pytest.raises(ValueError, match=r"init has the shape .* they must agree\.$"):
             style_transfer(PICTURE, PICTURE, init=init)
+
+
+@pytest.mark.survives("an argument that makes no sense")
+@pytest.mark.parametrize("style_size", [32, 10**6, 2**62])
+def test_a_style_size_that_this_painting_cannot_have_is_refused(style_size):
+    """48 × 40 pixels would be 32 × 27, which is too small, or more than any machine could take."""
+    with pytest.raises(ValueError, match=rf"^style_size is {style_size}: the style picture .*\.$"):
+        style_transfer(PICTURE, [Brush(PICTURE)], style_size=style_size)
 
 
 def test_every_argument_is_tried():

@@ -17,6 +17,7 @@ from stlib.batch.jobs import (
     DEFAULTS,
     Job,
     Network,
+    Painting,
     check_jobs,
     fingerprint,
     make_job,
@@ -25,7 +26,7 @@ from stlib.batch.jobs import (
     sweep,
 )
 from stlib.errors import JobError
-from stlib.settings import STYLE_LAYERS, digest
+from stlib.settings import PAINTER, STYLE_LAYERS, digest
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,8 @@ def test_the_example_in_the_docstring(folder):
     import stlib.batch.jobs
 
     (folder / "photos").mkdir()
-    save_image(sample("cat", 64), "photos/cat.jpg")
+    for name in ("cat.jpg", "sky.png"):
+        save_image(sample("cat", 64), f"photos/{name}")
     lines = [
         line[4:]
         for line in stlib.batch.jobs.__doc__.splitlines()
@@ -63,6 +65,7 @@ def test_the_example_in_the_docstring(folder):
         "castle-cafe-terrace-fast.png",
         "castle-harvest-at-la-crau-plain.png",
         "castle-harvest-at-la-crau-fast.png",
+        "castle-langlois-bridge+church-at-auvers.png",
     ]
     assert all(job.settings.steps == 100 for job in jobs)
 
@@ -81,6 +84,63 @@ def test_a_job_goes_before_the_defaults():
     (job,) = read_jobs(written("[defaults]\nsteps = 7\nsize = 64\n" + ONE + "steps = 9\n"))
     assert job == Job("castle", "cafe-terrace", "out.png", 64, settings=Settings(steps=9))
     assert job.values() == {**DEFAULTS, "steps": 9, "size": 64}
+
+
+def test_several_styles_in_one_picture():
+    """Names or tables, from the folder of the file; a job's style goes before those of all."""
+    text = """
+    [defaults]
+    content = "castle"
+    styles = ["cat", "my.png"]
+    [[job]]
+    output = "{style}.png"
+    [[job]]
+    output = "{styles}-{style_size}.png"
+    styles = [{picture = "my.png", weight = 2, mask = "left.png"}, "cafe-terrace"]
+    style_size = [64, 128]
+    [[job]]
+    output = "{style}.png"
+    style = ["cat", "astronaut"]
+    [[job]]
+    output = "{styles}.png"
+    styles = [["castle", "cat"], ["castle", "astronaut"]]
+    """
+    jobs = read_jobs(written(text, "there/jobs.toml"))
+    mine = "there/my.png"
+    two = (Painting(mine, 2, "there/left.png"), Painting("cafe-terrace"))
+    assert [(job.output.removeprefix("there/"), job.style) for job in jobs] == [
+        ("cat+my.png", (Painting("cat"), Painting(mine))),
+        ("my+cafe-terrace-64.png", two),
+        ("my+cafe-terrace-128.png", two),
+        ("cat.png", "cat"),
+        ("astronaut.png", "astronaut"),
+        ("castle+cat.png", (Painting("castle"), Painting("cat"))),
+        ("castle+astronaut.png", (Painting("castle"), Painting("astronaut"))),
+    ]
+    assert jobs[1].files == ["castle", mine, "there/left.png", "cafe-terrace"]
+    assert [jobs[number].settings.style_size for number in (0, 1, 2)] == [None, 64, 128]
+
+
+@pytest.mark.parametrize(
+    ("styles", "words"),
+    [
+        ('"cat"', "styles is 'cat': give a list of names"),
+        ("[]", "styles is []"),
+        ("[7]", "styles holds 7"),
+        ('[["cat"], "castle"]', "styles holds ['cat']"),
+        ("[{weight = 2}]", "styles: picture is missing"),
+        ('[{picture = "cat", wieght = 2}]', "styles: no key 'wieght'; did you mean 'weight'?"),
+        ('[{picture = "cat", weight = -1}]', "styles: weight is -1"),
+        ('[{picture = "cat", weight = 0}]', "styles: weight is 0"),
+        ('[{picture = "cat", mask = 1}]', "styles: mask is 1"),
+        ('["cat"]\nstyle = "castle"', "style and styles are both given"),
+    ],
+)
+def test_mistakes_in_styles(styles, words):
+    with pytest.raises(JobError) as error:
+        read_jobs(written(f'[[job]]\ncontent = "cat"\noutput = "o.png"\nstyles = {styles}\n'))
+    assert words in str(error.value)
+    assert_sentence(error.value)
 
 
 def test_a_sweep_is_a_product():
@@ -165,6 +225,10 @@ def job(**changes):
         ({"weights": "mine.pth"}, 'use "oxford" or "imagenet" or "random"'),
         ({"pooling": "none"}, 'use "max" or "average"'),
         ({"device": "gpu"}, "device is 'gpu'"),
+        ({"device": "cuda:"}, "device is 'cuda:'"),
+        ({"device": 1}, "device is 1"),
+        ({"style_size": 31}, "style_size is 31"),
+        ({"colors": "content"}, "colors is 'content'"),
     ],
 )
 def test_mistakes_in_a_setting(settings, words):
@@ -243,7 +307,7 @@ def assert_jobs_or_sentence(name, make):
     try:
         check_jobs(jobs)
     except JobError as error:  # no such file, or the same output twice
-        assert name in ("content", "style", "output") or len(jobs) > 1
+        assert name in ("content", "style", "styles", "output") or len(jobs) > 1
         assert_sentence(error)
 
 
@@ -253,14 +317,16 @@ def assert_sentence(error):
 
 
 @pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("name", [*NAMES, *LIKE_NAMES])
+@pytest.mark.parametrize("name", [*NAMES, "styles", *LIKE_NAMES])
 def test_every_setting_with_every_odd_value_of_a_toml_file(name):
     """Of the job, and of the defaults."""
 
     def try_it(value):
         row = f"{toml(name)} = {toml(value)}\n"
         others = "".join(
-            line for line in ONE.splitlines(keepends=True) if not line.startswith(f"{name} =")
+            line
+            for line in ONE.splitlines(keepends=True)
+            if not line.startswith(f"{name.removesuffix('s')} =")
         )
         for text in (others + row, f"[defaults]\n{row}{others}"):
             assert_jobs_or_sentence(name, lambda text=text: read_jobs(written(text)))
@@ -269,10 +335,12 @@ def test_every_setting_with_every_odd_value_of_a_toml_file(name):
 
 
 @pytest.mark.survives("an argument that makes no sense")
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, "styles"])
 def test_every_setting_with_every_odd_value_of_a_sweep(name):
     """Those of a TOML file, and those that only Python has."""
     named = {"content": "castle", "style": "cafe-terrace", "output": "out.png"}
+    if name == "styles":
+        del named["style"]
 
     def try_it(value):
         for given in (value, [value], (value, value)):
@@ -293,6 +361,16 @@ def test_an_output_never_overwrites_an_input(folder):
         check_jobs([job(output="mine.png"), job(content="mine.png")])
 
 
+def test_masks_are_inputs_too():
+    save_image(sample("cat", 64), "mine.png")
+    named = {"content": "castle", "styles": [{"picture": "cat", "mask": "mine.png"}]}
+    with pytest.raises(JobError, match=r"mine\.png is an output, but also a picture to be read"):
+        check_jobs(sweep(**named, output="mine.png"))
+    Path("mine.png").unlink()
+    with pytest.raises(JobError, match=r"there is no picture mine\.png"):
+        check_jobs(sweep(**named, output="out.png"))
+
+
 def test_checking_writes_nothing(folder):
     check_jobs([job()])
     assert list(folder.iterdir()) == []
@@ -307,6 +385,7 @@ def test_the_fingerprint_holds_what_the_picture_depends_on():
         job(alpha=1),
         job(output="other.png"),
         job(content=str(picture_file("castle"))),
+        job(style=(Painting("cafe-terrace"),)),
     ]
     assert len({fingerprint(one) for one in same}) == 1
     different = [
@@ -319,8 +398,24 @@ def test_the_fingerprint_holds_what_the_picture_depends_on():
         job(content="cafe-terrace", style="castle"),
         job(weights="random"),
         job(style_layers=["relu1_1"]),
+        job(style_size=255),
+        job(colors="photo"),
+        job(device="cuda:1"),
+        job(style=(Painting("cafe-terrace"), Painting("cat"))),
+        job(style=(Painting("cat"), Painting("cafe-terrace"))),
+        job(style=(Painting("cafe-terrace", 2.0), Painting("cat"))),
+        job(style=(Painting("cafe-terrace", mask="a.png"), Painting("cat"))),
+        job(style=(Painting("cafe-terrace"), Painting("cat", mask="a.png"))),
+        job(style=(Painting("cafe-terrace", mask="cat"), Painting("cat"))),
     ]
     assert len({fingerprint(one) for one in different}) == len(different)
+
+
+def test_the_fingerprint_holds_what_paints(monkeypatch):
+    """So a picture that an older version has painted is painted anew."""
+    before = fingerprint(job())
+    monkeypatch.setattr("stlib.settings.PAINTER", PAINTER + 1)
+    assert fingerprint(job()) != before
 
 
 def test_the_digest_of_a_set_does_not_know_its_order():

@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from stlib import Settings, style_transfer
-from stlib.settings import AS_IN_THE_PAPER, CLEAN, STYLE_LAYERS, digest
+from stlib.settings import AS_IN_THE_PAPER, CLEAN, PAINTER, STYLE_LAYERS, digest
 
 NAMES = [setting.name for setting in fields(Settings)]
 NOT_SETTINGS = {"net", "callback", "checkpoint", "progress"}  # they do not change the picture
@@ -36,6 +36,8 @@ OTHER = {  # for each setting, values that are neither its default nor one anoth
     "solver": ["fast", "plain"],
     "steps": [1, 99],
     "seed": [1, 2**53, 2**53 + 1],
+    "style_size": [32, 256],
+    "colors": ["photo", "brightness"],
     "keep_every": [1, 2],
 }
 NONSENSE = {  # test_hostile_arguments.py tries anything whatever; these are typing errors
@@ -53,6 +55,8 @@ NONSENSE = {  # test_hostile_arguments.py tries anything whatever; these are typ
     "solver": ["Fast", "", 1],
     "steps": [None, 0, -1, 1.0, "100", True, 2**63],
     "seed": [None, -1, 0.5, "0", False],
+    "style_size": [0, 31, 256.0, "256", True],
+    "colors": [None, "Photo", "content", 3],
     "keep_every": [0, -1, 2.0, True],
 }
 
@@ -235,6 +239,13 @@ EQUAL = {
 def test_equal_settings_have_equal_fingerprints(what):
     """However they are written."""
     assert len({Settings(**given).fingerprint() for given in EQUAL[what]}) == 1
+
+
+def test_what_paints_is_in_the_fingerprint(monkeypatch):
+    """The same settings of a version that paints another picture are others."""
+    before = Settings().fingerprint()
+    monkeypatch.setattr("stlib.settings.PAINTER", PAINTER + 1)
+    assert Settings().fingerprint() != before
 
 
 def test_a_fingerprint_holds_in_the_next_process():

@@ -4,16 +4,28 @@ from stlib.errors import needs_extra
 
 with needs_extra("stlib.batch", "batch"):
     from stlib.batch.cluster import Outcome, Report, run, share_cores
-from stlib.batch.jobs import Job, JobError, Network, check_jobs, fingerprint, read_jobs, sweep
+from stlib.batch.jobs import (
+    Job,
+    JobError,
+    Network,
+    Painting,
+    check_jobs,
+    fingerprint,
+    make_job,
+    read_jobs,
+    sweep,
+)
 
 __all__ = [
     "Job",
     "JobError",
     "Network",
     "Outcome",
+    "Painting",
     "Report",
     "check_jobs",
     "fingerprint",
+    "make_job",
     "read_jobs",
     "run",
     "share_cores",

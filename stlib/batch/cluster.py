@@ -25,13 +25,16 @@ import torch
 from dask.system import CPU_COUNT
 from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
 from PIL import Image
+from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib import _files
 from stlib._progress import progress_bar
 from stlib.arguments import check_whole_number
 from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_file
+from stlib.brushes import load_mask, make_brushes
 from stlib.cost import free_memory
+from stlib.devices import find_device
 from stlib.errors import ImageError, JobError, reason
 from stlib.images import load_image, load_pil, save_image, to_pil
 from stlib.settings import Settings
@@ -218,15 +221,13 @@ class _Batch:
             number = self.waiting.pop()
             job = self.jobs[number]
             try:
-                pictures = [
-                    load_pil(picture_file(name), job.size) for name in (job.content, job.style)
-                ]
+                pictures = _pictures(job)
             except (ImageError, JobError) as error:
                 self.finish(number, "failed", str(error))
                 continue
             future = client.submit(
                 _paint,
-                *pictures,
+                pictures,
                 job.network,
                 job.settings,
                 threads,
@@ -260,13 +261,49 @@ class _Batch:
             self.outcomes[number] = replace(self.outcomes[number], attempts=attempts)
 
 
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a job, as they travel.
+
+    content: the photo. styles: the paintings. weights: of the styles. masks: [1, 1, H, W] or None,
+    one for each style.
+    """
+
+    content: Image.Image
+    styles: list[Image.Image]
+    weights: list[float]
+    masks: list[Tensor | None]
+
+
+def _pictures(job: Job) -> Pictures:
+    """Read all pictures of a job."""
+    content = load_pil(picture_file(job.content), job.size)
+    shape = load_image(content, None)
+    style_size = job.settings.style_size
+    return Pictures(
+        content,
+        [
+            load_pil(
+                picture_file(painting.picture),
+                style_size or job.size,
+                enlarge=style_size is not None,
+            )
+            for painting in job.paintings
+        ],
+        [painting.weight for painting in job.paintings],
+        [
+            None if painting.mask is None else load_mask(picture_file(painting.mask), shape)
+            for painting in job.paintings
+        ],
+    )
+
+
 # a worker of several threads would have its pictures fight for its cores
 _one_at_a_time = threading.Lock()
 
 
 def _paint(
-    content: Image.Image,
-    style: Image.Image,
+    pictures: Pictures,
     network: Network,
     settings: Settings,
     threads: int | None,
@@ -285,9 +322,10 @@ def _paint(
             torch.set_num_threads(threads)
         net = _network(network)
         began = time.perf_counter()
+        styles = [load_image(style, None) for style in pictures.styles]
         result = paint(
-            load_image(content, None),
-            load_image(style, None),
+            load_image(pictures.content, None),
+            make_brushes(styles, pictures.weights, pictures.masks),
             settings,
             net=net,
             progress=False,
@@ -302,6 +340,8 @@ def _paint(
 @lru_cache(maxsize=1)
 def _network(network: Network) -> VGG:
     """Built once in each worker; the weights never travel."""
+    if network.device is not None:
+        find_device(network.device)
     return VGG(**asdict(network))
 
 
@@ -322,7 +362,7 @@ def _write_note(job: Job, printed: str) -> None:
         "fingerprint": printed,
         "picture": _digest(job.output),
         "content": job.content,
-        "style": job.style,
+        "style": job.style if isinstance(job.style, str) else list(map(asdict, job.style)),
         **job.values(),
     }
     text = json.dumps(note, indent=1, ensure_ascii=False, default=list)  # a set of layers

@@ -17,7 +17,19 @@ They come from `sweep`, or from a TOML file:
     solver = ["plain", "fast"]                      # 2 × 2 = 4 jobs
     output = "{content}-{style}-{solver}.png"       # each with a name of its own
 
-A setting that is a list by nature, such as `style_layers`, is swept by a list of lists.
+    [[job]]
+    content = "castle"
+    styles = [                      # in place of style: several in one picture
+        {picture = "langlois-bridge", mask = "photos/sky.png"},  # where the mask is white
+        {picture = "church-at-auvers", weight = 2},
+    ]
+    output = "{content}-{styles}.png"
+
+A style of several may have a weight, compared with those of the others (default: 1), and a mask, a
+grey picture of the content's shape. Where all styles but the last have a mask, the last one gets
+what they leave; otherwise a style without a mask is everywhere. A style may also be a name alone.
+
+What is a list by nature, such as `style_layers` or `styles`, is swept by a list of lists.
 """
 
 import difflib
@@ -32,7 +44,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from stlib.arguments import check_whole_number
+from stlib.arguments import check_weight, check_whole_number
+from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, one_line, shown
 from stlib.images import SIZE, check_output_path, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
@@ -59,17 +72,35 @@ class Network:
             "weights": ("oxford", "imagenet", "random"),
             "pooling": tuple(POOLINGS),
             "normalized": (True, False),
-            "device": (None, "cpu", "cuda", "mps"),
         }
         for name, values in allowed.items():
             given = getattr(self, name)
             # types first: 1 is True, and an array is equal to many things
             if not any(type(given) is type(value) and given == value for value in values):
                 raise JobError(f"{name} is {shown(given)}: use {_listed(values)}.")
+        if self.device is not None:
+            try:
+                check_device_name(self.device)
+            except ValueError as error:
+                raise JobError(str(error)) from None
         if self.weights == "oxford" and self.depth != 19:
             raise JobError(
                 'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = 19.'
             )
+
+
+@dataclass(frozen=True)
+class Painting:
+    """A style of a job that has several.
+
+    picture: a file, or the name of a sample. weight: compared with those of the others. mask: a
+        file, white where the style applies; None is everywhere, or what the masks of all others
+        leave.
+    """
+
+    picture: str
+    weight: float = 1.0
+    mask: str | None = None
 
 
 # a job keeps no frames
@@ -79,23 +110,37 @@ DEFAULTS: dict[str, Any] = {
     "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
-_LISTS = ("content_layers", "style_layers", "style_weights")
+NAMES = ("content", "style", "styles", "output")  # what a job has beside settings
+_LISTS = ("content_layers", "style_layers", "style_weights", "styles")
 
 
 @dataclass(frozen=True)
 class Job:
     """One picture to paint.
 
-    content, style: a file, or the name of a sample. output: the file to write.
-    size: the longer side of both pictures, in pixels. network, settings: how to paint.
+    content: a file, or the name of a sample. style: the same, or several paintings.
+    output: the file to write.
+    size: the longer side of the content in pixels, and of the styles, unless `style_size` is
+        theirs. network, settings: how to paint.
     """
 
     content: str
-    style: str
+    style: str | tuple[Painting, ...]
     output: str
     size: int = SIZE
     network: Network = field(default_factory=Network)
     settings: Settings = field(default_factory=Settings)
+
+    @property
+    def paintings(self) -> tuple[Painting, ...]:
+        """The styles, one or several."""
+        return (Painting(self.style),) if isinstance(self.style, str) else self.style
+
+    @property
+    def files(self) -> list[str]:
+        """All that is read: content, styles and masks."""
+        read = [(painting.picture, painting.mask) for painting in self.paintings]
+        return [self.content, *(name for pair in read for name in pair if name is not None)]
 
     def values(self) -> dict[str, Any]:
         """All settings by name, the defaults included."""
@@ -104,12 +149,12 @@ class Job:
         return {"size": self.size, **network, **painting}
 
 
-def make_job(content: str, style: str, output: str, **values: Any) -> Job:
+def make_job(content: str, style: str | tuple[Painting, ...], output: str, **values: Any) -> Job:
     """A job with these values of the settings in `DEFAULTS`.
 
     Raises JobError for a setting that does not exist or makes no sense.
     """
-    _check_known(values, DEFAULTS, "no setting")
+    check_known(values, DEFAULTS, "no setting")
     size = values.get("size", DEFAULTS["size"])
     try:
         if size is not None:
@@ -121,7 +166,7 @@ def make_job(content: str, style: str, output: str, **values: Any) -> Job:
     if not isinstance(settings.init, str):
         raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
     for name in ("content_layers", "style_layers"):
-        _check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
+        check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
     return Job(content, style, output, size, network, settings)
 
 
@@ -142,7 +187,7 @@ def read_jobs(path: str | Path) -> list[Job]:
         raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
     except ValueError as error:  # TOMLDecodeError, or bytes that are not UTF-8
         raise JobError(f"{path.name} is not a TOML file: {error}.") from None
-    _check_known(document, ("defaults", "job"), f"{path.name}: no table")
+    check_known(document, ("defaults", "job"), f"{path.name}: no table")
     defaults, tables = document.get("defaults", {}), document.get("job", [])
     is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
     if not isinstance(defaults, dict) or not is_list:
@@ -156,9 +201,12 @@ def read_jobs(path: str | Path) -> list[Job]:
         )
     jobs = []
     for number, table in enumerate(tables, 1):
-        values = {"content": None, "style": None, "output": None, **defaults, **table}
+        # a job's own style or styles take the place of those of the defaults
+        replaced = {"style", "styles"} if {"style", "styles"} & table.keys() else set()
+        usual = {name: value for name, value in defaults.items() if name not in replaced}
+        values = {"content": None, "output": None, **usual, **table}
         try:
-            _check_known(values, ("content", "style", "output", *DEFAULTS), "no setting")
+            check_known(values, (*NAMES, *DEFAULTS), "no setting")
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
             raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
@@ -167,9 +215,10 @@ def read_jobs(path: str | Path) -> list[Job]:
 
 def sweep(
     content: str | Sequence[str],
-    style: str | Sequence[str],
-    output: str,
+    style: str | Sequence[str] | None = None,
+    output: str | None = None,
     *,
+    styles: Sequence[Any] | None = None,
     folder: str | Path = ".",
     **settings: Any,
 ) -> list[Job]:
@@ -178,27 +227,73 @@ def sweep(
     content, style: a file or a sample's name, or a list of them.
     output: a file name; {content}, {style} and the name of any setting in it stand for the value of
         the job.
+    styles: in place of style, several in one picture: names, or dicts with the keys of `Painting`;
+        or a list of such lists.
     folder: of relative file names. settings: of `DEFAULTS`, each a value or a list of values.
     Raises JobError for a setting that does not exist or makes no sense, and for a placeholder that
     means nothing.
     """
-    _check_known(settings, DEFAULTS, "no setting")
-    for name, value in (("content", content), ("style", style), ("output", output)):
+    check_known(settings, DEFAULTS, "no setting")
+    named: dict[str, Any] = {"content": content, "style": style, "output": output}
+    if styles is not None:
+        if style is not None:
+            raise JobError("style and styles are both given: give one of them.")
+        named = {"content": content, "output": output}
+    for name, value in named.items():
         swept = isinstance(value, (list, tuple)) and name != "output"
         names = list(value) if swept else [value]
         if not names or not all(isinstance(entry, str) and entry for entry in names):
             given = "missing" if value is None else shown(value)
-            raise JobError(f'{name} is {given}: give {name} = "…".')
-    table = {"content": content, "style": style, **settings}
+            several = ", or styles = […] for several in one picture" if name == "style" else ""
+            raise JobError(f'{name} is {given}: give {name} = "…"{several}.')
+    assert output is not None
+    of_style = {"style": style} if styles is None else {"styles": styles}
+    table = {"content": content, **of_style, **settings}
     choices = [value if _is_swept(name, value) else [value] for name, value in table.items()]
     jobs = []
     for values in itertools.product(*choices):
         chosen = dict(zip(table, values, strict=True))
-        fill = partial(_filled, {**DEFAULTS, **chosen})
+        p = _from(folder, chosen["content"])
+        a = _style(folder, chosen)
+        fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a})
         file = Path(folder, re.sub(r"\{(.*?)\}", fill, output))
-        p, a = (_from(folder, chosen.pop(name)) for name in ("content", "style"))
-        jobs.append(make_job(p, a, str(file), **chosen))
+        rest = {name: value for name, value in chosen.items() if name in DEFAULTS}
+        jobs.append(make_job(p, a, str(file), **rest))
     return jobs
+
+
+def _style(folder: str | Path, chosen: Mapping[str, Any]) -> str | tuple[Painting, ...]:
+    """The style of a job: a name, or the paintings that `styles` lists."""
+    if "style" in chosen:
+        return _from(folder, chosen["style"])
+    listed = chosen["styles"]
+    if not isinstance(listed, (list, tuple)) or not listed:
+        raise JobError(
+            f"styles is {shown(listed)}: give a list of names, or of tables such as "
+            '{picture = "…", weight = 2, mask = "…"}.'
+        )
+    return tuple(_painting(folder, entry) for entry in listed)
+
+
+def _painting(folder: str | Path, entry: object) -> Painting:
+    """An entry of `styles`: the name of a picture, or a table."""
+    table = {"picture": entry} if isinstance(entry, str) else entry
+    if not isinstance(table, Mapping):
+        raise JobError(f"styles holds {shown(entry)}: give the name of a picture, or a table.")
+    check_known(table, [key.name for key in fields(Painting)], "styles: no key")
+    for key, value in (("picture", table.get("picture")), ("mask", table.get("mask", "none"))):
+        if not isinstance(value, str) or not value:
+            given = "missing" if value is None else shown(value)
+            raise JobError(f'styles: {key} is {given}: give {key} = "…".')
+    weight = table.get("weight", 1.0)
+    try:
+        check_weight("styles: weight", weight)
+    except ValueError as error:
+        raise JobError(str(error)) from None
+    if not weight:
+        raise JobError("styles: weight is 0: leave this style out, or give it a weight above 0.")
+    mask = table.get("mask")
+    return Painting(_from(folder, table["picture"]), weight, mask and _from(folder, mask))
 
 
 def picture_file(name: str) -> Path:
@@ -230,7 +325,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     inputs: set[Path] = set()
     for job in jobs:
         try:
-            inputs |= {picture_file(name).resolve() for name in (job.content, job.style)}
+            inputs |= {picture_file(name).resolve() for name in job.files}
             target = check_output_path(job.output)
         except (ImageError, JobError) as error:
             raise JobError(f"the job for {_short(job.output)}: {error}") from None
@@ -250,27 +345,28 @@ def check_jobs(jobs: Iterable[Job]) -> None:
 def fingerprint(job: Job) -> str:
     """What the painted picture depends on, as 64 hexadecimal digits.
 
-    In it: all settings, and the bytes of both files. Not in it: names and places of files, the
+    In it: all settings, what paints (`stlib.settings.PAINTER`), and the bytes of all files. Not in
+    it: names and places of files, the
     order of the jobs, and who paints them.
     Raises ImageError when a picture cannot be read.
     """
     network = [getattr(job.network, name) for name in NETWORK]
     try:
         pictures = [
-            hashlib.sha256(picture_file(name).read_bytes()).hexdigest()
-            for name in (job.content, job.style)
+            hashlib.sha256(picture_file(name).read_bytes()).hexdigest() for name in job.files
         ]
     except OSError as error:
         raise ImageError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    return digest([job.size, network, job.settings.fingerprint(), pictures])
+    styles = [[painting.weight, painting.mask is not None] for painting in job.paintings]
+    return digest([job.size, network, job.settings.fingerprint(), pictures, styles])
 
 
-def _check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:
+def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:
     """Raise a JobError for the first name that is not allowed, with the nearest that is."""
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            near = difflib.get_close_matches(name, allowed, n=1)
+            near = difflib.get_close_matches(str(name), allowed, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
             raise JobError(f"{complaint} {shown(name)}; {advice}")
 
@@ -280,7 +376,8 @@ def _is_swept(name: str, value: object) -> bool:
     if not isinstance(value, (list, tuple)):
         return False
     if name in _LISTS:  # an empty list is one value: no layers
-        nested = [isinstance(entry, (Mapping, list, tuple)) for entry in value]
+        lists = (list, tuple) if name == "styles" else (list, tuple, Mapping)
+        nested = [isinstance(entry, lists) for entry in value]
         return bool(nested) and all(nested)
     if not value:
         raise JobError(f"{name} is an empty list: give at least one value, or leave it out.")
@@ -290,9 +387,11 @@ def _is_swept(name: str, value: object) -> bool:
 def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
     """What stands for {placeholder} in the name of an output."""
     name = placeholder[1]
-    _check_known([name], values, "in the output: no")
+    check_known([name], values, "in the output: no")
     value = values[name]
-    if name in ("content", "style"):
+    if name in ("style", "styles") and not isinstance(value, str):
+        return "+".join(Path(painting.picture).stem for painting in value)
+    if name in NAMES:
         return Path(value).stem
     several = isinstance(value, (Mapping, Sequence)) and not isinstance(value, str)
     return "+".join(map(str, value)) if several else str(value)

@@ -1,0 +1,1 @@
+"""The commands of the command line that paint, each in a module of its own."""

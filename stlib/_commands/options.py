@@ -1,0 +1,114 @@
+"""What the commands share: options that say how to paint, pictures by name, and safe outputs."""
+
+import argparse
+import sys
+from collections.abc import Collection, Iterable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stlib.errors import ImageError, one_line
+from stlib.images import SIZE, load_image, sample, sample_names
+from stlib.presets import PRESETS, told
+from stlib.settings import Settings
+
+
+def add_painting(parser: argparse.ArgumentParser) -> None:
+    """Give a command the options --preset, --size, --device and one for each setting."""
+    group = parser.add_argument_group("how to paint")
+    presets = "; ".join(f"{name}: {told(values)}" for name, values in PRESETS.items())
+    add = group.add_argument
+    add(
+        "--preset", choices=PRESETS, help=f"several options at once; others go before it. {presets}"
+    )
+    # no option has a default of argparse's: what was not given is not there, and a preset counts
+    add(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        default=argparse.SUPPRESS,
+        help="longer side of the picture; a smaller photo is not enlarged, and memory is the only "
+        f"limit (default: {SIZE})",
+    )
+    for setting in fields(Settings):
+        if setting.metadata:
+            _add_setting(group, setting)
+    add(
+        "--device",
+        metavar="NAME",
+        help="cpu, cuda, cuda:1 (the second graphics card) or mps (default: the fastest there is)",
+    )
+
+
+def _add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
+    options = {**setting.metadata, "default": argparse.SUPPRESS}
+    if setting.default is not None:
+        options["help"] += f" (default: {setting.default})"
+    group.add_argument(f"--{setting.name.replace('_', '-')}", **options)
+
+
+def chosen_values(options: argparse.Namespace, elsewhere: Collection[str] = ()) -> dict[str, Any]:
+    """The size and the settings that were given, or that the preset gives; says what it gives.
+
+    elsewhere: names of what is given in another way, and not by the preset.
+    """
+    names = ["size", *(setting.name for setting in fields(Settings) if setting.metadata)]
+    given = {name: value for name, value in vars(options).items() if name in names}
+    if not options.preset:
+        return given
+    stronger = {*given, *elsewhere}
+    preset = {
+        name: value for name, value in PRESETS[options.preset].items() if name not in stronger
+    }
+    say(f"preset {options.preset}: {told(preset) or 'all of it is given otherwise'}")
+    return {**preset, **given}
+
+
+def add_cluster(parser: argparse.ArgumentParser) -> None:
+    """Give a command that paints many pictures the options of `stlib.batch.run`."""
+    add = parser.add_argument
+    add("--workers", type=int, help="pictures painted at a time (default: by cores and memory)")
+    add(
+        "--threads",
+        type=int,
+        help="cores for each picture (default: the cores shared evenly)",
+    )
+    add(
+        "--address",
+        help="of a Dask scheduler, tcp://HOST:PORT (default: a cluster on this machine)",
+    )
+
+
+def picture(name: str, size: int, *, enlarge: bool = False) -> Tensor:
+    """A file, or else one of the course's samples; arguments as for `load_image`."""
+    read = sample if name in sample_names() and not Path(name).exists() else load_image
+    return read(name, size, enlarge=enlarge)
+
+
+def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
+    """Raise an ImageError when a file would be written twice, or over one that is read."""
+    written: list[Path] = []
+    for output in map(Path, outputs):
+        if any(_is_same(output, path) for path in map(Path, inputs)):
+            raise ImageError(
+                f"{one_line(output)} is an output, but also a picture to be read: "
+                "choose another name for the output."
+            )
+        if any(_is_same(output, path) for path in written):
+            raise ImageError(f"{one_line(output)} would be written twice: give each its own name.")
+        written.append(output)
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    """Whether two names lead to one file, also when there is none yet."""
+    try:
+        return path.resolve() == other.resolve() or path.samefile(other)
+    except (OSError, ValueError):  # one of them does not exist, or has a name that no file can have
+        return False
+
+
+def say(message: object) -> None:
+    """Tell something on stderr, where it is in nobody's way."""
+    print(f"stlib: {message}", file=sys.stderr)

@@ -1,0 +1,203 @@
+"""The command sheet: one photo in many styles, or over the values of a setting, on one sheet."""
+
+import argparse
+import itertools
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+
+from stlib._commands.options import add_cluster, add_painting, check_outputs, chosen_values, say
+from stlib.arguments import check_whole_number
+from stlib.contact_sheet import CELL, contact_sheet
+from stlib.errors import JobError, one_line, reason
+from stlib.images import check_output_path, load_pil, sample_paintings, save_image
+
+if TYPE_CHECKING:
+    from stlib.batch import Job, Report
+
+Values = dict[str, Any]
+
+
+def add_command(commands: Any) -> None:
+    """Add it to the commands of a parser."""
+    parser = commands.add_parser(
+        "sheet", help="paint a photo in many styles, or with many settings, all on one sheet"
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
+    add(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="where to save the sheet; the suffix names the format (.png, .jpg, .webp, …)",
+    )
+    add(
+        "--style",
+        metavar="STYLE",
+        nargs="+",
+        action="extend",
+        help="the paintings: files, or names of samples (default: all sample paintings)",
+    )
+    add(
+        "--over",
+        metavar="NAME=VALUE,VALUE",
+        type=_over,
+        action="append",
+        default=[],
+        help="a column for each value of a setting, for example beta=1e6,1e7 or "
+        "style-size=256,512; given again, all combinations",
+    )
+    add("--columns", metavar="N", type=int, help="pictures in a row (default: as it looks best)")
+    add(
+        "--keep",
+        metavar="DIR",
+        help="keep the pictures in this folder; those that are there and unchanged are not painted "
+        "again",
+    )
+    add_painting(parser)
+    add_cluster(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Paint the pictures of the sheet, save it, and return the exit code."""
+    from stlib import batch  # Dask takes a second to import, and only some commands need it
+    from stlib.batch.jobs import picture_file
+
+    check_output_path(options.output)
+    if options.columns is not None:
+        check_whole_number("--columns", options.columns, 1)
+    values = chosen_values(options, [name for name, _ in options.over])
+    if options.device:
+        values["device"] = options.device
+    styles = options.style or sample_paintings()
+    for name in (options.content, *styles):
+        picture_file(name)  # there is one
+    with _folder(options.keep) as folder:
+        jobs, names = plan(options.content, styles, values, options.over, folder)
+        _check_files(options.output, jobs)
+        report = batch.run(
+            jobs, address=options.address, workers=options.workers, threads=options.threads
+        )
+        _tell(report, names)
+        pictures = [
+            _painted(job, outcome.status)
+            for job, outcome in zip(jobs, report.outcomes, strict=True)
+        ]
+    count = sum(picture is not None for picture in pictures)
+    if count:
+        cells = list(zip(pictures, names, strict=True))
+        if not options.over:  # with columns of values, the photo would shift them all
+            photo = load_pil(picture_file(options.content), min(CELL, jobs[0].size))
+            cells = [(photo, "the photo"), *cells]
+        columns = options.columns or (len(options.over[-1][1]) if options.over else None)
+        save_image(contact_sheet(cells, columns), options.output)
+        print(f"{options.output}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
+    else:
+        say(f"no picture was painted, so {one_line(options.output)} was not written")
+    if report.count("cancelled"):
+        say("interrupted" + (", and the same command paints the rest" if options.keep else ""))
+        return 130
+    return int(report.count("failed") > 0)
+
+
+def plan(
+    content: str,
+    styles: Sequence[str],
+    values: Values,
+    over: Sequence[tuple[str, list[Any]]],
+    folder: Path,
+) -> tuple[list["Job"], list[str]]:
+    """The jobs of a sheet, row by row, and the name of each picture.
+
+    content, styles: files or names of samples. values: of all jobs, by the names of `DEFAULTS`.
+    over: settings and the values that each takes. folder: for the pictures.
+    Raises JobError for a setting that does not exist, is given twice or makes no sense.
+    """
+    from stlib.batch.jobs import DEFAULTS, check_known, make_job
+
+    swept = [name for name, _ in over]
+    check_known(swept, DEFAULTS, "--over: no setting")
+    twice = [name for name, count in Counter([*swept, *values]).items() if count > 1]
+    if twice:
+        raise JobError(f"{twice[0]} is given twice: leave out one of the two.")
+    jobs, names = [], []
+    files: Counter[str] = Counter()
+    for style, *chosen in itertools.product(styles, *(given for _, given in over)):
+        row = dict(zip(swept, chosen, strict=True))
+        settings = [f"{name.replace('_', '-')} {value}" for name, value in row.items()]
+        stem = Path(style).stem
+        named = [stem] if len(styles) > 1 or not settings else []
+        names.append("\n".join([*named, *settings]))
+        file = "-".join([Path(content).stem, stem, *settings]).replace(" ", "=")
+        files[file] += 1
+        again = f"-{files[file]}" if files[file] > 1 else ""  # two styles may have the same name
+        output = str(folder / f"{file}{again}.png")
+        jobs.append(make_job(content, style, output, **{**values, **row}))
+    return jobs, names
+
+
+def _over(text: str) -> tuple[str, list[Any]]:
+    """The setting and the values of --over."""
+    name, equals, values = text.partition("=")
+    if not name or not equals or not all(values.split(",")):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} does not name a setting and its values, as beta=1e6,1e7 does"
+        )
+    return name.replace("-", "_"), [_value(value) for value in values.split(",")]
+
+
+def _value(text: str) -> Any:
+    """A whole number, a number, true, false, none, or a text."""
+    words = {"true": True, "false": False, "none": None}
+    if text.lower() in words:
+        return words[text.lower()]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
+
+
+@contextmanager
+def _folder(keep: str | None) -> Iterator[Path]:
+    """The folder of the pictures, or one that is gone at the end."""
+    if keep is None:
+        with tempfile.TemporaryDirectory(prefix="stlib-") as folder:
+            yield Path(folder)
+        return
+    try:
+        Path(keep).mkdir(exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise JobError(f"the folder {one_line(keep)} cannot be made: {reason(error)}.") from None
+    yield Path(keep)
+
+
+def _check_files(output: str, jobs: Sequence["Job"]) -> None:
+    """Raise an error when a file of somebody's would be overwritten."""
+    inputs = {name for job in jobs for name in job.files}
+    check_outputs([output, *(job.output for job in jobs)], inputs)
+    for job in jobs:
+        if Path(job.output).exists() and not Path(f"{job.output}.json").exists():
+            raise JobError(
+                f"{one_line(job.output)} was there before and is of no sheet: "
+                "give --keep another folder."
+            )
+
+
+def _painted(job: "Job", status: str) -> Image.Image | None:
+    return load_pil(job.output, None) if status in ("done", "skipped") else None
+
+
+def _tell(report: "Report", names: Sequence[str]) -> None:
+    """Say on stderr which pictures are missing, and what the others warned of."""
+    for outcome, name in zip(report.outcomes, names, strict=True):
+        if outcome.note:
+            say(f"{', '.join(name.splitlines())}: {outcome.status}: {outcome.note}")

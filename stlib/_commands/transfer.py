@@ -1,0 +1,226 @@
+"""The command transfer: one picture, in one style or several."""
+
+import argparse
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+from torch import Tensor
+
+from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
+from stlib._commands.watch import FRAMES, add_frame, all_of, films, saves_every
+from stlib.arguments import check_whole_number
+from stlib.brushes import Brush, load_mask, make_brushes
+from stlib.cost import estimate_run
+from stlib.descent import Reason
+from stlib.devices import find_device
+from stlib.errors import ImageError
+from stlib.film import SIDE, check_film_path, save_film
+from stlib.images import SIZE, check_output_path, save_image
+from stlib.record import Watch
+from stlib.settings import Settings
+from stlib.transfer import Result, paint
+from stlib.vgg import VGG
+
+# evaluations times pixels; less is over within a minute on any machine that the course is for
+SHORT = 5e6
+
+
+def add_command(commands: Any) -> None:
+    """Add it to the commands of a parser."""
+    parser = commands.add_parser(
+        "transfer", help="paint a photo in the style of a painting, or of several"
+    )
+    parser.set_defaults(run=run)
+    add = parser.add_argument
+    add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
+    add(
+        "styles",
+        metavar="STYLE",
+        nargs="+",
+        help="the painting to learn from: a file, or the name of a sample; several are blended",
+    )
+    add(
+        "-o",
+        "--output",
+        metavar="OUT",
+        required=True,
+        help="where to save it; the suffix names the format (.png, .jpg, .webp, …)",
+    )
+    add(
+        "--blend",
+        metavar="N:N",
+        type=_blend,
+        help="how much each STYLE counts, for example 2:1 (default: all the same)",
+    )
+    add(
+        "--mask",
+        metavar="MASK",
+        action="append",
+        default=[],
+        help="a grey picture of the photo's shape: the first STYLE where it is white; given again, "
+        "for the second, and so on; the last STYLE gets what the masks of the others leave",
+    )
+    add_painting(parser)
+    group = parser.add_argument_group("while it paints")
+    add = group.add_argument
+    add(
+        "--save-every",
+        metavar="N",
+        type=int,
+        help="write OUT anew after every N evaluations, with the best picture so far",
+    )
+    add(
+        "--film",
+        metavar="FILM",
+        help=f"save how the picture came to be, in about {FRAMES} frames of at most {SIDE} pixels "
+        "(.webp, .gif, .png)",
+    )
+    add(
+        "--resume",
+        action="store_true",
+        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Paint the picture and return the exit code."""
+    _check_files(options)
+    values = chosen_values(options)
+    size = values.pop("size", SIZE)
+    settings = Settings(**values)
+    device = find_device(options.device) if options.device else None
+    content = picture(options.content, size)
+    if max(content.shape) < size:
+        say(f"the photo has only {_sides(content)} pixels, and so will the picture")
+    brushes = _brushes(options, content, size, settings.style_size)
+    checkpoint = f"{options.output}.checkpoint" if options.resume else None
+    if checkpoint and Path(checkpoint).exists():
+        say(f"going on from {checkpoint}")
+    net = VGG(device=device) if device else None
+    _announce(settings, content, brushes, net)
+    frames: list[Image.Image] = []
+    result = paint(
+        content,
+        brushes,
+        settings,
+        net=net,
+        checkpoint=checkpoint,
+        watch=_watch(options, frames, settings, [content, *(brush.picture for brush in brushes)]),
+    )
+    _save(result.image, options.output)
+    print(f"{options.output}: {_told(result)}")
+    if options.film:
+        add_frame(frames, result.image)
+        save_film(frames, options.film)
+        print(f"{options.film}: {len(frames)} frames")
+    if result.reason != Reason.INTERRUPTED:
+        return 0
+    evaluations = len(result.coarse) + len(result.history)
+    work = "" if result.coarse else f" of {settings.steps}"
+    again = ", and the same command goes on from there" if checkpoint else ""
+    say(
+        f"interrupted after {evaluations}{work} evaluations; "
+        f"the best picture so far is saved{again}"
+    )
+    return 130
+
+
+def _check_files(options: argparse.Namespace) -> None:
+    """Raise an error before any work when something cannot be written, or should not be."""
+    check_output_path(options.output)
+    if options.film:
+        check_film_path(options.film)
+    if options.save_every is not None:
+        check_whole_number("--save-every", options.save_every, 1)
+    outputs = [options.output, *([options.film] if options.film else [])]
+    check_outputs(outputs, [options.content, *options.styles, *options.mask])
+
+
+def _blend(text: str) -> list[float]:
+    """The numbers of --blend."""
+    try:
+        return [float(number) for number in text.split(":")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of numbers, one for each STYLE, such as 2:1"
+        ) from None
+
+
+def _brushes(
+    options: argparse.Namespace, content: Tensor, size: int, style_size: int | None
+) -> list[Brush]:
+    """The brushes that STYLE, --blend and --mask make."""
+    count, weights, masks = len(options.styles), options.blend, options.mask
+    if weights and len(weights) != count:
+        raise ValueError(
+            f"--blend has {len(weights)} numbers, but there are {count} styles: give one for each."
+        )
+    if masks and not count - 1 <= len(masks) <= count:
+        raise ValueError(
+            f"there are {len(masks)} masks and {count} styles: give a mask for each style, or for "
+            "all but the last one, which gets what they leave."
+        )
+    pictures = [
+        picture(name, style_size or size, enlarge=style_size is not None) for name in options.styles
+    ]
+    read = [load_mask(name, content) for name in masks]
+    return make_brushes(pictures, weights, [*read, *[None] * (count - len(read))])
+
+
+def _announce(
+    settings: Settings, content: Tensor, brushes: Sequence[Brush], net: VGG | None
+) -> None:
+    """Say on stderr what a run will cost that takes over a minute."""
+    if settings.steps * content.shape[2] * content.shape[3] < SHORT:
+        return  # the second that an estimate takes would be a good part of the run
+    cost = estimate_run(content, brushes, settings, net)
+    if cost.seconds > 60:
+        say(f"{_sides(content)} pixels, {settings.steps} evaluations: {cost}")
+
+
+def _watch(
+    options: argparse.Namespace,
+    frames: list[Image.Image],
+    settings: Settings,
+    pictures: Sequence[Tensor],
+) -> Watch | None:
+    """Whoever is to be told of the run while it paints."""
+    watches = []
+    if options.save_every is not None:
+        watches.append(saves_every(options.save_every, options.output))
+    if options.film:
+        plan = settings.plan(min(side for shown in pictures for side in shown.shape[2:]))
+        watches.append(films(frames, sum(stage.evaluations for stage in plan)))
+    return all_of(watches)
+
+
+def _save(image: Tensor, path: str) -> None:
+    """Save a picture that took long to paint; where its place is full or gone, somewhere else.
+
+    Raises ImageError that says where.
+    """
+    try:
+        save_image(image, path)
+    except ImageError as error:
+        try:
+            spare = save_image(image, Path(tempfile.mkdtemp(prefix="stlib-"), "result.png"))
+        except (ImageError, OSError):
+            raise error from None
+        raise ImageError(f"{error} The picture is not lost: it is {spare}.") from None
+
+
+def _told(result: Result) -> str:
+    """What became of a run, in a line."""
+    evaluations, finest = [*result.coarse, *result.history], result.history or result.coarse
+    lowest = min(losses["total"] for losses in finest)
+    return (
+        f"{_sides(result.image)} pixels, {len(evaluations)} evaluations in "
+        f"{evaluations[-1]['seconds']:.0f} s, loss {finest[0]['total']:.3g} → {lowest:.3g}"
+    )
+
+
+def _sides(shown: Tensor) -> str:
+    return f"{shown.shape[3]} × {shown.shape[2]}"

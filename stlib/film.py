@@ -1,0 +1,64 @@
+"""Films of a run: animated WebP, GIF and PNG, one frame after the other."""
+
+import io
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image
+from torch import Tensor
+
+from stlib import _files
+from stlib.errors import ImageError, one_line
+from stlib.images import check_output_path, to_pil
+
+FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG", ".apng": "PNG"}
+SIDE = 768  # pixels, the longer side of a frame at most: 60 larger ones would fill the memory
+FRAME = 100  # milliseconds for which a frame is shown
+LAST = 2000  # milliseconds for which the last one is shown
+
+
+def check_film_path(path: str | os.PathLike) -> Path:
+    """The file that `save_film` will write for this path; writes nothing.
+
+    Raises ImageError when no film can be written there.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ImageError(
+            f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture."
+        )
+    return check_output_path(path)
+
+
+def film_frame(picture: Tensor) -> Image.Image:
+    """A picture [1, 3, H, W] in [0, 1] as a frame, at most `SIDE` pixels on its longer side."""
+    frame = to_pil(picture)
+    frame.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+    return frame
+
+
+def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -> Path:
+    """Write frames as an animation that begins again after its end; the suffix names the format.
+
+    frames: at least one, of one size: tensors [1, 3, H, W] in [0, 1], or PIL images.
+    path: .webp, .gif, .png or .apng. Returns it.
+
+    Atomic, as `save_image` is. The last frame stays for two seconds.
+    Raises ImageError for another suffix, before any work, and when the file cannot be written.
+    """
+    target = check_film_path(path)
+    first, *others = [film_frame(frame) if isinstance(frame, Tensor) else frame for frame in frames]
+    encoded = io.BytesIO()
+    try:
+        first.save(
+            encoded,
+            format=FORMATS[Path(path).suffix.lower()],
+            save_all=True,
+            append_images=others,
+            duration=[*[FRAME] * len(others), LAST],
+            loop=0,
+        )
+        _files.replace(target, encoded.getbuffer())
+    except (OSError, ValueError) as error:
+        raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
+    return Path(path)
