@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from stlib.brushes import mask_at
@@ -44,6 +45,11 @@ class Tile:
     rows: Span
     columns: Span
 
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width), core and halo, in pixels."""
+        return self.rows.last - self.rows.first, self.columns.last - self.columns.first
+
     def cut(self, picture: Tensor) -> Tensor:
         """The tile of a picture [..., H, W], core and halo, as a view."""
         rows, columns = self.rows, self.columns
@@ -56,11 +62,11 @@ class Tile:
         """
         rows, columns = self.rows, self.columns
         above, left = rows.first // stride, columns.first // stride
-        return features[
-            ...,
-            rows.start // stride - above : rows.stop // stride - above,
-            columns.start // stride - left : columns.stop // stride - left,
-        ]
+        top, bottom = rows.start // stride - above, rows.stop // stride - above
+        start, stop = columns.start // stride - left, columns.stop // stride - left
+        height, width = features.shape[2:]
+        # a slice is less, but its gradient would not be channels last, and slow all that follows
+        return nnf.pad(features, (-start, stop - width, -top, bottom - height))
 
     def place(self, features: Tensor, stride: int) -> Tensor:
         """The core's positions of what the layer makes of the whole picture.
@@ -87,6 +93,14 @@ def cut(
     step, halo = _step_and_halo(layers, depth)
     rows, columns = (list(_spans(length, side or length, step, halo)) for length in size)
     return [Tile(row, column) for row in rows for column in columns]
+
+
+def largest_tile(
+    size: Sequence[int], side: int | None, layers: Collection[str], depth: int = 19
+) -> tuple[int, int]:
+    """(height, width) of the largest tile, core and halo; arguments as for `cut`."""
+    sizes = [tile.size for tile in cut(size, side, layers, depth)]
+    return max(height for height, _ in sizes), max(width for _, width in sizes)
 
 
 def content_targets(
@@ -224,8 +238,8 @@ def _step_and_halo(layers: Collection[str], depth: int) -> tuple[int, int]:
     than what a position sees on each side of the pixels that it stands for.
     """
     asked = [row for row in layer_table(depth) if row.name in layers]
-    step = max(row.stride for row in asked)
-    reach = max((row.receptive_field - row.stride) // 2 for row in asked)
+    step = max((row.stride for row in asked), default=1)
+    reach = max(((row.receptive_field - row.stride) // 2 for row in asked), default=0)
     return step, _round_up(reach, step)
 
 
