@@ -22,7 +22,7 @@ from stlib._kernels import memory
 from stlib._kernels.winograd import FEWEST_PRODUCTS
 from stlib.arguments import check_whole_number
 from stlib.brushes import Brush, as_brushes
-from stlib.descent import HISTORY_SIZE
+from stlib.descent import HISTORY_SIZE, history_size
 from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, route
 from stlib.objective import Objective, check_pictures
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS, Settings
@@ -311,17 +311,22 @@ def _demands(
     evaluations = sum(stage.evaluations for stage in plan)
     depth, network = (19, NETWORK) if net is None else (net.depth, 0)
     is_lbfgs = settings.optimizer == "lbfgs"
-    run = partial(
-        memory_needed,
-        content_layers=settings.content_layers,
-        style_layers=settings.style_layers,
-        depth=depth,
-        frames=math.ceil(evaluations / settings.keep_every) if settings.keep_every else 0,
-        pairs=min(HISTORY_SIZE, plan[-1].evaluations) if is_lbfgs else 0,
-        pictures=PICTURES + (PICTURES_OF_WAVES if settings.is_fast else 0),
-        tile=tile,
-    )
-    yield _Demand("a picture", content, lambda height, width: run(height, width) + network)
+
+    def run(height: int, width: int) -> float:
+        longest = history_size(3 * height * width)
+        return network + memory_needed(
+            height,
+            width,
+            content_layers=settings.content_layers,
+            style_layers=settings.style_layers,
+            depth=depth,
+            frames=math.ceil(evaluations / settings.keep_every) if settings.keep_every else 0,
+            pairs=min(longest, plan[-1].evaluations) if is_lbfgs else 0,
+            pictures=PICTURES + (PICTURES_OF_WAVES if settings.is_fast else 0),
+            tile=tile,
+        )
+
+    yield _Demand("a picture", content, run)
     looked_at = partial(features_memory, layers=settings.style_layers, depth=depth, tile=tile)
     for brush in brushes if settings.style_layers else ():
         yield _Demand(
