@@ -278,7 +278,7 @@ def seconds_per_pixel(net: VGG, side: int, brushes: Sequence[Brush], settings: S
         replace(brush, picture=noise, mask=None if brush.mask is None else noise[0, 0])
         for brush in brushes
     ]
-    objective = Objective(net, noise, small, settings)
+    objective = Objective(net, noise, small, settings.complete())
     x, seconds = noise.to(net.device, copy=True).requires_grad_(), []
     for _ in range(4):  # the first one warms up
         started = time.perf_counter()

@@ -36,7 +36,7 @@ class Objective:
     net: the network. content: p, [1, 3, H, W] in [0, 1].
     style: a, or the brushes of several styles, whose E_l are weighted sums (see `Brush`).
     settings: α, β, tv, roughness, overflow, padding, the layers and their weights; the others do
-        not matter here. None is the paper's objective, that of the plain solver.
+        not matter here. What is None is as in the paper: no roughness, no overflow, zero padding.
     tile: side of the tiles in which pictures are looked at, in pixels; numbers and gradients are
         the same but for rounding, in less memory and more time. None looks at the whole picture.
 
@@ -57,11 +57,11 @@ class Objective:
     ):
         check_picture("content", content)
         check_style(style)
-        settings = settings or Settings(solver="plain")
+        settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
-        self.roughness, self.overflow = settings.chosen("roughness"), settings.chosen("overflow")
-        self.padding, self.tile = settings.chosen("padding"), tile
+        self.roughness, self.overflow = settings.roughness or 0.0, settings.overflow or 0.0
+        self.padding, self.tile = settings.padding or "zero", tile
         self.w = settings.weights()
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         self.brushes = as_brushes(style)

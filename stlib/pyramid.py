@@ -39,6 +39,7 @@ def paint_stages(
     tile: side of the tiles in which pictures are looked at; None looks at whole pictures.
     Returns why it ended.
     """
+    settings = settings.complete()
     pictures = [content, *(brush.picture for brush in brushes)]
     plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
     prepared = _is_prepared(settings, plan)

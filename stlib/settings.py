@@ -6,7 +6,7 @@ checkpoints and fingerprints take it from here.
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from torch import Tensor
@@ -28,8 +28,8 @@ OPTIMIZERS = ("lbfgs", "adam")
 SOLVERS = ("fast", "plain")
 # what each solver takes for a setting that is None: the fast one paints clean pictures, the plain
 # one does as the paper does
-CLEAN = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
-AS_IN_THE_PAPER = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
+CLEAN: dict[str, Any] = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
+AS_IN_THE_PAPER: dict[str, Any] = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
 
@@ -175,12 +175,11 @@ class Settings:
         """Whether the fast solver paints."""
         return self.solver == "fast" or (self.solver is None and self.optimizer == "lbfgs")
 
-    def chosen(self, name: str) -> Any:
-        """`padding`, `roughness` or `overflow`: as given, else what the solver takes."""
-        value = getattr(self, name)
-        if value is not None:
-            return value
-        return CLEAN[name] if self.is_fast else AS_IN_THE_PAPER[name]
+    def complete(self) -> "Settings":
+        """The same settings with what the solver takes for those that are None."""
+        of_solver = CLEAN if self.is_fast else AS_IN_THE_PAPER
+        missing = {name: of_solver[name] for name in of_solver if getattr(self, name) is None}
+        return replace(self, **missing)
 
     def starts_from(self, init: str) -> bool:
         """Whether `init` is this word, and not a picture."""

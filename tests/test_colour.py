@@ -5,7 +5,15 @@ import torch
 from torch.testing import assert_close
 
 from stlib import sample
-from stlib.colour import BRIGHTNESS, luminance, match_colours, with_colours_of
+from stlib.colour import (
+    BRIGHTNESS,
+    OPPONENT,
+    from_opponent,
+    luminance,
+    match_colours,
+    to_opponent,
+    with_colours_of,
+)
 
 
 def statistics(picture):
@@ -80,3 +88,12 @@ def test_brightness_of_one_and_hues_of_the_other():
 def test_pictures_of_different_sizes_are_refused():
     with pytest.raises(ValueError, match="give both the same size"):
         with_colours_of(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9))
+
+
+def test_opponent_colours_turn_and_stretch_nothing():
+    """The rows are orthonormal, a grey picture has brightness alone, and there is a way back."""
+    assert_close(OPPONENT @ OPPONENT.T, torch.eye(3))
+    grey = sample("cat", 64).mean(dim=1, keepdim=True).expand(1, 3, -1, -1)
+    assert to_opponent(grey)[:, 1:].abs().max() < 1e-6
+    picture = sample("cat", 64)
+    assert_close(from_opponent(to_opponent(picture)), picture)

@@ -41,6 +41,21 @@ def test_of_equal_ones_max_pool_takes_the_same_as_pytorch():
     )
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 4), (2, 3), (9, 12)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_repeated_edges_are_pytorchs_replicate_padding(size, layout, generator):
+    x = torch.randn(1, 5, *size, generator=generator, dtype=torch.float64)
+    s = torch.randn(1, 5, size[0] + 2, size[1] + 2, generator=generator, dtype=torch.float64)
+    before = s.clone()
+    for ours, theirs in zip(
+        value_and_gradient(frozen.repeat_edges, x.contiguous(memory_format=layout), s),
+        value_and_gradient(lambda x: nnf.pad(x, (1, 1, 1, 1), mode="replicate"), x, s),
+        strict=True,
+    ):
+        assert_close(ours, theirs)
+    assert torch.equal(s, before)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_convolve_is_pytorchs(size, generator):
     x, s = (

@@ -88,6 +88,9 @@ REFUSED = {  # argument: values
     "alpha": anything() | NO_WEIGHTS,
     "beta": anything("none") | NO_WEIGHTS,
     "tv": anything() | NO_WEIGHTS,
+    "roughness": anything("none") | NO_WEIGHTS,
+    "overflow": anything("none") | NO_WEIGHTS,
+    "padding": anything("none") | also("Zero"),
     "content_layers": anything() | also(["relu4_2", "relu4_2"]),
     "style_layers": anything() | also(["relu1_1"] * 5),
     "style_weights": anything("none")

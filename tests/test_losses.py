@@ -13,6 +13,8 @@ from stlib.losses import (
     content_loss,
     flatten_positions,
     gram_matrix,
+    overflow,
+    roughness,
     style_layer_loss,
     style_layer_losses,
     style_loss,
@@ -110,6 +112,20 @@ def test_style_loss_weighs_layers_equally_by_default(x, p):
 def test_total_loss_is_the_papers():
     """eq. 7: α L_content + β L_style."""
     assert total_loss(torch.tensor(3.0), torch.tensor(5.0), alpha=2, beta=100) == 506
+
+
+def test_roughness_is_a_mean_of_squared_steps():
+    """1 + 9 down 2, 6 … by hand; a picture twice as large, tiled, is as rough but for the seam."""
+    assert roughness(torch.tensor([[0.0, 1.0], [3.0, 7.0]])) == (1 + 16 + 9 + 36) / 4
+    assert roughness(torch.full((1, 3, 5, 7), 0.4)) == 0
+    ramp = torch.arange(64.0).expand(1, 3, 64, 64) / 64
+    assert_close(roughness(ramp), torch.tensor(63 / 64 / 64**2))
+
+
+def test_overflow_is_what_cannot_be_shown():
+    """Nothing within 0…1, and the square of the distance outside of it."""
+    assert overflow(torch.tensor([0.0, 0.3, 1.0])) == 0
+    assert_close(overflow(torch.tensor([-0.5, 0.3, 1.2, 1.0])), torch.tensor((0.25 + 0.04) / 4))
 
 
 def test_total_variation_adds_up_the_steps():

@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from stlib import Settings, style_transfer
-from stlib.settings import STYLE_LAYERS, digest
+from stlib.settings import AS_IN_THE_PAPER, CLEAN, STYLE_LAYERS, digest
 
 NAMES = [setting.name for setting in fields(Settings)]
 NOT_SETTINGS = {"net", "callback", "checkpoint", "progress"}  # they do not change the picture
@@ -25,6 +25,9 @@ OTHER = {  # for each setting, values that are neither its default nor one anoth
     "alpha": [0.0, 2.0],
     "beta": [0.0, 1e5],
     "tv": [1e-9, 1.0],
+    "roughness": [0.0, 2.0],
+    "overflow": [0.0, 50.0],
+    "padding": ["zero", "replicate"],
     "content_layers": [(), ("relu4_1",), ("relu4_1", "relu4_2")],
     "style_layers": [(), ("relu1_1",), STYLE_LAYERS[::-1]],
     "style_weights": [[1, 1, 1, 1, 1], [1, 1, 1, 1, 2], [2, 1, 1, 1, 1]],
@@ -39,6 +42,9 @@ NONSENSE = {  # test_hostile_arguments.py tries anything whatever; these are typ
     "alpha": [None, -1, math.nan, math.inf, "1", True],
     "beta": [-1e-300, math.nan, math.inf, "1", True],
     "tv": [None, -1, math.nan, [1.0]],
+    "roughness": [-1, math.nan, "1", True],
+    "overflow": [-1e-9, math.inf, [1.0]],
+    "padding": ["Zero", "reflect", 0, True],
     "content_layers": [None, "relu4_2", [4], ["relu4_2", "relu4_2"], iter(["relu4_2"])],
     "style_layers": [None, "relu1_1", [1], ["relu1_1"] * 5, b"relu1_1"],
     "style_weights": [1.0, [1.0], [1, 1, 1, 1, -1], {"relu1_1": 1.0}, "aaaaa"],
@@ -167,6 +173,18 @@ def test_fast_is_the_default_of_lbfgs_and_plain_that_of_adam(given, is_fast):
     plan = settings.plan(1000)
     assert (len(plan) == 1) == (not is_fast)
     assert is_fast or (plan[0].share, plan[0].evaluations) == (1.0, 50)
+
+
+def test_the_fast_solver_paints_clean_and_the_plain_one_as_the_paper_does():
+    """Unless it is told otherwise, for each of the three by itself."""
+    for name in CLEAN:
+        other = OTHER[name][0]
+        assert getattr(Settings().complete(), name) == CLEAN[name]
+        assert getattr(Settings(solver="plain").complete(), name) == AS_IN_THE_PAPER[name]
+        for solver in ("fast", "plain"):
+            given = Settings(**{name: other}, solver=solver)
+            assert getattr(given.complete(), name) == other
+            assert given.complete().complete() == given.complete() != given
 
 
 def test_style_weights_are_one_over_the_number_of_layers_unless_given():

@@ -58,9 +58,9 @@ def runs_of_the_network(net, monkeypatch):
     """A list that grows with every run of the network."""
     calls, walk = [], net.walk
 
-    def counting(image, layers):
+    def counting(image, layers, padding):
         calls.append(list(layers))
-        return walk(image, layers)
+        return walk(image, layers, padding)
 
     monkeypatch.setattr(net, "walk", counting)
     return calls
@@ -108,7 +108,16 @@ def test_history_has_one_entry_for_each_evaluation(run):
     assert len(result.history) == len(pictures) == 10
     assert result.reason == "steps"
     for losses in result.history:
-        assert list(losses) == ["seconds", "total", "content", "style", "tv", *STYLE_LAYERS]
+        assert list(losses) == [
+            "seconds",
+            "total",
+            "content",
+            "style",
+            "tv",
+            "roughness",
+            "overflow",
+            *STYLE_LAYERS,
+        ]
         assert all(math.isfinite(value) for value in losses.values())
     seconds = [losses["seconds"] for losses in result.history]
     assert seconds[0] > 0
@@ -198,7 +207,7 @@ def test_without_alpha_only_style_counts(paint):
 def test_without_style_layers_only_content_counts(paint):
     """The content is rebuilt from noise."""
     result = paint(style_layers=(), content_layers=["relu2_1"], init="noise", steps=8)
-    assert list(result.history[0]) == ["seconds", "total", "content", "style", "tv"]
+    assert list(result.history[0])[-3:] == ["tv", "roughness", "overflow"]
     assert all(
         losses["style"] == 0 and losses["total"] == losses["content"] for losses in result.history
     )

@@ -147,9 +147,9 @@ def test_the_network_runs_no_further_than_asked(trained, picture, monkeypatch, l
     names = {convolution: name for name, convolution in trained.convolutions.items()}
     convolve = winograd.Convolution.forward
 
-    def noted(convolution, x):
+    def noted(convolution, x, padding):
         ran.append(names[convolution])
-        return convolve(convolution, x)
+        return convolve(convolution, x, padding)
 
     monkeypatch.setattr(winograd.Convolution, "forward", noted)
     trained.features(picture, layers)
@@ -184,6 +184,27 @@ def test_gradient_is_that_of_the_direct_convolutions(trained, content, monkeypat
     ours = gradient()
     monkeypatch.setattr(vgg.winograd, "pays", lambda convolution, x: False)
     assert_close_to_maximum(ours, gradient(), 1e-4)
+
+
+def test_a_repeated_edge_hides_where_the_border_is(trained):
+    """An even picture has even features then, in all layers; zeros make a frame."""
+    even = torch.full((1, 3, 96, 64), 0.7)
+    for layer, F in trained.features(even, ["relu1_1", "relu3_1", "relu5_1"], "replicate").items():
+        assert (F - F[:, :, :1, :1]).abs().max() < 1e-4 * F.abs().max(), layer
+    framed = trained.features(even, "relu5_1")["relu5_1"]
+    assert (framed - framed[:, :, :1, :1]).abs().max() > 0.1 * framed.abs().max()
+
+
+def test_a_repeated_edge_changes_nothing_far_from_it(trained, generator):
+    """Nothing beyond half a receptive field: 12 pixels for relu3_1."""
+    image = torch.rand(1, 3, 96, 96, generator=generator)
+    zero, replicate = (
+        trained.features(image, "relu3_1", padding)["relu3_1"] for padding in ("zero", "replicate")
+    )
+    assert_close(zero[:, :, 3:-3, 3:-3], replicate[:, :, 3:-3, 3:-3], rtol=1e-3, atol=1e-2)
+    assert not torch.allclose(zero, replicate, rtol=1e-2, atol=1)
+    with pytest.raises(ValueError, match="padding is 'reflect'"):
+        trained.features(image, "relu3_1", "reflect")
 
 
 def test_two_pictures_at_once_equal_each_alone(net, generator):

@@ -56,6 +56,20 @@ def test_convolve_is_conv2d_in_value_and_gradient(layer, size, layout, generator
     assert error(gradient, exact_gradient) < 1e-5
 
 
+@pytest.mark.parametrize("size", [(3, 3), (4, 6), (13, 9), (34, 50)], ids=str)
+def test_without_a_border_it_is_conv2d_without_padding(layer, size, generator):
+    """For a map that brings its own border, in value and gradient."""
+    x = torch.randn(1, 7, *size, generator=generator).requires_grad_()
+    exact_x = x.detach().double().requires_grad_()
+    y = winograd.convolve(x, layer, border=0)
+    exact = nnf.conv2d(exact_x, layer.weight.double(), layer.bias.double())
+    s = torch.randn(exact.shape, generator=generator)
+    (gradient,) = torch.autograd.grad(y, x, s)
+    (exact_gradient,) = torch.autograd.grad(exact, exact_x, s.double())
+    assert y.shape == exact.shape
+    assert error(y, exact) < 1e-5 and error(gradient, exact_gradient) < 1e-5
+
+
 @pytest.mark.parametrize(
     ("size", "tiles"),
     [((16, 24), [24]), ((100, 101), [494, 156]), ((8, 2053), [514, 514])],

@@ -142,7 +142,7 @@ def _apply(x: Tensor, filters: Tensor, border: int, on_input: Tensor, on_output:
     h, w = -(-height // 4), -(-width // 4)  # tiles, the last ones possibly overhanging
     right, below = border + 4 * w - width, border + 4 * h - height
     # [4h + 2, 4w + 2, N_in]
-    d = nnf.pad(x[0].permute(1, 2, 0), (0, 0, border, right, border, below))
+    d = nnf.pad(x[0].permute(1, 2, 0), (0, 0, border, right, border, below)).contiguous()
     row, column, _ = d.stride()
     out = torch.empty(1, n_out, height, width, memory_format=torch.channels_last)
     y = out[0].permute(1, 2, 0)  # [H, W, N_out], the same memory
