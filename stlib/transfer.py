@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
-from stlib.cost import check_memory, check_tile
+from stlib.cost import check_tile, choose_tile
 from stlib.descent import Reason
 from stlib.errors import shown
 from stlib.objective import check_pictures
@@ -84,10 +84,10 @@ def style_transfer(
         same call goes on from there, to the picture that it would have painted. A run that ends by
         itself removes the file.
     progress: whether a bar is shown.
-    tile: side, in pixels, of the tiles in which the network looks at the pictures. They take less
-        memory and two to three times as long, for the same picture but for rounding. None takes
-        tiles when whole pictures do not fit into the free memory, so that posters of 4096 pixels
-        can be painted. A run may go on from its checkpoint with other tiles.
+    tile: side, in pixels, of the tiles in which the network looks at the pictures: 512 takes a
+        third of the memory and twice as long, for the same picture but for rounding. None takes
+        tiles where whole pictures do not fit into the processor's free memory. A run may go on
+        from its checkpoint with other tiles.
 
     The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the
     notebook's stop button, ends the run with what it has; so do a loss that is no longer finite and
@@ -150,7 +150,7 @@ def paint(
     ]
     if checkpoint is not None:
         check_path(checkpoint)
-    tile = check_memory(content, brushes, settings, net, tile)
+    tile = choose_tile(content, brushes, settings, net, tile)
     net = VGG() if net is None else net
     kept = None
     if checkpoint is not None:
@@ -193,7 +193,7 @@ def _why_it_ended(error: BaseException, record: Record) -> Reason:
     if record.best is None:
         raise MemoryError(
             "the memory is full before the first evaluation: "
-            "close other programs, or take smaller pictures."
+            "close other programs, or take smaller pictures or tiles (tile=512)."
         ) from error
     return Reason.OUT_OF_MEMORY
 

@@ -156,7 +156,7 @@ SETTINGS = {setting.name for setting in fields(Settings)}
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch):
     """Whoever begins to work fails."""
-    for name in ("VGG", "Record", "Checkpoint", "check_memory", "paint_stages"):
+    for name in ("VGG", "Record", "Checkpoint", "choose_tile", "paint_stages"):
         reached = partial(pytest.fail, f"{name} was reached")
         monkeypatch.setattr(f"stlib.transfer.{name}", lambda *_, reached=reached, **__: reached())
 
