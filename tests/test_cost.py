@@ -300,7 +300,7 @@ def test_a_run_in_tiles_is_announced_as_one(one_second, monkeypatch):
     whole, tiled = (estimate(picture, blank(64, 64), tile=tile) for tile in (None, 512))
     assert str(tiled).endswith(" GB of memory, in tiles of 512 pixels")
     assert "tiles" not in str(whole)
-    assert tiled.bytes < 0.75 * whole.bytes
+    assert tiled.bytes < whole.bytes - 5e8  # whatever the process holds
     assert 1.5 < tiled.seconds / whole.seconds < 2.5
     assert "tiles" not in str(estimate(picture, blank(64, 64), tile=2000))
     monkeypatch.setattr(cost, "free_memory", lambda: 2e9)

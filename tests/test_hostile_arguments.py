@@ -110,6 +110,7 @@ REFUSED = {  # argument: values
     "callback": anything("a type", "none"),
     "checkpoint": anything("none", "a path", "text", "a number as text", "lines"),
     "progress": anything("true", "false"),
+    "tile": anything("none") | NO_WHOLE_NUMBERS | also(0, 31),
 }
 PARTS = {  # what: (argument, how it is made of a value, values)
     "the picture of a brush": (
