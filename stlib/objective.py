@@ -80,8 +80,7 @@ class Objective:
         self.beta = default_beta(self.P) if settings.beta is None else settings.beta
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
-        tiles = cut(x.shape[2:], self.tile, self.layers, self.net.depth)
-        L_content, E = self._whole(x) if len(tiles) == 1 else self._tiled(x, tiles)
+        L_content, E = self._content_and_style(x)
         L_style = style_loss(E, self.w) if E else x.new_zeros(())
         L_total = total_loss(L_content, L_style, self.alpha, self.beta)
         terms = {"total": L_total, "content": L_content, "style": L_style}
@@ -96,8 +95,15 @@ class Objective:
         terms |= {layer: E[layer] for layer in self.w}
         return terms["total"], {name: float(term.detach()) for name, term in terms.items()}
 
-    def _whole(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """L_content and each E_l."""
+    def style_layer_losses(self, x: Tensor) -> dict[str, Tensor]:
+        """E_l of a picture by style layer, differentiable."""
+        return self._content_and_style(x)[1]
+
+    def _content_and_style(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_content, and E_l by style layer."""
+        tiles = cut(x.shape[2:], self.tile, self.layers, self.net.depth)
+        if len(tiles) > 1:
+            return self._from_tiles(x, tiles)
         L_content, E = x.new_zeros(()), {}
         for layer, F in self.net.walk(x, self.layers, self.padding):
             if layer in self.P:
@@ -109,8 +115,8 @@ class Objective:
                 )
         return L_content, E
 
-    def _tiled(self, x: Tensor, tiles: Sequence[Tile]) -> tuple[Tensor, dict[str, Tensor]]:
-        """The same, from tiles of the picture."""
+    def _from_tiles(self, x: Tensor, tiles: Sequence[Tile]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same, from the Gram matrices of all tiles."""
         masks = [brush.mask for brush in self.brushes]
         L_content, grams = content_and_grams(
             self.net, x, tiles, self.P, list(self.w), masks, self.padding
@@ -127,6 +133,22 @@ class Objective:
         """Σ_i p_i E_l(F, A_i, T_i) over the brushes; for one without a mask it is E_l."""
         products = [factor * E for factor, E in zip(self.factors, losses, strict=True)]
         return sum(products, torch.zeros(()))
+
+
+def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
+    """w_l with which all style layers pull equally hard at x: w_l ∝ 1/‖∂E_l/∂x‖, and Σ w_l = 1.
+
+    Equal losses are no equal pulls: with equal w_l, relu5_1 pulls hardest.
+    objective: with at least one style layer. x: a picture, [1, 3, H, W], whose E_l are not 0.
+    Returns {layer: w_l}, as `Settings.style_weights` takes it.
+    """
+    x = x.detach().clone().requires_grad_()
+    pulls = {}
+    for layer, E in objective.style_layer_losses(x).items():
+        (gradient,) = torch.autograd.grad(E, x, retain_graph=True)
+        pulls[layer] = float(gradient.norm())
+    total = sum(1 / pull for pull in pulls.values())
+    return {layer: 1 / pull / total for layer, pull in pulls.items()}
 
 
 def default_beta(content_features: Mapping[str, Tensor]) -> float:
