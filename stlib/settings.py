@@ -241,7 +241,7 @@ class Settings:
         """
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         weights = None if self.style_weights is None else self.weights()
-        return digest(values | {"style_weights": weights, "painter": PAINTER})
+        return digest([PAINTER, values | {"style_weights": weights}])
 
 
 def check_layer_list(name: str, layers: object) -> None:
