@@ -34,6 +34,7 @@ from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
 from stlib.weights import Preprocessing, Weights
 
 LITE = Path(__file__).parents[2] / "build/lite"  # where `make pictures` installs the package
+USE_GRAPHS = True  # on CUDA devices; they save the time to start each small operation
 WARM_UP = 3  # iterations before a CUDA graph is recorded
 # of the Keras example, in our names
 KERAS_CONTENT = "relu5_2"
@@ -232,7 +233,7 @@ def repeat(step: Callable[[], None], iterations: int, device: torch.device) -> N
 
     step: changes tensors in place and reads none of them on the CPU.
     """
-    if device.type != "cuda" or iterations <= WARM_UP:
+    if device.type != "cuda" or not USE_GRAPHS or iterations <= WARM_UP:
         for _ in range(iterations):
             step()
         return

@@ -12,11 +12,8 @@ import torch
 from torch import Tensor
 
 import stlib
-from benchmarks.pictures import plan
+from benchmarks.pictures import methods, plan
 from stlib import save_image
-
-# these see gradients rounded to ten bits, where the device has it, and do not mind
-FIRST_ORDER = ("crowson", "keras")
 
 
 def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float) -> list[str]:
@@ -35,25 +32,19 @@ def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float
         if time.perf_counter() - began + lasted.get(kind, 0) > limit:
             print("the time is over: run this again to paint the others")
             break
+        started = time.perf_counter()
         try:
-            picture, seconds = timed(job, device)
+            picture = job.method.paint(job.pair.content, job.pair.style, device, job.iterations)
         except ImportError as error:
             print(f"{job.method.title} is left out: {error}")
             missing.add(job.method.name)
             continue
+        seconds = time.perf_counter() - started
         lasted[kind] = seconds
         keep(job, picture, seconds, folder, device)
         painted.append(job.name)
         print(f"{job.name}: {job.iterations} iterations, {seconds:.1f} s", flush=True)
     return painted
-
-
-def timed(job: plan.Job, device: torch.device) -> tuple[Tensor, float]:
-    """The picture, and the seconds that it took on this device."""
-    torch.backends.cudnn.allow_tf32 = job.method.name in FIRST_ORDER
-    began = time.perf_counter()
-    picture = job.method.paint(job.pair.content, job.pair.style, device, job.iterations)
-    return picture, time.perf_counter() - began
 
 
 def keep(
@@ -88,7 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--seconds", default=float("inf"), type=float, help="begin none after so long"
     )
+    parser.add_argument("--no-graphs", action="store_true", help="record no CUDA graphs")
     chosen = parser.parse_args(arguments)
+    methods.USE_GRAPHS = not chosen.no_graphs
     resized = [plan.Pair(pairs[p].photo, pairs[p].painting, chosen.size) for p in chosen.pairs]
     jobs = plan.jobs(chosen.methods, resized, plan.read_pace(), chosen.iterations)
     paint(jobs, chosen.out, chosen.device, chosen.seconds)
