@@ -96,7 +96,7 @@ class Handler(BaseHTTPRequestHandler):
         """/ is the page; /7/left, /7/right, /7/photo and /7/painting are the pictures."""
         number, _, side = self.path.strip("/").partition("/")
         if self.path == "/":
-            page = PAGE.read_text("utf-8").replace("{count}", str(len(self.asked)))
+            page = PAGE.read_text("utf-8").replace("COUNT", str(len(self.asked)))
             self.answer(page.encode(), "text/html; charset=utf-8")
         elif comparison := self.comparison(number):
             self.send_picture(comparison, side)

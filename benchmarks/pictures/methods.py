@@ -259,5 +259,10 @@ def as_rgb(x: Tensor, preprocess: Preprocessing) -> Tensor:
 
 
 def finished(x: Tensor) -> Tensor:
-    """The picture as it is saved: clamped, on the CPU."""
+    """The picture as it is saved: clamped, on the CPU.
+
+    Raises ArithmeticError for one that is no longer finite.
+    """
+    if not torch.isfinite(x).all():
+        raise ArithmeticError("the steps were too long, the picture is no longer finite")
     return x.detach().clamp(0, 1).cpu()

@@ -39,6 +39,9 @@ def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float
             print(f"{job.method.title} is left out: {error}")
             missing.add(job.method.name)
             continue
+        except (ArithmeticError, RuntimeError) as error:
+            print(f"{job.name} failed: {error}")
+            continue
         seconds = time.perf_counter() - started
         lasted[kind] = seconds
         keep(job, picture, seconds, folder, device)

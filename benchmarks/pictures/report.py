@@ -116,6 +116,7 @@ def text(pictures: list[dict], pace: dict) -> str:
         pace=pace_table(pace),
         sheets="\n\n".join(picture_link(pair) for pair in plan.PAIRS),
         sure=SURE,
+        paintings_clipped=f"{median(p['quality']['clipped_style'] for p in pictures):.1%}",
     )
 
 
@@ -169,9 +170,9 @@ def better(methods: dict[str, list[dict]]) -> list[str]:
         pairs = [(picture, ours[place(picture)]) for picture in theirs if place(picture) in ours]
         wins = [win for measure in MEASURES if (win := majority(measure, pairs))]
         share = median(t["cpu_seconds"] / o["cpu_seconds"] for t, o in pairs)
-        where = "; ".join(wins) if wins else "nowhere"
+        where = "; ".join(wins) if wins else "none of these measures"
         seconds = f"It takes {share:.2g} × our seconds."
-        lines.append(f"- *{TITLES[name]}* is better than ours on most pairs {where}. {seconds}")
+        lines.append(f"- *{TITLES[name]}* is better on most pairs in {where}. {seconds}")
     return lines
 
 
@@ -183,7 +184,7 @@ def majority(measure: Measure, pairs: Sequence[tuple[dict, dict]]) -> str:
         return ""
     theirs, ours = (median(side) for side in zip(*values, strict=True))
     medians = f"{theirs:{measure.form}}, ours {ours:{measure.form}}"
-    return f"in {measure.title} ({won} of {len(values)} pairs: {medians})"
+    return f"{measure.title} ({won} of {len(values)} pairs: {medians})"
 
 
 def claims(own: dict[str, list[dict]]) -> list[list[str]]:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from benchmarks.pictures.plan import METHODS, Pair
 from stlib import to_pil
@@ -47,8 +47,7 @@ def laid_out(rows: list[list[tuple[str, Image.Image | None]]], height: int) -> I
             left, top = GAP + x * step_x, GAP + y * step_y
             draw.text((left, top), caption, fill="black", font=font)
             if picture is not None:
-                fitted = picture.copy()
-                fitted.thumbnail((WIDTH, height), Image.Resampling.LANCZOS)
+                fitted = ImageOps.contain(picture, (WIDTH, height), Image.Resampling.LANCZOS)
                 sheet.paste(fitted, (left + (WIDTH - fitted.width) // 2, top + CAPTION))
     return sheet
 
