@@ -86,9 +86,17 @@ def test_equal_seconds_are_those_of_our_default_call():
     assert ("ours", "equal") not in jobs
 
 
+def test_mirror_jobs_paint_after_the_mirror_image():
+    (job,) = (job for job in plan.jobs(["ours"], [SMALL], PACE) if job.recipe == "mirror")
+    assert torch.equal(job.style.flip(3), SMALL.style)
+    assert job.iterations == 100
+
+
 def test_painting_again_paints_only_what_is_missing(tmp_path, capsys):
     jobs = plan.jobs(["before", "tutorial"], [SMALL], PACE, most=1)
     first = paint.paint(jobs[:2], tmp_path, CPU, limit=100)
+    more = plan.jobs(["before"], [SMALL], PACE, most=2)[:1]
+    assert not paint.is_there(more[0], tmp_path)  # its iterations differ
     assert paint.paint(jobs, tmp_path, CPU, limit=100) == [job.name for job in jobs[2:]]
     assert first == [job.name for job in jobs[:2]]
     facts = json.loads((tmp_path / f"{first[0]}.json").read_text("utf-8"))

@@ -27,14 +27,14 @@ def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float
     painted, lasted, missing = [], {}, set()
     for job in jobs:
         kind = job.method.name, job.recipe
-        if (folder / f"{job.name}.json").is_file() or job.method.name in missing:
+        if is_there(job, folder) or job.method.name in missing:
             continue
         if time.perf_counter() - began + lasted.get(kind, 0) > limit:
             print("the time is over: run this again to paint the others")
             break
         started = time.perf_counter()
         try:
-            picture = job.method.paint(job.pair.content, job.pair.style, device, job.iterations)
+            picture = job.method.paint(job.pair.content, job.style, device, job.iterations)
         except ImportError as error:
             print(f"{job.method.title} is left out: {error}")
             missing.add(job.method.name)
@@ -48,6 +48,15 @@ def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float
         painted.append(job.name)
         print(f"{job.name}: {job.iterations} iterations, {seconds:.1f} s", flush=True)
     return painted
+
+
+def is_there(job: plan.Job, folder: Path) -> bool:
+    """Whether the folder holds this picture, of the same size and after as many iterations."""
+    path = folder / f"{job.name}.json"
+    if not path.is_file():
+        return False
+    facts = json.loads(path.read_text("utf-8"))
+    return (facts["size"], facts["iterations"]) == (job.pair.size, job.iterations)
 
 
 def keep(

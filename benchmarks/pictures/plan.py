@@ -15,7 +15,6 @@ HERE = Path(__file__).parent
 PACE = HERE / "pace.json"
 PICTURES = HERE.parents[1] / "build/pictures"
 SIZE = 512  # pixels, of the longer side of photo and painting
-RECIPES = ("own", "equal")  # iterations as published; as many as fit into our seconds
 
 
 @dataclass(frozen=True)
@@ -56,12 +55,21 @@ class Method:
 
 @dataclass(frozen=True)
 class Job:
-    """A picture to paint."""
+    """A picture to paint.
+
+    recipe: "own", with the iterations that were published; "equal", with as many as fit into the
+        CPU seconds of our default call; "mirror" is "own" after the painting's mirror image, which
+        shows what the painting's border does (`stlib.course.quality.mirror_ghost`).
+    """
 
     method: Method
     recipe: str
     pair: Pair
     iterations: int
+
+    @property
+    def style(self) -> Tensor:
+        return self.pair.style.flip(3) if self.recipe == "mirror" else self.pair.style
 
     @property
     def name(self) -> str:
@@ -98,9 +106,9 @@ def read_pace(path: Path = PACE) -> dict:
 
 
 def iterations(method: Method, recipe: str, pace: dict) -> int:
-    """How many: as published, or those that fit into the CPU seconds of our default call."""
+    """How many evaluations a recipe asks for, see `Job`."""
     seconds = pace["seconds"]
-    if recipe == "own" or method.name not in seconds:
+    if recipe != "equal" or method.name not in seconds:
         return method.iterations
     ours = METHODS[0].iterations * seconds["ours"]
     return max(1, round(ours / seconds[method.name]))
@@ -118,6 +126,7 @@ def jobs(
     most = most or 10**9
     order = [
         *[(name, "own") for name in ("ours", "before", "lite")],
+        *[(name, "mirror") for name in ("ours", "before")],
         *[(name, "equal") for name in NAMES if name not in ("ours", "lite")],
         *[(name, "own") for name in NAMES if name not in ("ours", "before", "lite")],
     ]

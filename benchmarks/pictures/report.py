@@ -13,7 +13,7 @@ from report import table
 
 from benchmarks.pictures import plan, sheet
 from stlib import load_image
-from stlib.course.quality import BANDS, Ghost, judge
+from stlib.course.quality import BANDS, Ghost, judge, mirror_ghost
 
 TEMPLATE = plan.HERE.parent / "PICTURES.template.md"
 PAGE = plan.HERE.parent / "PICTURES.md"
@@ -47,6 +47,11 @@ def too_much(ratio: float) -> float:
 
 def above_chance(entry: dict) -> float:
     return Ghost(**entry["quality"]["ghost"]).above_chance
+
+
+def moved(entry: dict) -> float:
+    """The ghost that changed sides with the painting, in standard deviations above chance."""
+    return Ghost(**entry["mirror_ghost"]).above_chance
 
 
 def style_loss(entry: dict) -> float:
@@ -83,9 +88,14 @@ def measured(folder: Path, pace: dict) -> list[dict]:
     for path in sorted(folder.glob("*.json")):
         facts = json.loads(path.read_text("utf-8"))
         pair = plan.Pair(facts["photo"], facts["painting"], facts["size"])
-        quality = judge(load_image(path.with_suffix(".png"), None), pair.content, pair.style)
+        painted = load_image(path.with_suffix(".png"), None)
         facts["cpu_seconds"] = cpu_seconds(facts, pair, pace)
-        found.append({**facts, "quality": asdict(quality)})
+        if facts["recipe"] == "mirror":
+            own = path.with_name(f"{pair.name}_{facts['method']}_own.png")
+            facts["mirror_ghost"] = asdict(mirror_ghost(load_image(own, None), painted, pair.style))
+        else:
+            facts["quality"] = asdict(judge(painted, pair.content, pair.style))
+        found.append(facts)
         print(path.stem, flush=True)
     return found
 
@@ -103,6 +113,7 @@ def text(pictures: list[dict], pace: dict) -> str:
     """The whole of PICTURES.md."""
     devices = sorted({f"{p['device']} (PyTorch {p['torch']})" for p in pictures})
     machine = pace["machine"]
+    clipped = median(p["quality"]["clipped_style"] for p in pictures if "quality" in p)
     return TEMPLATE.read_text("utf-8").format(
         pairs=len({place(picture) for picture in pictures}),
         size=pictures[0]["size"],
@@ -112,11 +123,12 @@ def text(pictures: list[dict], pace: dict) -> str:
         equal=measures_table(at_equal_seconds(pictures)),
         better_own="\n".join(better(of_recipe(pictures, "own"))),
         better_equal="\n".join(better(at_equal_seconds(pictures))),
-        claims=table(["aim", "figure", "target", "met?"], claims(of_recipe(pictures, "own"))),
+        claims=table(["aim", "figure", "target", "met?"], claims(pictures)),
+        ghosts=ghosts(of_recipe(pictures, "mirror")),
         pace=pace_table(pace),
         sheets="\n\n".join(picture_link(pair) for pair in plan.PAIRS),
         sure=SURE,
-        paintings_clipped=f"{median(p['quality']['clipped_style'] for p in pictures):.1%}",
+        paintings_clipped=f"{clipped:.1%}",
     )
 
 
@@ -187,8 +199,9 @@ def majority(measure: Measure, pairs: Sequence[tuple[dict, dict]]) -> str:
     return f"{measure.title} ({won} of {len(values)} pairs: {medians})"
 
 
-def claims(own: dict[str, list[dict]]) -> list[list[str]]:
+def claims(pictures: list[dict]) -> list[list[str]]:
     """What our default call should reach on every pair, and whether it does."""
+    own = of_recipe(pictures, "own")
     before = {place(picture): picture for picture in own.get("before", [])}
     pairs = [(p, before[place(p)]) for p in own["ours"] if place(p) in before]
     rows = []
@@ -201,8 +214,8 @@ def claims(own: dict[str, list[dict]]) -> list[list[str]]:
     for kind, target in (("colour", 1.5), ("brightness", 2)):
         worst = [max(p["quality"][f"{kind}_grain"]) for p in own["ours"]]
         at_most(target, f"{kind} grain, × the painting's, both bands", worst)
-    ghosts = [above_chance(picture) for picture in own["ours"]]
-    at_most(SURE, "border ghost, standard deviations above chance", ghosts)
+    mirrored = of_recipe(pictures, "mirror").get("ours", [])
+    at_most(SURE, "border ghost, standard deviations above chance", list(map(moved, mirrored)))
     for what, value in (
         ("content distance", lambda p: p["quality"]["content"]),
         ("style loss", style_loss),
@@ -210,6 +223,16 @@ def claims(own: dict[str, list[dict]]) -> list[list[str]]:
         at_most(1.1, f"{what}, × before", [value(p) / value(b) for p, b in pairs])
     at_most(1, "CPU seconds, × before", [p["cpu_seconds"] / b["cpu_seconds"] for p, b in pairs])
     return rows
+
+
+def ghosts(mirrored: dict[str, list[dict]]) -> str:
+    """What the painting's mirror image brought to light, in a sentence for each method."""
+    sentences = []
+    for name, entries in mirrored.items():
+        figures = ", ".join(f"{moved(entry):.1f}" for entry in entries)
+        together = sum(map(moved, entries)) / math.sqrt(len(entries))
+        sentences.append(f"*{TITLES[name]}*: {figures}; all together {together:.1f}.")
+    return " ".join(sentences)
 
 
 def pace_table(pace: dict) -> str:
