@@ -104,7 +104,9 @@ def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     return start.detach().clone().requires_grad_(), lambda x: x
 
 
-def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def waves(
+    start: Tensor, power: float, colour_limit: float = COLOUR_LIMIT
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pictures as a sum of waves around a start: x = start + Oᵀ 𝓕⁻¹[g 𝓕[z]].
 
     O turns RGB into brightness and two opponent colours. For brightness g = f^-p with f in cycles
@@ -112,13 +114,14 @@ def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tenso
     For the colours, g falls to 0 where the eye no longer sees them.
 
     start: [1, 3, H, W]. power: p.
+    colour_limit: in cycles per pixel; with `math.inf`, colours are moved like brightness.
     Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.
     """
     size = start.shape[2:]
     f = frequencies(*size).to(start)
     gain = f**-power
     gain = gain / gain.mean()
-    coloured = gain * _seen_in_colour(f)
+    coloured = gain * _seen_in_colour(f, colour_limit)
     g = torch.stack([gain, coloured, coloured])
 
     def picture(z: Tensor) -> Tensor:
@@ -133,15 +136,15 @@ def soft_colours(picture: Tensor) -> Tensor:
     Matching colours turns a photo's fine brightness into fine colours.
     """
     size = picture.shape[2:]
-    seen = _seen_in_colour(frequencies(*size).to(picture))
+    seen = _seen_in_colour(frequencies(*size).to(picture), COLOUR_LIMIT)
     spectrum = torch.fft.rfft2(to_opponent(picture))
     spectrum = spectrum * torch.stack([torch.ones_like(seen), seen, seen])
     return from_opponent(torch.fft.irfft2(spectrum, s=size))
 
 
-def _seen_in_colour(f: Tensor) -> Tensor:
+def _seen_in_colour(f: Tensor, limit: float) -> Tensor:
     """How much of a colour's wave of frequency f is left, from 1 to 0."""
-    return torch.exp(-((f / COLOUR_LIMIT) ** 4))
+    return torch.exp(-((f / limit) ** 4))
 
 
 def smooth(picture: Tensor) -> Tensor:
