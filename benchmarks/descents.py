@@ -12,6 +12,7 @@ from torch import Tensor
 from stlib import VGG, style_transfer
 from stlib.descent import Evaluation, Reason, descend, lbfgs
 from stlib.objective import Objective
+from stlib.settings import PAPER
 from stlib.solver import pixels
 
 HISTORY_SIZE = 100  # of the plain L-BFGS: PyTorch's default, which the tutorials keep
@@ -67,13 +68,14 @@ class Clock:
 
 
 def fast(net: VGG, p: Tensor, a: Tensor, evaluations: int, target: float = -math.inf) -> dict:
-    """`style_transfer` with the fast solver."""
+    """`style_transfer` with the fast solver, down the paper's loss."""
     clock = Clock(p, target)
 
     def note(_: int, x: Tensor, losses: dict[str, float]) -> bool:
         return clock.note(x, losses)
 
-    style_transfer(p, a, net=net, solver="fast", steps=evaluations, progress=False, callback=note)
+    settings = {"solver": "fast", "steps": evaluations} | PAPER
+    style_transfer(p, a, net=net, progress=False, callback=note, **settings)
     return clock.trace()
 
 

@@ -98,7 +98,7 @@ __all__ = [
     "total_loss",
     "total_variation",
 ]
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 
 def __getattr__(name: str) -> Any:

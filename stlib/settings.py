@@ -30,13 +30,18 @@ COLORS = ("style", "photo", "brightness")
 # Raise it whenever the same settings and pictures give another picture than before: fingerprints
 # hold it, so that a batch paints old pictures anew and no run goes on from an old checkpoint.
 PAINTER = 2
-# what each solver takes for a setting that is None: the fast one paints clean pictures, the plain
-# one does as the paper does
+# what the fast solver takes for a setting that is None: it paints clean pictures
 CLEAN: dict[str, Any] = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
+# the paper's loss, which the plain solver lowers, and the fast one when it is given these
+PAPER: dict[str, Any] = {
+    "padding": "zero",
+    "roughness": 0.0,
+    "overflow": 0.0,
+    "style_weights": [1 / 5] * 5,
+}
 # w_l of the fast solver by block, for five layers: about the root of what makes all pull alike
 # (`objective.equal_pulls`); with equal w_l, relu5_1 pulls hardest
 PULL_OF_BLOCK = {1: 1 / 2, 2: 1 / 2, 3: 1 / 4, 4: 1 / 4, 5: 1 / 8}
-AS_IN_THE_PAPER: dict[str, Any] = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
 
@@ -211,8 +216,8 @@ class Settings:
 
     def complete(self) -> "Settings":
         """The same settings with what the solver takes for those that are None."""
-        of_solver = CLEAN if self.is_fast else AS_IN_THE_PAPER
-        missing = {name: of_solver[name] for name in of_solver if getattr(self, name) is None}
+        of_solver = CLEAN if self.is_fast else PAPER
+        missing = {name: of_solver[name] for name in CLEAN if getattr(self, name) is None}
         if self.style_weights is None and self.is_fast:
             missing["style_weights"] = weights_by_block(self.style_layers)
         return replace(self, **missing)

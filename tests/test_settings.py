@@ -16,7 +16,7 @@ from hypothesis import settings as examples
 from hypothesis import strategies as st
 
 from stlib import Settings, style_transfer
-from stlib.settings import AS_IN_THE_PAPER, CLEAN, PAINTER, STYLE_LAYERS, digest
+from stlib.settings import CLEAN, PAINTER, PAPER, STYLE_LAYERS, digest
 
 NAMES = [setting.name for setting in fields(Settings)]
 NOT_SETTINGS = {"net", "callback", "checkpoint", "progress"}  # they do not change the picture
@@ -184,7 +184,7 @@ def test_the_fast_solver_paints_clean_and_the_plain_one_as_the_paper_does():
     for name in CLEAN:
         other = OTHER[name][0]
         assert getattr(Settings().complete(), name) == CLEAN[name]
-        assert getattr(Settings(solver="plain").complete(), name) == AS_IN_THE_PAPER[name]
+        assert getattr(Settings(solver="plain").complete(), name) == PAPER[name]
         for solver in ("fast", "plain"):
             given = Settings(**{name: other}, solver=solver)
             assert getattr(given.complete(), name) == other

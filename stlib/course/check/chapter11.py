@@ -11,6 +11,7 @@ from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
 from stlib.images import sample
+from stlib.settings import PAPER
 from stlib.transfer import style_transfer
 from stlib.vgg import VGG
 
@@ -18,8 +19,6 @@ BUDGET = 20  # evaluations at full size; enough to tell a better solver from the
 BETTER = 0.96  # of the plain solver's loss
 SAME_SCENE = 1.15  # times the plain solver's content loss
 FREE = ("solver", "optimizer", "init", "seed")
-# all runs lower the paper's loss: what the fast solver adds for clean pictures would be another
-PAPER = {"padding": "zero", "roughness": 0.0, "overflow": 0.0, "style_weights": [1 / 5] * 5}
 
 Plan = list[tuple[float, int]]
 
@@ -171,6 +170,7 @@ def beat_the_baseline(answer: object) -> str:
 def _painted(content: Tensor, style: Tensor, settings: dict) -> tuple[float, float]:
     """The total loss and L_content of what these settings paint."""
     try:
+        # all lower the paper's loss; with what the fast solver adds for clean pictures it is another
         result = style_transfer(
             content, style, net=_net(), steps=BUDGET, progress=False, **PAPER, **settings
         )
