@@ -170,7 +170,7 @@ def beat_the_baseline(answer: object) -> str:
 def _painted(content: Tensor, style: Tensor, settings: dict) -> tuple[float, float]:
     """The total loss and L_content of what these settings paint."""
     try:
-        # all lower the paper's loss; with what the fast solver adds for clean pictures it is another
+        # all lower the paper's loss; the fast solver's own default is another
         result = style_transfer(
             content, style, net=_net(), steps=BUDGET, progress=False, **PAPER, **settings
         )
