@@ -19,13 +19,8 @@ from stlib import Settings, style_transfer
 from stlib.settings import AS_IN_THE_PAPER, CLEAN, STYLE_LAYERS, digest
 
 NAMES = [setting.name for setting in fields(Settings)]
-NOT_SETTINGS = {
-    "tile",
-    "net",
-    "callback",
-    "checkpoint",
-    "progress",
-}  # they do not change the picture
+# they do not change the picture, or by its rounding only
+NOT_SETTINGS = {"net", "callback", "checkpoint", "progress", "tile"}
 PICTURE = torch.linspace(0, 1, 3 * 4 * 5).view(1, 3, 4, 5)
 OTHER = {  # for each setting, values that are neither its default nor one another
     "alpha": [0.0, 2.0],
