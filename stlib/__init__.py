@@ -45,7 +45,7 @@ from stlib.losses import (
     total_loss,
     total_variation,
 )
-from stlib.objective import Objective
+from stlib.objective import Objective, equal_pulls
 from stlib.settings import Settings
 from stlib.transfer import Result, style_transfer
 from stlib.vgg import VGG
@@ -78,6 +78,7 @@ __all__ = [
     "content_loss",
     "descend",
     "doctor",
+    "equal_pulls",
     "estimate",
     "gram_matrix",
     "lbfgs",

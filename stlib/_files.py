@@ -2,7 +2,10 @@
 
 import os
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from stlib.errors import one_line, reason
 
@@ -41,10 +44,17 @@ def replace(path: Path, data: bytes | memoryview, part: Path | None = None) -> N
     part: the file that is written first, in the same folder; None takes a new name.
     Raises OSError.
     """
+    with replacing(path, part) as file:
+        file.write(data)
+
+
+@contextmanager
+def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
+    """As `replace`, with a file to write to: `path` is replaced when the `with` block ends."""
     part = part or path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)

@@ -3,7 +3,6 @@
 The file holds tensors and numbers only, so that reading it cannot run code.
 """
 
-import io
 import os
 import warnings
 from collections.abc import Sequence
@@ -103,13 +102,16 @@ class Checkpoint:
 
     def write(self, state: dict[str, Any]) -> None:
         """Put the state in the place of the last one; a full disk is a warning and no more."""
-        data = io.BytesIO()
         try:
-            torch.save({**state, "fingerprint": self.fingerprint}, data)
-            _files.replace(self.target, data.getbuffer(), self.part)
-        except OSError as error:
+            with _files.replacing(self.target, self.part) as file:
+                torch.save({**state, "fingerprint": self.fingerprint}, file)
+        except (OSError, RuntimeError) as error:
+            # PyTorch's own error when a file cannot be written hides the one that says why
+            why = error if isinstance(error, OSError) else error.__context__
+            if not isinstance(why, OSError):
+                raise
             warnings.warn(
-                f"the checkpoint {self.path} could not be written ({reason(error)}); the run goes "
+                f"the checkpoint {self.path} could not be written ({reason(why)}); the run goes "
                 "on.",
                 RuntimeWarning,
                 stacklevel=2,

@@ -105,7 +105,15 @@ def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = Non
         )
     # Gatys et al. 2017 scale T so that Σ T² is 1, and G by nothing else: the same G/M
     positions = M if mask is None else mask.square().sum()
-    return (gram_matrix(features, mask) / positions - target).square().sum() / (4 * N**2)
+    return gram_loss(gram_matrix(features, mask) / positions, target)
+
+
+def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
+    """1/(4 N²) Σ (G/M − A/M_a)², for those who have the Gram matrix per position already.
+
+    gram, target: G/M and A/M_a, [N, N]. Returns a scalar.
+    """
+    return (gram - target).square().sum() / (4 * len(gram) ** 2)
 
 
 def style_layer_losses(

@@ -3,7 +3,7 @@
 `style_transfer` lowers it; those who write a loop of their own can lower it themselves.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -13,15 +13,16 @@ from stlib.brushes import Brush, as_brushes, brush_factors, mask_at
 from stlib.layers import check_layers
 from stlib.losses import (
     content_loss,
+    gram_loss,
     overflow,
     roughness,
     style_layer_loss,
     style_loss,
-    style_target,
     total_loss,
     total_variation,
 )
 from stlib.settings import Settings
+from stlib.tiles import Tile, content_and_grams, content_targets, cut, style_targets
 from stlib.vgg import VGG
 
 BALANCE = 33.0  # of the default β for each of the N·M numbers of F; chosen by eye on eight pairs
@@ -36,6 +37,8 @@ class Objective:
     style: a, or the brushes of several styles, whose E_l are weighted sums (see `Brush`).
     settings: α, β, tv, roughness, overflow, padding, the layers and their weights; the others do
         not matter here. What is None is as in the paper: no roughness, no overflow, zero padding.
+    tile: side of the tiles in which pictures are looked at, in pixels; numbers and gradients are
+        the same but for rounding, in less memory and more time. None looks at the whole picture.
 
     Calling it with x, [1, 3, H, W], returns L_total as a tensor that knows its gradient, and its
     terms as numbers, without their weights: "total", "content", "style", "tv", "roughness",
@@ -50,6 +53,7 @@ class Objective:
         content: Tensor,
         style: Tensor | Brush | Sequence[Brush],
         settings: Settings | None = None,
+        tile: int | None = None,
     ):
         check_picture("content", content)
         check_style(style)
@@ -57,7 +61,7 @@ class Objective:
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
         self.roughness, self.overflow = settings.roughness or 0.0, settings.overflow or 0.0
-        self.padding = settings.padding or "zero"
+        self.padding, self.tile = settings.padding or "zero", tile
         self.w = settings.weights()
         self.layers = list(dict.fromkeys([*content_layers, *style_layers]))
         self.brushes = as_brushes(style)
@@ -66,9 +70,9 @@ class Objective:
         for brush in self.brushes if style_layers else ():
             net.check(brush.picture, style_layers)
         with torch.no_grad():
-            self.P = dict(self._walk(content, content_layers)) if content_layers else {}
+            self.P = content_targets(net, content, content_layers, self.padding, tile)
             self.targets_of = [
-                {layer: style_target(F) for layer, F in self._walk(brush.picture, style_layers)}
+                style_targets(net, brush.picture, style_layers, self.padding, tile)
                 for brush in self.brushes
                 if style_layers
             ]
@@ -76,12 +80,7 @@ class Objective:
         self.beta = default_beta(self.P) if settings.beta is None else settings.beta
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
-        L_content, E = x.new_zeros(()), {}
-        for layer, F in self._walk(x, self.layers):
-            if layer in self.P:
-                L_content = L_content + content_loss(F, self.P[layer])
-            if layer in self.w:
-                E[layer] = self._brushed(layer, F)
+        L_content, E = self._content_and_style(x)
         L_style = style_loss(E, self.w) if E else x.new_zeros(())
         L_total = total_loss(L_content, L_style, self.alpha, self.beta)
         terms = {"total": L_total, "content": L_content, "style": L_style}
@@ -96,16 +95,60 @@ class Objective:
         terms |= {layer: E[layer] for layer in self.w}
         return terms["total"], {name: float(term.detach()) for name, term in terms.items()}
 
-    def _walk(self, x: Tensor, layers: Sequence[str]) -> Iterator[tuple[str, Tensor]]:
-        return self.net.walk(x, layers, self.padding)
+    def style_layer_losses(self, x: Tensor) -> dict[str, Tensor]:
+        """E_l of a picture by style layer, differentiable."""
+        return self._content_and_style(x)[1]
 
-    def _brushed(self, layer: str, F: Tensor) -> Tensor:
+    def _content_and_style(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """L_content, and E_l by style layer."""
+        tiles = cut(x.shape[2:], self.tile, self.layers, self.net.depth)
+        if len(tiles) > 1:
+            return self._from_tiles(x, tiles)
+        L_content, E = x.new_zeros(()), {}
+        for layer, F in self.net.walk(x, self.layers, self.padding):
+            if layer in self.P:
+                L_content = L_content + content_loss(F, self.P[layer])
+            if layer in self.w:
+                E[layer] = self._brushed(
+                    style_layer_loss(F, A[layer], mask_at(brush.mask, F))
+                    for brush, A in zip(self.brushes, self.targets_of, strict=True)
+                )
+        return L_content, E
+
+    def _from_tiles(self, x: Tensor, tiles: Sequence[Tile]) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same, from the Gram matrices of all tiles."""
+        masks = [brush.mask for brush in self.brushes]
+        L_content, grams = content_and_grams(
+            self.net, x, tiles, self.P, list(self.w), masks, self.padding
+        )
+        E = {
+            layer: self._brushed(
+                gram_loss(G, A[layer]) for G, A in zip(grams[layer], self.targets_of, strict=True)
+            )
+            for layer in self.w
+        }
+        return L_content, E
+
+    def _brushed(self, losses: Iterable[Tensor]) -> Tensor:
         """Σ_i p_i E_l(F, A_i, T_i) over the brushes; for one without a mask it is E_l."""
-        losses = [
-            factor * style_layer_loss(F, A[layer], mask_at(brush.mask, F))
-            for factor, brush, A in zip(self.factors, self.brushes, self.targets_of, strict=True)
-        ]
-        return sum(losses, F.new_zeros(()))
+        products = [factor * E for factor, E in zip(self.factors, losses, strict=True)]
+        return sum(products, torch.zeros(()))
+
+
+def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
+    """w_l with which all style layers pull equally hard at x: w_l ∝ 1/‖∂E_l/∂x‖, and Σ w_l = 1.
+
+    Equal losses are no equal pulls: with equal w_l, relu5_1 pulls hardest.
+    objective: with at least one style layer. x: a picture, [1, 3, H, W], whose E_l are not 0.
+    Returns {layer: w_l}, as `Settings.style_weights` takes it.
+    """
+    x = x.detach().clone().requires_grad_()
+    pulls = {}
+    for layer, E in objective.style_layer_losses(x).items():
+        (gradient,) = torch.autograd.grad(E, x, retain_graph=True)
+        pulls[layer] = float(gradient.norm())
+    total = sum(1 / pull for pull in pulls.values())
+    return {layer: 1 / pull / total for layer, pull in pulls.items()}
 
 
 def default_beta(content_features: Mapping[str, Tensor]) -> float:

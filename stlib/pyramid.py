@@ -30,11 +30,13 @@ def paint_stages(
     settings: Settings,
     record: Record,
     checkpoint: Checkpoint | None = None,
+    tile: int | None = None,
 ) -> Reason:
     """Lower the objective stage after stage; the record is told of each evaluation.
 
     content: p, [1, 3, H, W]. brushes: the styles. net: the network. settings: of the run.
     checkpoint: where the state is kept, and where a run that was broken off goes on.
+    tile: side of the tiles in which pictures are looked at; None looks at whole pictures.
     Returns why it ended.
     """
     settings = settings.complete()
@@ -52,7 +54,7 @@ def paint_stages(
         stage = plan[number]
         resumed = saved if number == first else None
         p, a = shrink(content, stage.share), shrink_pictures(brushes, stage.share)
-        objective = Objective(net, p, a, settings)
+        objective = Objective(net, p, a, settings, tile)
         if settings.beta is not None:  # `default_beta` knows the size
             # L_content is a sum over N·M numbers and shrinks with the picture, L_style does not
             objective.beta = settings.beta * stage.cost

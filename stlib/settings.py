@@ -18,7 +18,7 @@ from stlib.arguments import (
     check_whole_number,
 )
 from stlib.errors import shown
-from stlib.layers import PADDINGS, SMALLEST_SIDE
+from stlib.layers import PADDINGS, SMALLEST_SIDE, find_layer
 from stlib.solver import Stage, stages
 
 CONTENT_LAYERS = ("relu4_2",)
@@ -33,6 +33,9 @@ PAINTER = 2
 # what each solver takes for a setting that is None: the fast one paints clean pictures, the plain
 # one does as the paper does
 CLEAN: dict[str, Any] = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
+# w_l of the fast solver by block, for five layers: about the root of what makes all pull alike
+# (`objective.equal_pulls`); with equal w_l, relu5_1 pulls hardest
+PULL_OF_BLOCK = {1: 1 / 2, 2: 1 / 2, 3: 1 / 4, 4: 1 / 4, 5: 1 / 8}
 AS_IN_THE_PAPER: dict[str, Any] = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
@@ -56,8 +59,9 @@ class Settings:
         "replicate", the edge itself, which keeps the painting's border out of the picture. None is
         "replicate" for the fast solver, "zero" for the plain one.
     content_layers, style_layers: names of layers, each once.
-    style_weights: w_l, a list with one for each style layer, or {layer: w_l}; None is one over the
-        number of style layers.
+    style_weights: w_l, a list with one for each style layer, or {layer: w_l}. None is one over the
+        number of layers for the plain solver; for the fast one, with five layers, ½ in blocks 1 and
+        2, ¼ in blocks 3 and 4, ⅛ in block 5 (see `objective.equal_pulls`).
     init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (the first
         style picture, scaled to the content's size), or a picture of the content's shape.
     optimizer: "lbfgs" or "adam".
@@ -209,6 +213,8 @@ class Settings:
         """The same settings with what the solver takes for those that are None."""
         of_solver = CLEAN if self.is_fast else AS_IN_THE_PAPER
         missing = {name: of_solver[name] for name in of_solver if getattr(self, name) is None}
+        if self.style_weights is None and self.is_fast:
+            missing["style_weights"] = weights_by_block(self.style_layers)
         return replace(self, **missing)
 
     def starts_from(self, init: str) -> bool:
@@ -216,7 +222,7 @@ class Settings:
         return isinstance(self.init, str) and self.init == init
 
     def weights(self) -> dict[str, float]:
-        """w_l by the name of the style layer, whichever way they were given."""
+        """w_l by the name of the style layer, however they were given; None is the paper's."""
         return layer_weights(self.style_weights, self.style_layers)
 
     def plan(self, shorter_side: int) -> list[Stage]:
@@ -234,7 +240,8 @@ class Settings:
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        return digest([PAINTER, values | {"style_weights": self.weights()}])
+        weights = None if self.style_weights is None else self.weights()
+        return digest([PAINTER, values | {"style_weights": weights}])
 
 
 def check_layer_list(name: str, layers: object) -> None:
@@ -288,6 +295,12 @@ def layer_weights(
     for layer, weight in style_weights.items():
         check_weight(f"the style weight of {layer}", weight)
     return {layer: style_weights[layer] for layer in style_layers}
+
+
+def weights_by_block(style_layers: Sequence[str]) -> dict[str, float]:
+    """w_l of the fast solver by layer name: 5/n for n layers, times `PULL_OF_BLOCK`."""
+    share = 5 / max(len(style_layers), 1)
+    return {layer: share * PULL_OF_BLOCK[find_layer(layer).block] for layer in style_layers}
 
 
 def digest(value: object) -> str:

@@ -22,8 +22,8 @@ from stlib.colour import from_opponent, to_opponent
 
 # the shorter side of a coarse stage, in pixels; in smaller pictures the layers see other things
 SMALLEST_SIDE = 80
-# of the coarse stages: share of the size, evaluations per step of the run
-SCHEDULE = ((1 / 4, 0.75), (1 / 2, 0.75))
+# evaluations at half the size, per step of the run; at a quarter twice as many, and so on
+COARSE_EVALUATIONS = 0.75
 # evaluations of a coarse stage; more did not lower the final loss at 256 px, and cost a fifth of it
 LONGEST_STAGE = 40
 # p: a wave of frequency f is scaled by f^-p; the best of 0, ¼, ½ and 1 for each kind of stage
@@ -59,16 +59,18 @@ class Stage:
 
 
 def stages(steps: int, shorter_side: int) -> list[Stage]:
-    """The stages of a run, from the smallest picture to full size.
+    """The stages of a run, from the smallest picture to full size; each doubles its sides.
 
     shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left
         out.
     """
-    coarse = [
-        Stage(share, min(LONGEST_STAGE, round(steps * evaluations)), COARSE_POWER)
-        for share, evaluations in SCHEDULE
-        if share * shorter_side >= SMALLEST_SIDE and round(steps * evaluations)
-    ]
+    coarse: list[Stage] = []
+    share = 1 / 2
+    while share * shorter_side >= SMALLEST_SIDE:
+        evaluations = round(steps * COARSE_EVALUATIONS / (2 * share))
+        if evaluations:
+            coarse.insert(0, Stage(share, min(LONGEST_STAGE, evaluations), COARSE_POWER))
+        share /= 2
     left = steps - sum(stage.cost * stage.evaluations for stage in coarse)
     return [*coarse, Stage(1.0, max(1, round(left)))]
 
@@ -102,7 +104,9 @@ def pixels(start: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     return start.detach().clone().requires_grad_(), lambda x: x
 
 
-def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
+def waves(
+    start: Tensor, power: float, colour_limit: float = COLOUR_LIMIT
+) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
     """Pictures as a sum of waves around a start: x = start + Oᵀ 𝓕⁻¹[g 𝓕[z]].
 
     O turns RGB into brightness and two opponent colours. For brightness g = f^-p with f in cycles
@@ -110,13 +114,14 @@ def waves(start: Tensor, power: float) -> tuple[Tensor, Callable[[Tensor], Tenso
     For the colours, g falls to 0 where the eye no longer sees them.
 
     start: [1, 3, H, W]. power: p.
+    colour_limit: in cycles per pixel; with `math.inf`, colours are moved like brightness.
     Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.
     """
     size = start.shape[2:]
     f = frequencies(*size).to(start)
     gain = f**-power
     gain = gain / gain.mean()
-    coloured = gain * _seen_in_colour(f)
+    coloured = gain * _seen_in_colour(f, colour_limit)
     g = torch.stack([gain, coloured, coloured])
 
     def picture(z: Tensor) -> Tensor:
@@ -131,15 +136,15 @@ def soft_colours(picture: Tensor) -> Tensor:
     Matching colours turns a photo's fine brightness into fine colours.
     """
     size = picture.shape[2:]
-    seen = _seen_in_colour(frequencies(*size).to(picture))
+    seen = _seen_in_colour(frequencies(*size).to(picture), COLOUR_LIMIT)
     spectrum = torch.fft.rfft2(to_opponent(picture))
     spectrum = spectrum * torch.stack([torch.ones_like(seen), seen, seen])
     return from_opponent(torch.fft.irfft2(spectrum, s=size))
 
 
-def _seen_in_colour(f: Tensor) -> Tensor:
+def _seen_in_colour(f: Tensor, limit: float) -> Tensor:
     """How much of a colour's wave of frequency f is left, from 1 to 0."""
-    return torch.exp(-((f / COLOUR_LIMIT) ** 4))
+    return torch.exp(-((f / limit) ** 4))
 
 
 def smooth(picture: Tensor) -> Tensor:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
-from stlib.cost import check_memory
+from stlib.cost import check_tile, choose_tile
 from stlib.descent import Reason
 from stlib.errors import shown
 from stlib.objective import check_pictures
@@ -73,6 +73,7 @@ def style_transfer(
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
+    tile: int | None = None,
 ) -> Result:
     """Paint the content picture in the style of another one (Gatys et al. 2016, eq. 7).
 
@@ -88,6 +89,10 @@ def style_transfer(
         same call goes on from there, to the picture that it would have painted. A run that ends by
         itself removes the file.
     progress: whether a bar is shown.
+    tile: side, in pixels, of the tiles in which the network looks at the pictures: 512 takes a
+        third of the memory and twice as long, for the same picture but for rounding. None takes
+        tiles where whole pictures do not fit into the processor's free memory. A run may go on
+        from its checkpoint with other tiles.
 
     The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the
     notebook's stop button, ends the run with what it has; so do a loss that is no longer finite and
@@ -124,6 +129,7 @@ def style_transfer(
         callback=callback,
         checkpoint=checkpoint,
         progress=progress,
+        tile=tile,
     )
 
 
@@ -136,6 +142,7 @@ def paint(
     callback: Callback | None = None,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
+    tile: int | None = None,
     watch: Watch | None = None,
 ) -> Result:
     """`style_transfer` with its settings in one object; arguments and errors are the same.
@@ -148,6 +155,7 @@ def paint(
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
     if not isinstance(progress, bool):
         raise ValueError(f"progress is {shown(progress)}: use True or False.")
+    check_tile(tile)
     content = content.detach().float()
     brushes = [
         replace(brush, picture=brush.picture.detach().float()) for brush in as_brushes(style)
@@ -155,7 +163,7 @@ def paint(
     if checkpoint is not None:
         check_path(checkpoint)
     p, a, chosen = prepare(content, brushes, settings)
-    check_memory(p, a, settings, net)
+    tile = choose_tile(p, a, chosen, net, tile)
     net = VGG() if net is None else net
     kept = None
     if checkpoint is not None:
@@ -172,7 +180,7 @@ def paint(
         watch=watch,
     ) as record:
         try:
-            reason = paint_stages(p, a, net, chosen, record, kept)
+            reason = paint_stages(p, a, net, chosen, record, kept, tile)
         except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
             reason = _why_it_ended(error, record)
 
@@ -200,7 +208,7 @@ def _why_it_ended(error: BaseException, record: Record) -> Reason:
     if record.best is None:
         raise MemoryError(
             "the memory is full before the first evaluation: "
-            "close other programs, or take smaller pictures."
+            "close other programs, or take smaller pictures or tiles (tile=512)."
         ) from error
     return Reason.OUT_OF_MEMORY
 

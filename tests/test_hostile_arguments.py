@@ -112,6 +112,7 @@ REFUSED = {  # argument: values
     "callback": anything("a type", "none"),
     "checkpoint": anything("none", "a path", "text", "a number as text", "lines"),
     "progress": anything("true", "false"),
+    "tile": anything("none") | NO_WHOLE_NUMBERS | also(0, 31),
 }
 PARTS = {  # what: (argument, how it is made of a value, values)
     "the picture of a brush": (
@@ -158,7 +159,7 @@ SETTINGS = {setting.name for setting in fields(Settings)}
 @pytest.fixture(autouse=True)
 def no_work(monkeypatch):
     """Whoever begins to work fails."""
-    for name in ("VGG", "Record", "Checkpoint", "check_memory", "paint_stages"):
+    for name in ("VGG", "Record", "Checkpoint", "choose_tile", "paint_stages"):
         reached = partial(pytest.fail, f"{name} was reached")
         monkeypatch.setattr(f"stlib.transfer.{name}", lambda *_, reached=reached, **__: reached())
 

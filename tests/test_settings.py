@@ -192,7 +192,14 @@ def test_the_fast_solver_paints_clean_and_the_plain_one_as_the_paper_does():
 
 
 def test_style_weights_are_one_over_the_number_of_layers_unless_given():
+    """The fast solver completes them by block: deep layers pull harder than their loss is large."""
     assert Settings().weights() == dict.fromkeys(STYLE_LAYERS, 1 / 5)
+    plain, fast = (Settings(solver=solver).complete() for solver in ("plain", "fast"))
+    assert plain.weights() == Settings().weights()
+    assert list(fast.weights().values()) == [1 / 2, 1 / 2, 1 / 4, 1 / 4, 1 / 8]
+    deep = Settings(style_layers=["conv4_1", "relu5_1"]).complete()
+    assert deep.weights() == {"conv4_1": 5 / 2 / 4, "relu5_1": 5 / 2 / 8}
+    assert Settings(style_weights=[1] * 5).complete().weights() == dict.fromkeys(STYLE_LAYERS, 1)
     two = ("relu1_1", "relu2_1")
     given = [[3, 4], (3, 4), {"relu2_1": 4, "relu1_1": 3}]
     for weights in given:
@@ -219,7 +226,6 @@ EQUAL = {
         {"style_weights": dict(zip(STYLE_LAYERS, range(1, 6), strict=True))},
         {"style_weights": dict(zip(STYLE_LAYERS[::-1], range(5, 0, -1), strict=True))},
     ],
-    "default weights": [{"style_weights": [0.2] * 5}, {}],
     "pictures": [
         {"init": PICTURE},
         {"init": PICTURE.clone().requires_grad_()},
