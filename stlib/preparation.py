@@ -36,11 +36,7 @@ def prepare(
         if isinstance(settings.init, Tensor):
             settings = replace(settings, init=_grey(settings.init))
     # of two grey pictures, this is what matches the means and deviations of their brightness
-    matched = [
-        match_colours(brush.picture, _region(content, brush.mask)).clamp(0, 1) for brush in brushes
-    ]
-    brushes = [replace(brush, picture=a) for brush, a in zip(brushes, matched, strict=True)]
-    return content, brushes, settings
+    return content, [_recoloured(brush, content) for brush in brushes], settings
 
 
 def finish(picture: Tensor, *, photo: Tensor, settings: Settings) -> Tensor:
@@ -84,6 +80,12 @@ def _resized(picture: Tensor, style_size: int) -> Tensor:
 
 def _grey(picture: Tensor) -> Tensor:
     return luminance(picture).contiguous()
+
+
+def _recoloured(brush: Brush, content: Tensor) -> Brush:
+    """The brush with the colours of what it paints."""
+    reference = _region(content, brush.mask).to(brush.picture.device)
+    return replace(brush, picture=match_colours(brush.picture, reference).clamp(0, 1))
 
 
 def _region(content: Tensor, mask: Tensor | None) -> Tensor:

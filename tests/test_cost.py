@@ -441,9 +441,11 @@ def painted(monkeypatch, tmp_path):
     """The command line paints nothing, in an empty folder; a list of the estimates it asks for."""
     asked, history = [], [{"seconds": 1.0, "total": 2.0}]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("stlib.__main__.paint", lambda content, *_, **__: Result(content, history))
     monkeypatch.setattr(
-        "stlib.__main__.estimate_run",
+        "stlib._commands.transfer.paint", lambda content, *_, **__: Result(content, history)
+    )
+    monkeypatch.setattr(
+        "stlib._commands.transfer.estimate_run",
         lambda content, brushes, settings, net: (
             asked.append(settings) or Estimate(541, 1_640_000_000)
         ),
@@ -486,7 +488,7 @@ def test_a_short_run_is_not(painted, capsys):
 
 def test_nor_is_one_that_turns_out_short(painted, monkeypatch, capsys):
     """On a fast machine."""
-    monkeypatch.setattr("stlib.__main__.estimate_run", lambda *_: Estimate(59, 10**9))
+    monkeypatch.setattr("stlib._commands.transfer.estimate_run", lambda *_: Estimate(59, 10**9))
     assert (
         main(["transfer", "castle", "cat", "-o", "out.png", "--size", "96", "--steps", "1000"]) == 0
     )

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from stlib import Brush, Settings, sample, style_transfer
+from stlib import Brush, Settings, estimate, sample, style_transfer
 from stlib.colour import luminance
 from stlib.preparation import finish, prepare, resize_styles
 from stlib.transfer import paint
@@ -102,6 +102,14 @@ def test_every_painting_has_the_style_size(castle, cafe, halves):
     assert [brush.weight for brush in made] == [2.0, 1.0]
     assert all(brush.mask is mask for brush, mask in zip(made, halves, strict=True))
     assert p is castle and settings == Settings(style_size=56)
+
+
+def test_the_estimate_is_that_of_the_resized_painting(net, castle, cafe):
+    """A large painting needs more memory than the run on a small photo."""
+    large, as_it_is = (
+        estimate(castle, cafe, net=net, style_size=size, **CHEAP).bytes for size in (2000, None)
+    )
+    assert large > as_it_is + 5e8
 
 
 # colours
