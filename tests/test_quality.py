@@ -81,6 +81,7 @@ def test_nothing_is_closer_to_a_picture_than_itself(castle):
     found = quality.judge(castle, castle, castle)
     assert found.content == 0
     assert found.style_loss == 0
+    assert found.content_replicated == quality.mean_loss(found.style_replicated) == 0
     assert found.brightness_grain == found.colour_grain == (1, 1)
     assert found.clipped == found.clipped_style
 

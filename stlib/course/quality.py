@@ -1,13 +1,13 @@
 """How good a painted picture is, in numbers that no solver of this package has lowered.
 
-The losses here are those of a network of its own, written with `nn.Conv2d` and zero padding. The
-other measures know nothing of networks: grain, the ghost of the painting's border, clipped pixels.
+The losses here are those of a network of its own, written with `nn.Conv2d`. Grain and clipped
+pixels are measured without any network.
 
 Pictures are tensors [1, 3, H, W], RGB in [0, 1]. They are clamped and rounded to 8 bits first, as a
 saved file has them. The painting is always given at the size at which the style was used.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -61,6 +61,9 @@ class Quality:
         painting.
     content: Σ (F − P)² / Σ P² at relu4_2; 0 is the photo.
     style: E_l under each style layer; their mean is L_style.
+    content_replicated, style_replicated: the same for a network that pads with the picture's edge.
+        Zero padding favours those who paint with zero padding: it sees the border that they have
+        fitted, at relu5_1 above all.
     """
 
     brightness_grain: tuple[float, ...]
@@ -70,11 +73,13 @@ class Quality:
     clipped_style: float
     content: float
     style: dict[str, float]
+    content_replicated: float
+    style_replicated: dict[str, float]
 
     @property
     def style_loss(self) -> float:
         """L_style, the mean of E_l over the style layers."""
-        return sum(self.style.values()) / len(self.style)
+        return mean_loss(self.style)
 
     def __str__(self) -> str:
         bands = [f"{low:.2f}–{high:.2f}" for low, high in BANDS]
@@ -85,16 +90,25 @@ class Quality:
                 bands, self.brightness_grain, self.colour_grain, strict=True
             )
         ]
-        layers = ", ".join(f"{layer} {loss:.3g}" for layer, loss in self.style.items())
         lines = [
             *grain,
             f"border ghost: {self.ghost.value:.3f} (chance: {self.ghost.mean:.3f} ± "
             f"{self.ghost.deviation:.3f})",
             f"clipped: {self.clipped:.2%} (the painting: {self.clipped_style:.2%})",
-            f"content distance: {self.content:.3f}",
-            f"style loss: {self.style_loss:.3g} ({layers})",
+            f"content distance: {self.content:.3f}; replicated {self.content_replicated:.3f}",
+            f"style loss: {_listed(self.style)}; replicated {_listed(self.style_replicated)}",
         ]
         return "\n".join(lines)
+
+
+def mean_loss(losses: Mapping[str, float]) -> float:
+    """L_style for E_l under each style layer: their mean, as w_l = 1/5 in the paper."""
+    return sum(losses.values()) / len(losses)
+
+
+def _listed(losses: Mapping[str, float]) -> str:
+    layers = ", ".join(f"{layer} {loss:.3g}" for layer, loss in losses.items())
+    return f"{mean_loss(losses):.3g} ({layers})"
 
 
 def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
@@ -112,6 +126,8 @@ def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
         clipped_style=clipped(style),
         content=content_distance(result, content),
         style=style_losses(result, style),
+        content_replicated=content_distance(result, content, "replicate"),
+        style_replicated=style_losses(result, style, "replicate"),
     )
 
 
@@ -219,9 +235,13 @@ def features(
     return plain_network(picture.device)(as_saved(picture).float(), layers, padding)
 
 
-def style_losses(result: Tensor, style: Tensor) -> dict[str, float]:
-    """E_l = 1/(4 N²) Σ (G/M − A/M_a)² for each style layer (Gatys et al. 2016, eq. 4)."""
-    of_result, of_style = features(result, STYLE_LAYERS), features(style, STYLE_LAYERS)
+def style_losses(result: Tensor, style: Tensor, padding: str = "constant") -> dict[str, float]:
+    """E_l = 1/(4 N²) Σ (G/M − A/M_a)² for each style layer (Gatys et al. 2016, eq. 4).
+
+    padding: of the network, "constant" or "replicate".
+    """
+    of_result = features(result, STYLE_LAYERS, padding)
+    of_style = features(style, STYLE_LAYERS, padding)
     found = {}
     for layer in STYLE_LAYERS:
         N = of_result[layer].shape[1]
@@ -235,13 +255,15 @@ def _correlations(F: Tensor) -> Tensor:
     return torch.einsum("bihw,bjhw->ij", F, F) / F.shape[2:].numel()
 
 
-def content_distance(result: Tensor, content: Tensor) -> float:
+def content_distance(result: Tensor, content: Tensor, padding: str = "constant") -> float:
     """Σ (F − P)² / Σ P² over the content layers: L_content as a share of that of a blank F.
 
+    padding: of the network, "constant" or "replicate".
     Raises ValueError when the pictures differ in size.
     """
     check_same_size(result, content)
-    F, P = features(result, CONTENT_LAYERS), features(content, CONTENT_LAYERS)
+    F = features(result, CONTENT_LAYERS, padding)
+    P = features(content, CONTENT_LAYERS, padding)
     distance = sum(float((F[layer] - P[layer]).square().sum()) for layer in CONTENT_LAYERS)
     return distance / sum(float(P[layer].square().sum()) for layer in CONTENT_LAYERS)
 
