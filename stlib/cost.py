@@ -39,7 +39,7 @@ PICTURES = 12  # of the content's size: start, best so far, those of the optimis
 PICTURES_OF_WAVES = 10  # more for the fast solver: waves, those times their gain, their gradients
 
 # sides of tiles, in pixels; of a picture of 2048 pixels, an evaluation takes 1.7, 2.0 and 3.0 times
-# as long as without tiles, and 1.2, 1.1 and … GB instead of 3.0; 1024 was not faster
+# as long as without tiles, and 1.2, 1.1 and 0.7 GB instead of 3.0; 1024 was not faster than 768
 TILES = (768, 512, 256)
 
 # Seconds, from one evaluation of a small picture:

@@ -4,7 +4,11 @@ The losses see a picture through sums over positions only: a Gram matrix adds up
 content loss adds up squares. So each tile adds the positions of its core. What those positions see
 beyond the core is cut out with it, as a halo. The sums are computed first and nothing else is kept;
 for the gradient each tile goes through the network again, and where halos overlap, their gradients
-add up. This costs time and changes nothing but the rounding.
+add up.
+
+This costs time and changes nothing but the rounding: gradients differ by 1e-15 of the largest in
+double precision. In single precision they differ by 1e-6 to 1e-4, since a ReLU's input that is
+nearly 0 may round to the other side; the whole picture's own error is 1e-3 then.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
