@@ -9,147 +9,32 @@ PARTS.md from it.
 import argparse
 import json
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
-from functools import lru_cache, partial
 from pathlib import Path
-from statistics import mean
 from typing import Any
-from unittest.mock import patch
 
 import torch
-import torch.nn.functional as nnf
-from torch import Tensor
 
 from benchmarks.pictures import plan
-from benchmarks.pictures.variants import REFERENCE, SCHEDULES, VARIANTS, Variant
-from stlib import (
-    VGG,
-    Objective,
-    Result,
-    equal_pulls,
-    match_colours,
-    pyramid,
-    settings,
-    solver,
-    style_layer_loss,
-    style_target,
-    style_transfer,
+from benchmarks.pictures.variants import (
+    REFERENCE,
+    SCHEDULES,
+    VARIANTS,
+    Variant,
+    network,
+    paint,
+    possible_margin,
+    with_margin,
+    without_margin,
 )
+from stlib import style_layer_loss, style_target
 from stlib.course.quality import features, judge, mirror_ghost
-from stlib.layers import find_layer
-from stlib.objective import default_beta
-from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
+from stlib.settings import STYLE_LAYERS
 
 RESULTS = plan.HERE / "parts.json"
 MARGIN = 64  # pixels
 FLOOR_SIZES = (384, 512)
-
-
-class BorderVGG(VGG):
-    """A VGG that sees a mirrored margin around a picture, or less than the whole picture.
-
-    margins, crops: of the photo and what is painted, and of the painting, in pixels. Features of
-        the margin, and style features of the crop, are cut away again.
-    """
-
-    margins = crops = (0, 0)
-
-    def walk(
-        self, image: Tensor, layers: Any, padding: str = "zero"
-    ) -> Iterator[tuple[str, Tensor]]:
-        asked = tuple(layers)
-        is_painting = not set(asked) & set(CONTENT_LAYERS)
-        size = image.shape[2:]
-        # mirrored it cannot be farther than it goes
-        margin = min(self.margins[is_painting], (min(size) - 1) // 16 * 16)
-        for layer, F in super().walk(with_margin(image, margin), asked, padding):
-            F = without_margin(F, layer, margin, size)
-            if layer not in CONTENT_LAYERS:
-                F = cropped(F, self.crops[is_painting] // stride(layer))
-            yield layer, F.contiguous(memory_format=torch.channels_last)
-
-
-def with_margin(image: Tensor, margin: int) -> Tensor:
-    return nnf.pad(image, (margin,) * 4, mode="reflect")
-
-
-def without_margin(F: Tensor, layer: str, margin: int, size: Any) -> Tensor:
-    """What of a feature map belongs to the picture, whose height and width are `size`."""
-    first = margin // stride(layer)
-    height, width = (side // stride(layer) for side in size)
-    return F[:, :, first : first + height, first : first + width]
-
-
-def cropped(F: Tensor, positions: int) -> Tensor:
-    """Without so many positions on each side; at least one is left."""
-    height, width = F.shape[2:]
-    positions = min(positions, (min(height, width) - 1) // 2)
-    return F[:, :, positions : height - positions, positions : width - positions]
-
-
-def stride(layer: str) -> int:
-    return 2 ** (find_layer(layer).block - 1)
-
-
-@lru_cache(maxsize=1)
-def network(device: torch.device) -> BorderVGG:
-    return BorderVGG(device=device)
-
-
-def paint(
-    variant: Variant, content: Tensor, style: Tensor, device: torch.device, steps: int = 100
-) -> Result:
-    """Paint as a variant says; content and style are [1, 3, H, W]."""
-    net = network(device)
-    net.margins, net.crops = variant.margins, variant.crops
-    chosen = dict(variant.settings)
-    if variant.beta != 1:
-        chosen["beta"] = variant.beta * default_beta(net.features(content, CONTENT_LAYERS))
-    if variant.pull is not None:
-        chosen["style_weights"] = between_equal_and_pulls(variant.pull, net, content, style)
-    with changed(variant):
-        return style_transfer(content, style, net=net, steps=steps, progress=False, **chosen)
-
-
-def between_equal_and_pulls(
-    pull: float, net: VGG, content: Tensor, style: Tensor
-) -> dict[str, float]:
-    """w_l = ⅕^(1 − p) w'_l^p: with w'_l, all layers pull as hard as on average with ⅕.
-
-    pull: p. The pulls are those at the content in the painting's colours, with zero padding.
-    """
-    x = match_colours(content, style).clamp(0, 1).to(net.device)
-    w = equal_pulls(Objective(net, content, style), x)
-    pulls = mean(1 / share for share in w.values())
-    return {
-        layer: (1 / 5) ** (1 - pull) * (pulls * share / 5) ** pull for layer, share in w.items()
-    }
-
-
-@contextmanager
-def changed(variant: Variant) -> Iterator[None]:
-    """The fast solver with a variant's limits, grain and stages."""
-    grain = coloured_grain if variant.coloured else solver.grain
-    waves = partial(solver.waves, colour_limit=variant.limit)
-    with (
-        patch.multiple(solver, COLOUR_LIMIT=variant.start_limit, grain=grain),
-        patch.object(pyramid, "waves", waves),
-        patch.object(settings, "stages", variant.stages),
-    ):
-        yield
-
-
-def coloured_grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
-    """`solver.grain` as it was in 0.1.0: independent from channel to channel."""
-    noise = torch.randn(like.shape, generator=torch.Generator().manual_seed(seed)).to(like)
-    f = solver.frequencies(*like.shape[2:]).to(like)
-    gain = (f < solver.HIGHEST_FREQUENCY) * f**-power
-    noise = torch.fft.irfft2(gain * torch.fft.rfft2(noise), s=like.shape[2:])
-    noise = noise - noise.mean(dim=(2, 3), keepdim=True)
-    return strength * noise / noise.std()
 
 
 def measured(
@@ -160,6 +45,7 @@ def measured(
     known: the entries so far; `REFERENCE` of the same pair tells schedules which loss to reach.
     """
     content, style = pair.content.to(device), pair.style.to(device)
+    network(device)  # built before the clock runs
     began = time.perf_counter()
     result = paint(variant, content, style, device, steps)
     picture = result.image.to(device)
@@ -218,10 +104,11 @@ def floor(painting: str, size: int, device: torch.device) -> dict:
     with zero padding.
     """
     style = plan.Pair("castle", painting, size).style.to(device)
-    padded = features(with_margin(style, MARGIN), STYLE_LAYERS)
+    margin = possible_margin(MARGIN, style.shape[2:])
+    padded = features(with_margin(style, margin), STYLE_LAYERS)
     losses = {}
     for layer, F in features(style, STYLE_LAYERS).items():
-        inner = without_margin(padded[layer], layer, MARGIN, style.shape[2:])
+        inner = without_margin(padded[layer], layer, margin, style.shape[2:])
         losses[layer] = float(style_layer_loss(inner, style_target(F)))
     return rounded({"painting": painting, "size": size, "style": losses})
 
