@@ -171,13 +171,13 @@ def floors_table(results: Results) -> str:
     return table(["painting", "px", *STYLE_LAYERS, "mean", "relu5_1 of old's pictures"], rows)
 
 
-def floor_ratios(results: Results, size: int) -> list[float]:
-    """At relu5_1, the floor over the loss of each finished picture of old's."""
+def in_floors(results: Results, name: str, size: int) -> list[float]:
+    """At relu5_1, the loss of each picture of a variant over the floor of its painting."""
     floors = {f["painting"]: f["style"] for f in results.floors if f["size"] == size}
     last = STYLE_LAYERS[-1]
     return [
-        floors[entry["painting"]][last] / entry["quality"]["style"][last]
-        for entry in results.of(OLD, size, SINGLE)
+        entry["quality"]["style"][last] / floors[entry["painting"]][last]
+        for entry in sorted(results.of(name, size, SINGLE), key=place)
     ]
 
 
@@ -263,6 +263,8 @@ def text(found: dict) -> str:
     of_deep = [ratio for name in SCHEDULES for ratio in figures[name]["reached"]]
     short = [name for name in SCHEDULES if figures[name]["work"] <= SHORT]
     ghosts = {name: together(results.of(name, 384, TF32), moved) for name in BORDERS}
+    without, with_it = (in_floors(results, name, 384) for name in (ZERO, CLEAN))
+    raised = sorted(after - before for before, after in zip(without, with_it, strict=True))
     return TEMPLATE.read_text("utf-8").format(
         pairs=len(plan.PAIRS),
         sessions="\n".join(map(session_line, found["sessions"])),
@@ -284,8 +286,11 @@ def text(found: dict) -> str:
         large=results.numbers(512, TF32),
         quickest=min(after_warm_up),
         slowest=max(after_warm_up),
-        floor_384=median(floor_ratios(results, 384)),
-        floor_512=median(floor_ratios(results, 512)),
+        floor_384=1 / median(in_floors(results, OLD, 384)),
+        floor_512=1 / median(in_floors(results, OLD, 512)),
+        nearest_clean=min(in_floors(results, CLEAN, 384)),
+        nearest_beta=min(in_floors(results, "β × 4", 384)),
+        raised=", ".join(f"{more:.1f}" for more in raised),
         least_ghost=min(ghosts.values()),
         most_ghost=max(ghosts.values()),
         ghosts=ghosts,
