@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stlib.errors import ImageError
 from stlib.images import Source, load_image
-from stlib.solver import shrink
+from stlib.solver import SMALLEST_SIDE, shrink
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,8 +133,13 @@ def coverage(brushes: Sequence[Brush], picture: Tensor) -> Tensor:
 
 
 def shrink_pictures(brushes: Sequence[Brush], share: float) -> list[Brush]:
-    """The brushes with their pictures at a share of their size.
+    """The brushes with their pictures at a share of their size, but none smaller than a stage's.
 
     Masks keep their size, since every layer shrinks them anyway.
     """
-    return [replace(brush, picture=shrink(brush.picture, share)) for brush in brushes]
+    return [replace(brush, picture=_shrunk(brush.picture, share)) for brush in brushes]
+
+
+def _shrunk(picture: Tensor, share: float) -> Tensor:
+    least = min(1.0, SMALLEST_SIDE / min(picture.shape[2:]))
+    return shrink(picture, max(share, least))

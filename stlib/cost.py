@@ -309,8 +309,7 @@ def _demands(
     tile: int | None,
 ) -> Iterator[_Demand]:
     """Yield what each picture of a run needs, looked at in tiles of this side."""
-    pictures = [content, *(brush.picture for brush in brushes)]
-    plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
+    plan = settings.plan(min(content.shape[2:]))
     evaluations = sum(stage.evaluations for stage in plan)
     depth, network = (19, NETWORK) if net is None else (net.depth, 0)
     is_lbfgs = settings.optimizer == "lbfgs"

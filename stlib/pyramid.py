@@ -40,8 +40,7 @@ def paint_stages(
     Returns why it ended.
     """
     settings = settings.complete()
-    pictures = [content, *(brush.picture for brush in brushes)]
-    plan = settings.plan(min(side for picture in pictures for side in picture.shape[2:]))
+    plan = settings.plan(min(content.shape[2:]))
     prepared = _is_prepared(settings, plan)
     saved = checkpoint.read() if checkpoint else None
     first = saved["stage"] if saved else 0

@@ -233,7 +233,7 @@ class Settings:
     def plan(self, shorter_side: int) -> list[Stage]:
         """The stages of the run; the plain solver has one, at full size.
 
-        shorter_side: the shortest side of all pictures, in pixels.
+        shorter_side: of the content picture, in pixels.
         """
         if self.is_fast:
             return stages(self.steps, shorter_side)

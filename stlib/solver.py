@@ -61,8 +61,7 @@ class Stage:
 def stages(steps: int, shorter_side: int) -> list[Stage]:
     """The stages of a run, from the smallest picture to full size; each doubles its sides.
 
-    shorter_side: the shortest side of the pictures, in pixels; stages too small for it are left
-        out.
+    shorter_side: of the content picture, in pixels; stages too small for it are left out.
     """
     coarse: list[Stage] = []
     share = 1 / 2

@@ -20,6 +20,7 @@ from stlib import (
 from stlib.brushes import as_brushes, brush_factors, coverage, load_mask, mask_at, shrink_pictures
 from stlib.objective import Objective
 from stlib.settings import Settings
+from stlib.solver import SMALLEST_SIDE
 
 SHALLOW = {
     "content_layers": ("relu2_1",),
@@ -395,11 +396,16 @@ def test_where_a_brush_paints(style):
     assert_close(coverage([Brush(style, mask=left_of(96) / 4)] * 2, x), torch.full_like(half, 0.5))
 
 
-def test_pictures_shrink_and_masks_stay(style):
-    brush = Brush(style, 2.0, left_of(8))
-    (small,) = shrink_pictures([brush], 0.5)
-    assert small.picture.shape[2:] == (style.shape[2] // 2, style.shape[3] // 2)
-    assert (small.weight, small.mask is brush.mask) == (2.0, True)
+def test_pictures_shrink_and_masks_stay():
+    """A painting shrinks with the content, but not below the smallest stage."""
+    brush = Brush(torch.rand(1, 3, 200, 240), 2.0, left_of(8))
+    (half,) = shrink_pictures([brush], 0.5)
+    assert half.picture.shape[2:] == (100, 120)
+    assert (half.weight, half.mask is brush.mask) == (2.0, True)
+    (tenth,) = shrink_pictures([brush], 0.1)
+    assert tenth.picture.shape[2:] == (SMALLEST_SIDE, SMALLEST_SIDE * 240 // 200)
+    tiny = Brush(torch.rand(1, 3, 48, 40))
+    assert shrink_pictures([tiny], 0.25)[0].picture is tiny.picture
 
 
 def test_it_can_start_with_the_first_style(paint, style, other):

@@ -108,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
         settings,
         net=net,
         checkpoint=checkpoint,
-        watch=_watch(options, frames, settings, [content, *(brush.picture for brush in brushes)]),
+        watch=_watch(options, frames, settings, content),
     )
     _save(result.image, options.output)
     print(f"{options.output}: {_told(result)}")
@@ -185,14 +185,14 @@ def _watch(
     options: argparse.Namespace,
     frames: list[Image.Image],
     settings: Settings,
-    pictures: Sequence[Tensor],
+    content: Tensor,
 ) -> Watch | None:
     """Whoever is to be told of the run while it paints."""
     watches = []
     if options.save_every is not None:
         watches.append(saves_every(options.save_every, options.output))
     if options.film:
-        plan = settings.plan(min(side for shown in pictures for side in shown.shape[2:]))
+        plan = settings.plan(min(content.shape[2:]))
         watches.append(films(frames, sum(stage.evaluations for stage in plan)))
     return all_of(watches)
 
