@@ -158,6 +158,8 @@ def test_report_says_who_is_better_in_what(folder, monkeypatch):
     rows = [row.split(" | ") for row in page.splitlines() if row.startswith("| Crowson's recipe (")]
     assert [row[1] for row in rows] == ["3000", "40"]
     assert float(rows[0][2]) / float(rows[1][2]) == pytest.approx(75, rel=0.01)
+    assert "Keras example, own recipe, 6 pairs" in page
+    assert "Crowson's recipe, in our seconds, 4 pairs" in page
     sheet = Image.open(folder / "sheets/castle_cafe-terrace.jpg")
     assert sheet.width > 5 * 320
 

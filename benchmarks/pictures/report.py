@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ TEMPLATE = plan.HERE.parent / "PICTURES.template.md"
 PAGE = plan.HERE.parent / "PICTURES.md"
 RESULTS = plan.HERE / "results.json"
 SHEETS = plan.HERE / "sheets"
+RECIPES = {"own": "own recipe", "equal": "in our seconds", "mirror": "mirror image"}
 SURE = 2  # standard deviations above chance
 TITLES = {method.name: method.title for method in plan.METHODS}
 
@@ -138,11 +140,23 @@ def text(pictures: list[dict], pace: dict) -> str:
         better_equal="\n".join(better(at_equal_seconds(pictures))),
         claims=table(["aim", "figure", "target", "met?"], claims(pictures)),
         ghosts=ghosts(of_recipe(pictures, "mirror")),
+        missing=missing(pictures),
         pace=pace_table(pace),
         sheets="\n\n".join(picture_link(pair) for pair in plan.PAIRS),
         sure=SURE,
         paintings_clipped=f"{clipped:.1%}",
     )
+
+
+def missing(pictures: list[dict]) -> str:
+    """Which pictures of the plan are not there, in a sentence; nothing when all are."""
+    found = {(p["method"], p["recipe"], place(p)) for p in pictures}
+    counts: Counter[str] = Counter()
+    for job in plan.jobs(plan.NAMES, plan.PAIRS, {"seconds": {}}):
+        if (job.method.name, job.recipe, (job.pair.photo, job.pair.painting)) not in found:
+            counts[f"{job.method.title}, {RECIPES[job.recipe]}"] += 1
+    listed = "; ".join(f"{what}, {count} pairs" for what, count in counts.items())
+    return f"Not painted yet: {listed}." if listed else ""
 
 
 def place(picture: dict) -> tuple[str, str]:
@@ -217,12 +231,13 @@ def claims(pictures: list[dict]) -> list[list[str]]:
     own = of_recipe(pictures, "own")
     before = {place(picture): picture for picture in own.get("before", [])}
     pairs = [(p, before[place(p)]) for p in own["ours"] if place(p) in before]
-    rows = []
+    rows: list[list[str]] = []
 
     def at_most(target: float, what: str, figures: list[float]) -> None:
-        figure = max(figures, default=math.nan)
-        met = "yes" if figure <= target else "**no**"
-        rows.append([f"{what}, worst pair", f"{figure:.2f}", f"≤ {target:g}", met])
+        worst = max(figures, default=math.nan)
+        met = "yes" if worst <= target else "**no**"
+        shown = f"{worst:.2f}" if figures else "not measured"
+        rows.append([f"{what}, worst pair", shown, f"≤ {target:g}", met if figures else ""])
 
     for kind, target in (("colour", 1.5), ("brightness", 2)):
         worst = [max(p["quality"][f"{kind}_grain"]) for p in own["ours"]]
@@ -247,7 +262,7 @@ def ghosts(mirrored: dict[str, list[dict]]) -> str:
         figures = ", ".join(f"{moved(entry):.1f}" for entry in entries)
         together = sum(map(moved, entries)) / math.sqrt(len(entries))
         sentences.append(f"*{TITLES[name]}*: {figures}; all together {together:.1f}.")
-    return " ".join(sentences)
+    return " ".join(sentences) or "not painted yet."
 
 
 def pace_table(pace: dict) -> str:

@@ -117,17 +117,23 @@ def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
     result, content: of one size. style: the painting, at the size at which it was used.
     Raises ValueError when result and content differ in size.
     """
+    check_same_size(result, content)
     brightness, colour = grain(result, style)
+    layers = {*STYLE_LAYERS, *CONTENT_LAYERS, GHOST_LAYER}
+    zero, replicated = (
+        [features(picture, layers, padding) for picture in (result, content, style)]
+        for padding in ("constant", "replicate")
+    )
     return Quality(
         brightness_grain=brightness,
         colour_grain=colour,
-        ghost=border_ghost(result, content, style),
+        ghost=_ghost(*(F[GHOST_LAYER] for F in replicated)),
         clipped=clipped(result),
         clipped_style=clipped(style),
-        content=content_distance(result, content),
-        style=style_losses(result, style),
-        content_replicated=content_distance(result, content, "replicate"),
-        style_replicated=style_losses(result, style, "replicate"),
+        content=_distance(zero[0], zero[1]),
+        style=_losses(zero[0], zero[2]),
+        content_replicated=_distance(replicated[0], replicated[1]),
+        style_replicated=_losses(replicated[0], replicated[2]),
     )
 
 
@@ -240,8 +246,11 @@ def style_losses(result: Tensor, style: Tensor, padding: str = "constant") -> di
 
     padding: of the network, "constant" or "replicate".
     """
-    of_result = features(result, STYLE_LAYERS, padding)
-    of_style = features(style, STYLE_LAYERS, padding)
+    return _losses(features(result, STYLE_LAYERS, padding), features(style, STYLE_LAYERS, padding))
+
+
+def _losses(of_result: Mapping[str, Tensor], of_style: Mapping[str, Tensor]) -> dict[str, float]:
+    """`style_losses` of features."""
     found = {}
     for layer in STYLE_LAYERS:
         N = of_result[layer].shape[1]
@@ -263,7 +272,11 @@ def content_distance(result: Tensor, content: Tensor, padding: str = "constant")
     """
     check_same_size(result, content)
     F = features(result, CONTENT_LAYERS, padding)
-    P = features(content, CONTENT_LAYERS, padding)
+    return _distance(F, features(content, CONTENT_LAYERS, padding))
+
+
+def _distance(F: Mapping[str, Tensor], P: Mapping[str, Tensor]) -> float:
+    """`content_distance` of features."""
     distance = sum(float((F[layer] - P[layer]).square().sum()) for layer in CONTENT_LAYERS)
     return distance / sum(float(P[layer].square().sum()) for layer in CONTENT_LAYERS)
 
@@ -290,10 +303,14 @@ def border_ghost(result: Tensor, content: Tensor, style: Tensor) -> Ghost:
     Raises ValueError when result and content differ in size.
     """
     check_same_size(result, content)
-    of_photo = leaning(texture(content))
-    of_result = leaning(texture(result))
+    return _ghost(texture(result), texture(content), texture(style))
+
+
+def _ghost(result: Tensor, content: Tensor, style: Tensor) -> Ghost:
+    """`border_ghost` of feature maps."""
+    of_result, of_photo = leaning(result), leaning(content)
     share = (of_result * of_photo).sum() / of_photo.square().sum().clamp(min=SMALLEST)
-    return _beside_chance(of_result - share * of_photo, texture(style))
+    return _beside_chance(of_result - share * of_photo, style)
 
 
 def mirror_ghost(result: Tensor, mirrored: Tensor, style: Tensor) -> Ghost:
