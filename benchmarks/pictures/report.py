@@ -244,7 +244,9 @@ def claims(pictures: list[dict]) -> list[list[str]]:
         worst = [max(p["quality"][f"{kind}_grain"]) for p in own["ours"]]
         at_most(target, f"{kind} grain, × the painting's, both bands", worst)
     mirrored = of_recipe(pictures, "mirror").get("ours", [])
-    at_most(SURE, "border ghost, standard deviations above chance", list(map(moved, mirrored)))
+    ghost = "border ghost, standard deviations above chance, from"
+    at_most(SURE, f"{ghost} one picture", list(map(above_chance, own["ours"])))
+    at_most(SURE, f"{ghost} two pictures", list(map(moved, mirrored)))
     for what, value in (
         ("content distance", content),
         ("style loss", style_loss),
