@@ -142,6 +142,7 @@ def text(pictures: list[dict], pace: dict) -> str:
         ghosts=ghosts(of_recipe(pictures, "mirror")),
         missing=missing(pictures),
         pace=pace_table(pace),
+        remark=pace.get("remark", ""),
         sheets="\n\n".join(picture_link(pair) for pair in plan.PAIRS),
         sure=SURE,
         paintings_clipped=f"{clipped:.1%}",
@@ -243,7 +244,9 @@ def claims(pictures: list[dict]) -> list[list[str]]:
         worst = [max(p["quality"][f"{kind}_grain"]) for p in own["ours"]]
         at_most(target, f"{kind} grain, × the painting's, both bands", worst)
     mirrored = of_recipe(pictures, "mirror").get("ours", [])
-    at_most(SURE, "border ghost, standard deviations above chance", list(map(moved, mirrored)))
+    ghost = "border ghost, standard deviations above chance, from"
+    at_most(SURE, f"{ghost} one picture", list(map(above_chance, own["ours"])))
+    at_most(SURE, f"{ghost} two pictures", list(map(moved, mirrored)))
     for what, value in (
         ("content distance", content),
         ("style loss", style_loss),
