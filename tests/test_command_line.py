@@ -688,6 +688,7 @@ def test_an_interrupted_run_leaves_a_film(ready, interrupt_at, folder, capsys):
     assert "film.gif: 2 frames" in capsys.readouterr().out
 
 
+@pytest.mark.survives("an output that is also to be read")
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
