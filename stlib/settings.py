@@ -245,7 +245,7 @@ class Settings:
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        weights = None if self.style_weights is None else self.weights()
+        weights = None if self.style_weights is None and self.is_fast else self.weights()
         return digest([PAINTER, values | {"style_weights": weights}])
 
 

@@ -227,6 +227,10 @@ EQUAL = {
         {"style_weights": dict(zip(STYLE_LAYERS, range(1, 6), strict=True))},
         {"style_weights": dict(zip(STYLE_LAYERS[::-1], range(5, 0, -1), strict=True))},
     ],
+    "default weights": [
+        {"solver": "plain", "style_weights": [0.2] * 5},
+        {"solver": "plain"},
+    ],
     "pictures": [
         {"init": PICTURE},
         {"init": PICTURE.clone().requires_grad_()},
