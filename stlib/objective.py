@@ -28,6 +28,11 @@ from stlib.vgg import VGG
 BALANCE = 33.0  # of the default β for each of the N·M numbers of F; chosen by eye on eight pairs
 
 
+# pixels of its own mirror image that a painting is seen with, unless padding is "zero"; without it,
+# deep layers know the painting's border, and it appears at the picture's
+PAINTING_MARGIN = 64
+
+
 class Objective:
     """L_total = α L_content + β L_style, and what keeps a picture clean, as a function of it.
 
@@ -69,10 +74,11 @@ class Objective:
         net.check(content, self.layers)  # now, not after the content has been through the network
         for brush in self.brushes if style_layers else ():
             net.check(brush.picture, style_layers)
+        margin = 0 if self.padding == "zero" else PAINTING_MARGIN
         with torch.no_grad():
             self.P = content_targets(net, content, content_layers, self.padding, tile)
             self.targets_of = [
-                style_targets(net, brush.picture, style_layers, self.padding, tile)
+                style_targets(net, brush.picture, style_layers, self.padding, tile, margin)
                 for brush in self.brushes
                 if style_layers
             ]

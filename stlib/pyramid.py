@@ -4,6 +4,7 @@ The plain solver has a single stage, at full size, and moves pixels. What the fa
 differently is in module `solver`; this module puts it together.
 """
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -17,7 +18,17 @@ from stlib.descent import Reason, descend, lbfgs
 from stlib.objective import Objective
 from stlib.record import Record
 from stlib.settings import Settings
-from stlib.solver import FIRST_STEP, Stage, first_start, next_start, pixels, shrink, waves
+from stlib.solver import (
+    COLOUR_LIMIT,
+    FIRST_STEP,
+    Stage,
+    first_start,
+    next_start,
+    pixels,
+    shrink,
+    soft_colours,
+    waves,
+)
 from stlib.vgg import VGG
 
 ADAM_RATE = 0.05  # of a pixel's range; the best compromise of 0.01 … 0.1 on three pairs at 144 px
@@ -85,8 +96,7 @@ def _is_prepared(settings: Settings, plan: Sequence[Stage]) -> bool:
 
     The fast solver does so when it begins with smaller pictures of the content.
     """
-    has_style = bool(settings.style_layers) and settings.beta != 0
-    return settings.is_fast and len(plan) > 1 and has_style and settings.starts_from("content")
+    return settings.is_clean and len(plan) > 1 and settings.starts_from("content")
 
 
 def _start(
@@ -122,6 +132,8 @@ def _first_picture(
         x0 = first_start(start, seed)
     else:
         x0 = next_start(record.best.x, start, previous if detailed else None, seed)
+    if settings.is_clean:
+        x0 = soft_colours(x0)
     # where no brush paints, nothing would take the grain away
     return torch.lerp(start, x0, coverage(a, start)) if detailed else x0
 
@@ -131,7 +143,7 @@ def _variables(
 ) -> tuple[Tensor, Callable[[Tensor], Tensor], torch.optim.Optimizer]:
     """What the optimiser changes, how the picture comes of it, and the optimiser."""
     if settings.is_fast:
-        z, picture = waves(x0, stage.power)
+        z, picture = waves(x0, stage.power, COLOUR_LIMIT if settings.is_clean else math.inf)
         return z, picture, lbfgs(z, FIRST_STEP * z.numel())
     z, picture = pixels(x0)
     if settings.optimizer == "adam":

@@ -61,8 +61,9 @@ class Settings:
         values outside 0…1 (`losses.roughness`, `losses.overflow`); they keep grain away. None is
         1 and 100 for the fast solver, 0 for the plain one.
     padding: what a convolution sees beyond the picture's edge: "zero" as in the paper, or
-        "replicate", the edge itself, which keeps the painting's border out of the picture. None is
-        "replicate" for the fast solver, "zero" for the plain one.
+        "replicate", the edge itself. With "replicate", the painting is seen with a mirrored margin
+        besides, so that its border is no part of its style. None is "replicate" for the fast
+        solver, "zero" for the plain one.
     content_layers, style_layers: names of layers, each once.
     style_weights: w_l, a list with one for each style layer, or {layer: w_l}. None is one over the
         number of layers for the plain solver; for the fast one, with five layers, ½ in blocks 1 and
@@ -176,8 +177,7 @@ class Settings:
             object.__setattr__(self, "style_weights", weights)
         has_layers = bool(self.content_layers or self.style_layers)
         has_content = self.alpha != 0 and self.content_layers
-        has_style = self.beta != 0 and any(w.values())
-        if not has_layers or (not has_content and not has_style and self.tv == 0):
+        if not has_layers or (not has_content and not self.has_style and self.tv == 0):
             raise ValueError(
                 "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight "
                 "above 0 and a layer."
@@ -214,11 +214,21 @@ class Settings:
         """Whether the fast solver paints."""
         return self.solver == "fast" or (self.solver is None and self.optimizer == "lbfgs")
 
+    @property
+    def has_style(self) -> bool:
+        """Whether there is a style loss to lower."""
+        return self.beta != 0 and any(self.weights().values())
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether grain has to be kept away: the plain solver does not, and a photo has none."""
+        return self.is_fast and self.has_style
+
     def complete(self) -> "Settings":
         """The same settings with what the solver takes for those that are None."""
-        of_solver = CLEAN if self.is_fast else PAPER
+        of_solver = CLEAN if self.is_clean else PAPER
         missing = {name: of_solver[name] for name in CLEAN if getattr(self, name) is None}
-        if self.style_weights is None and self.is_fast:
+        if self.style_weights is None and self.is_clean:
             missing["style_weights"] = weights_by_block(self.style_layers)
         return replace(self, **missing)
 
@@ -245,7 +255,7 @@ class Settings:
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
-        weights = None if self.style_weights is None and self.is_fast else self.weights()
+        weights = None if self.style_weights is None and self.is_clean else self.weights()
         return digest([PAINTER, values | {"style_weights": weights}])
 
 

@@ -34,6 +34,8 @@ HIGHEST_FREQUENCY = 0.35
 # cycles per pixel; colours hardly have faster waves, as in photographs and on screens, because the
 # eye does not see them
 COLOUR_LIMIT = 0.15
+# pixels around a picture, so that the Fourier transform does not tie its opposite edges together
+MARGIN = 16
 # of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
 FIRST_STEP = 0.01
 # standard deviation of the noise at the start of the first stage, and of later ones
@@ -110,13 +112,15 @@ def waves(
 
     O turns RGB into brightness and two opponent colours. For brightness g = f^-p with f in cycles
     per pixel: with p > 0, a step of a given length in z moves slow waves further than fast ones.
-    For the colours, g falls to 0 where the eye no longer sees them.
+    For the colours, g falls to 0 where the eye no longer sees them. Waves go round: what leaves on
+    the right comes in on the left. So they are those of a picture with a margin, which is cut off.
 
     start: [1, 3, H, W]. power: p.
     colour_limit: in cycles per pixel; with `math.inf`, colours are moved like brightness.
-    Returns z, zeros of the start's shape that ask for a gradient, and the function z ↦ x.
+    Returns z, zeros that ask for a gradient, [1, 3, H + 2m, W + 2m] for a margin of m, and the
+    function z ↦ x.
     """
-    size = start.shape[2:]
+    size = [side + 2 * MARGIN for side in start.shape[2:]]
     f = frequencies(*size).to(start)
     gain = f**-power
     gain = gain / gain.mean()
@@ -124,9 +128,10 @@ def waves(
     g = torch.stack([gain, coloured, coloured])
 
     def picture(z: Tensor) -> Tensor:
-        return start + from_opponent(torch.fft.irfft2(g * torch.fft.rfft2(z), s=size))
+        change = from_opponent(torch.fft.irfft2(g * torch.fft.rfft2(z), s=size))
+        return start + _without_margin(change)
 
-    return torch.zeros_like(start, memory_format=torch.contiguous_format).requires_grad_(), picture
+    return start.new_zeros(1, 3, *size).requires_grad_(), picture
 
 
 def soft_colours(picture: Tensor) -> Tensor:
@@ -134,11 +139,9 @@ def soft_colours(picture: Tensor) -> Tensor:
 
     Matching colours turns a photo's fine brightness into fine colours.
     """
-    size = picture.shape[2:]
-    seen = _seen_in_colour(frequencies(*size).to(picture), COLOUR_LIMIT)
-    spectrum = torch.fft.rfft2(to_opponent(picture))
-    spectrum = spectrum * torch.stack([torch.ones_like(seen), seen, seen])
-    return from_opponent(torch.fft.irfft2(spectrum, s=size))
+    brightness, *colours = to_opponent(picture).split(1, dim=1)
+    soft = [_filtered(colour, lambda f: _seen_in_colour(f, COLOUR_LIMIT)) for colour in colours]
+    return from_opponent(torch.cat([brightness, *soft], dim=1))
 
 
 def _seen_in_colour(f: Tensor, limit: float) -> Tensor:
@@ -151,8 +154,19 @@ def smooth(picture: Tensor) -> Tensor:
 
     In a larger picture they would show as stripes.
     """
-    f = frequencies(*picture.shape[2:]).to(picture.device)
-    return torch.fft.irfft2((f < HIGHEST_FREQUENCY) * torch.fft.rfft2(picture), s=picture.shape[2:])
+    return _filtered(picture, lambda f: (f < HIGHEST_FREQUENCY).to(f))
+
+
+def _filtered(picture: Tensor, gain: Callable[[Tensor], Tensor]) -> Tensor:
+    """The picture with each wave multiplied by gain(f), under a margin that repeats its edges."""
+    padded = nnf.pad(picture, (MARGIN,) * 4, mode="replicate")
+    size = padded.shape[2:]
+    spectrum = gain(frequencies(*size).to(picture)) * torch.fft.rfft2(padded)
+    return _without_margin(torch.fft.irfft2(spectrum, s=size))
+
+
+def _without_margin(picture: Tensor) -> Tensor:
+    return picture[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
@@ -171,12 +185,11 @@ def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:
 
 
 def first_start(start: Tensor, seed: int | None) -> Tensor:
-    """The picture with which the first stage begins: the start, in soft colours and grained.
+    """The picture with which the first stage begins: the start with coarse grain.
 
     start: [1, 3, H, W]. seed: of the grain; None adds none.
     """
-    x0 = soft_colours(start)
-    return x0 if seed is None else x0 + grain(x0, COARSE_GRAIN, 0.5, seed)
+    return start if seed is None else start + grain(start, COARSE_GRAIN, 0.5, seed)
 
 
 def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int | None) -> Tensor:
@@ -190,7 +203,6 @@ def next_start(best: Tensor, start: Tensor, previous: Tensor | None, seed: int |
     x0 = enlarge(smooth(best), start.shape[2:])
     if previous is not None:
         x0 = x0 + fine_detail(start, previous)
-    x0 = soft_colours(x0)
     return x0 if seed is None else x0 + grain(x0, FINE_GRAIN, 0.0, seed)
 
 

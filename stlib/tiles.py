@@ -86,16 +86,22 @@ class Tile:
 
 
 def cut(
-    size: Sequence[int], side: int | None, layers: Collection[str], depth: int = 19
+    size: Sequence[int],
+    side: int | None,
+    layers: Collection[str],
+    depth: int = 19,
+    margin: int = 0,
 ) -> list[Tile]:
     """The tiles of a picture, row by row; a picture that is not larger than a core is one tile.
 
     size: (height, width) of the picture, in pixels. side: of a core, in pixels; None leaves the
         picture whole. Cores have about equal sizes, so most are a little smaller.
     layers: names of those that will look at it. depth: 16 or 19.
+    margin: of the picture on each side, in pixels, a multiple of 16: it lies around what `size`
+        counts, halos see it, and it belongs to no core.
     """
     step, halo = _step_and_halo(layers, depth)
-    rows, columns = (list(_spans(length, side or length, step, halo)) for length in size)
+    rows, columns = (list(_spans(length, side or length, step, halo, margin)) for length in size)
     return [Tile(row, column) for row in rows for column in columns]
 
 
@@ -132,18 +138,37 @@ def content_targets(
 
 
 def style_targets(
-    net: VGG, style: Tensor, layers: Sequence[str], padding: str, side: int | None
+    net: VGG,
+    style: Tensor,
+    layers: Sequence[str],
+    padding: str,
+    side: int | None,
+    margin: int = 0,
 ) -> dict[str, Tensor]:
     """A/M of each layer; it knows no gradient.
 
-    style: a, [1, 3, H, W]. The other arguments are those of `content_targets`.
+    style: a, [1, 3, H, W]. margin: mirrored around it for the network to see, in pixels; what lies
+        there does not count. The other arguments are those of `content_targets`.
     """
-    tiles = cut(style.shape[2:], side, layers, net.depth)
+    least = min(margin, (min(style.shape[2:]) - 1) // 16 * 16)  # no more than there is to mirror
+    seen = nnf.pad(style, (least,) * 4, mode="reflect") if least else style
+    tiles = cut(style.shape[2:], side, layers, net.depth, least)
     with torch.no_grad():
         if len(tiles) == 1:
-            return {layer: style_target(F) for layer, F in net.walk(style, layers, padding)}
-        _, grams = content_and_grams(net, style, tiles, {}, layers, [None], padding)
-        return {layer: A for layer, (A,) in grams.items()}
+            (tile,) = tiles
+            return {
+                layer: style_target(tile.core(F, _stride(layer, net.depth)) if least else F)
+                for layer, F in net.walk(tile.cut(seen), layers, padding)
+            }
+        _, grams = content_and_grams(net, seen, tiles, {}, layers, [None], padding)
+        # there, M counts the margin
+        return {layer: A * _positions(seen, style, layer, net) for layer, (A,) in grams.items()}
+
+
+def _positions(seen: Tensor, counted: Tensor, layer: str, net: VGG) -> float:
+    """How many times more positions a layer has in one picture than in another."""
+    stride = _stride(layer, net.depth)
+    return float(_shaped(seen, stride).numel() / _shaped(counted, stride).numel())
 
 
 def content_and_grams(
@@ -247,13 +272,14 @@ def _step_and_halo(layers: Collection[str], depth: int) -> tuple[int, int]:
     return step, _round_up(reach, step)
 
 
-def _spans(length: int, side: int, step: int, halo: int) -> Iterator[Span]:
+def _spans(length: int, side: int, step: int, halo: int, margin: int) -> Iterator[Span]:
     """Cut a side of the picture into cores of about equal length, each with its halo."""
+    end = length + 2 * margin
     count = -(-length // side)
     core = _round_up(-(-length // count), step)
     for start in range(0, length, core):
-        stop = min(start + core, length)
-        yield Span(max(0, start - halo), start, stop, min(length, stop + halo))
+        first, last = start + margin, min(start + core, length) + margin
+        yield Span(max(0, first - halo), first, last, min(end, last + halo))
 
 
 def _round_up(number: int, step: int) -> int:
