@@ -39,8 +39,8 @@ PAPER: dict[str, Any] = {
     "overflow": 0.0,
     "style_weights": [1 / 5] * 5,
 }
-# w_l of the fast solver by block, for five layers: about the root of what makes all pull alike
-# (`objective.equal_pulls`); with equal w_l, relu5_1 pulls hardest
+# w_l of the fast solver by block, for five layers, chosen by eye at 512 pixels: with equal w_l,
+# relu5_1 pulls hardest (`objective.equal_pulls`). Σ w_l is 1.6, so the style counts for more
 PULL_OF_BLOCK = {1: 1 / 2, 2: 1 / 2, 3: 1 / 4, 4: 1 / 4, 5: 1 / 8}
 BYTES = (bytes, bytearray, memoryview)  # Python takes these for sequences of whole numbers
 
@@ -69,7 +69,8 @@ class Settings:
         number of layers for the plain solver; for the fast one, with five layers, ½ in blocks 1 and
         2, ¼ in blocks 3 and 4, ⅛ in block 5 (see `objective.equal_pulls`).
     init: where the picture starts: "content", "noise" (uniform, from `seed`), "style" (the first
-        style picture, scaled to the content's size), or a picture of the content's shape.
+        style picture, scaled to the content's size), or a picture of the content's shape. The fast
+        solver softens its colours.
     optimizer: "lbfgs" or "adam".
     solver: "fast" begins with smaller pictures and moves waves (module `solver`), "plain" moves the
         pixels of the whole picture, as the paper does. None is "fast" for L-BFGS, "plain" for Adam.
@@ -83,6 +84,8 @@ class Settings:
         content's colours before the run, and so the result; "brightness" paints brightness alone
         and puts the content's colours back at the end.
     keep_every: keep a frame every so many evaluations; None keeps none.
+
+    An `Objective` takes None as the paper does; a run completes what is None for its solver first.
 
     Raises ValueError for the first setting that makes no sense.
     """

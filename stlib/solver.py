@@ -128,8 +128,8 @@ def waves(
     g = torch.stack([gain, coloured, coloured])
 
     def picture(z: Tensor) -> Tensor:
-        change = from_opponent(torch.fft.irfft2(g * torch.fft.rfft2(z), s=size))
-        return start + _without_margin(change)
+        change = torch.fft.irfft2(g * torch.fft.rfft2(z), s=size)
+        return start + from_opponent(change[..., MARGIN:-MARGIN, MARGIN:-MARGIN])
 
     return start.new_zeros(1, 3, *size).requires_grad_(), picture
 
@@ -158,15 +158,14 @@ def smooth(picture: Tensor) -> Tensor:
 
 
 def _filtered(picture: Tensor, gain: Callable[[Tensor], Tensor]) -> Tensor:
-    """The picture with each wave multiplied by gain(f), under a margin that repeats its edges."""
-    padded = nnf.pad(picture, (MARGIN,) * 4, mode="replicate")
+    """The picture with each wave multiplied by gain(f), under a margin of its mirror image."""
+    margin = min(MARGIN, min(picture.shape[2:]) - 1)  # no more than there is to mirror
+    padded = nnf.pad(picture, (margin,) * 4, mode="reflect")
     size = padded.shape[2:]
     spectrum = gain(frequencies(*size).to(picture)) * torch.fft.rfft2(padded)
-    return _without_margin(torch.fft.irfft2(spectrum, s=size))
-
-
-def _without_margin(picture: Tensor) -> Tensor:
-    return picture[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
+    height, width = picture.shape[2:]
+    whole = torch.fft.irfft2(spectrum, s=size)
+    return whole[..., margin : margin + height, margin : margin + width]
 
 
 def grain(like: Tensor, strength: float, power: float, seed: int) -> Tensor:

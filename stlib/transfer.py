@@ -90,14 +90,14 @@ def style_transfer(
         itself removes the file.
     progress: whether a bar is shown.
     tile: side, in pixels, of the tiles in which the network looks at the pictures: 512 takes a
-        third of the memory and twice as long, for the same picture but for rounding. None takes
-        tiles where whole pictures do not fit into the processor's free memory. A run may go on
-        from its checkpoint with other tiles.
+        third of the memory and twice as long. Loss and gradient are the same but for rounding; over
+        a whole run that may grow. None takes tiles where whole pictures do not fit into the
+        processor's free memory. A run may go on from its checkpoint with other tiles.
 
     The result is the best picture evaluated, and the only thing that is clamped. Ctrl-C, or the
     notebook's stop button, ends the run with what it has; so do a loss that is no longer finite and
-    a full memory, with a RuntimeWarning. The same seed, machine and number of threads give the same
-    picture, bit for bit.
+    a full memory, with a RuntimeWarning. The same seed, machine, number of threads and tiles give
+    the same picture, bit for bit.
     Raises, before any work, ValueError for arguments that make no sense, CheckpointError for a
     checkpoint that cannot be used, and MemoryError for a picture that this machine has no memory
     for (`estimate` tells how much and how long a run will take).

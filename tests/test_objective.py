@@ -2,10 +2,12 @@
 
 import pytest
 import torch
+import torch.nn.functional as nnf
 from torch.testing import assert_close
 
 from stlib import Objective, Settings, equal_pulls, sample
-from stlib.losses import overflow, roughness
+from stlib.losses import overflow, roughness, style_target
+from stlib.tiles import style_targets
 
 
 @pytest.fixture
@@ -37,12 +39,31 @@ def test_the_papers_objective_is_what_none_stands_for(net, pictures, x):
 
 
 def test_padding_reaches_picture_and_targets(net, pictures):
-    """With either padding the content picture has no content loss, the painting no style loss."""
+    """With either, the content picture has no content loss; a picture has its own style."""
     content, style = pictures
     for padding in ("zero", "replicate"):
-        objective = Objective(net, content, style, Settings(padding=padding))
-        assert objective(content)[1]["content"] == 0
-        assert Objective(net, style, style, Settings(padding=padding))(style)[1]["style"] < 1e-9
+        assert Objective(net, content, style, Settings(padding=padding))(content)[1]["content"] == 0
+    own = {
+        padding: Objective(net, style, style, Settings(padding=padding))(style)[1]["style"]
+        for padding in ("zero", "replicate")
+    }
+    # but for its border: with "replicate" it is seen with a mirrored margin
+    assert own["zero"] < 1e-9 < own["replicate"]
+
+
+def test_a_margin_keeps_a_paintings_border_out_of_its_style(net):
+    """The style of a picture that goes on as its mirror image is that of its middle."""
+    middle = sample("cafe-terrace", 96)
+    large = nnf.pad(middle, (64,) * 4, mode="reflect")
+    layers = ["relu1_1", "relu3_1", "relu4_1"]
+    seen = style_targets(net, middle, layers, "replicate", None, margin=64)
+    for layer, F in net.walk(large, layers, "replicate"):
+        stride = large.shape[2] // F.shape[2]
+        inner = [slice(64 // stride, 64 // stride + side // stride) for side in middle.shape[2:]]
+        assert_close(seen[layer], style_target(F[..., inner[0], inner[1]]))
+    in_tiles = style_targets(net, middle, layers, "replicate", 32, margin=64)
+    for layer, A in seen.items():
+        assert_close(in_tiles[layer], A, rtol=1e-3, atol=1e-5 * float(A.abs().max()))
 
 
 def test_with_equal_pulls_all_layers_pull_alike(net, pictures, x):

@@ -10,6 +10,7 @@ from stlib.objective import Objective
 from stlib.solver import (
     COARSE_GRAIN,
     LONGEST_STAGE,
+    MARGIN,
     SMALLEST_SIDE,
     Stage,
     enlarge,
@@ -88,34 +89,48 @@ def test_detail_is_what_the_smaller_picture_lost():
 # waves
 
 
+def wave(periods, side=64):
+    """A picture of one wave, `periods` in its width."""
+    return torch.cos(2 * torch.pi * periods * torch.arange(side) / side).expand(1, 3, side, side)
+
+
+def with_margin(picture):
+    """The picture with zeros around it, as wide as the margin of waves."""
+    return torch.nn.functional.pad(picture, (MARGIN,) * 4)
+
+
 @pytest.mark.parametrize("size", [(8, 8), (9, 12), (31, 17)])
 def test_waves_begin_at_the_start(size):
     start = torch.rand(1, 3, *size)
     z, picture = waves(start, 0.5)
-    assert z.shape == start.shape and z.requires_grad and z.is_leaf and not z.any()
+    assert z.shape == with_margin(start).shape
+    assert z.requires_grad and z.is_leaf and not z.any()
     assert_close(picture(z), start)
 
 
-@pytest.mark.parametrize("size", [(16, 16), (15, 22)])
-def test_waves_are_linear_and_symmetric(size, generator):
-    """In opponent colours x − start = T z with T = Tᵀ: a gradient passes back as z does forward."""
-    start = torch.rand(1, 3, *size, dtype=torch.float64, generator=generator)
-    _, picture = waves(start, 0.5)
-    u, v = (torch.randn(1, 3, *size, dtype=torch.float64, generator=generator) for _ in range(2))
+def test_waves_are_linear(generator):
+    """x − start = T z."""
+    start = torch.rand(1, 3, 15, 22, dtype=torch.float64, generator=generator)
+    z, picture = waves(start, 0.5)
+    u, v = (torch.randn(z.shape, dtype=torch.float64, generator=generator) for _ in range(2))
+    assert_close(picture(2 * u + v) - start, 2 * (picture(u) - start) + (picture(v) - start))
 
-    def T(z):
-        return to_opponent(picture(z) - start)
 
-    assert_close(T(2 * u + v), 2 * T(u) + T(v))
-    assert_close((T(u) * v).sum(), (u * T(v)).sum())
+def test_opposite_edges_are_not_tied_together():
+    """What z changes at the left edge hardly moves the right one, in brightness and in colours."""
+    start = torch.zeros(1, 3, 64, 64)
+    z, picture = waves(start, 0.25)
+    z.data[..., MARGIN : MARGIN + 4] = 1.0
+    change = to_opponent(picture(z)).abs().mean(dim=2)[0]  # [3, W]
+    assert (change[:, -4:].mean(dim=1) < 0.2 * change[:, :4].mean(dim=1)).all()
 
 
 def test_a_wave_is_scaled_by_its_frequency_to_the_minus_p():
-    """A wave of brightness of 2 periods in 64 pixels moves 4^p times as far as one of 8."""
+    """A wave of brightness of 3 periods in 96 pixels moves 4^p times as far as one of 12."""
     grey = torch.tensor([1.0, 0, 0]).view(1, 3, 1, 1)
     for power in (0.25, 0.5, 1.0):
         _, picture = waves(torch.zeros(1, 3, 64, 64), power)
-        slow, fast = (picture(grey * wave(periods)).abs().max() for periods in (2, 8))
+        slow, fast = (picture(grey * wave(periods, 96)).abs().max() for periods in (3, 12))
         assert_close(slow / fast, torch.tensor(4.0**power), rtol=1e-4, atol=0)
 
 
@@ -126,7 +141,7 @@ def test_fast_waves_of_colour_are_not_moved():
         colour = torch.eye(3)[plane].view(1, 3, 1, 1)
         brightness = torch.eye(3)[0].view(1, 3, 1, 1)
         of_colour, of_brightness = (
-            [to_opponent(picture(planes * wave(periods))).norm() for periods in (2, 16, 24)]
+            [to_opponent(picture(planes * wave(periods, 96))).norm() for periods in (3, 24, 36)]
             for planes in (colour, brightness)
         )
         assert_close(of_colour[0], of_brightness[0], rtol=0.01, atol=0)
@@ -140,19 +155,20 @@ def test_a_start_gets_soft_colours_and_keeps_its_brightness():
         torch.cat([wave(24)[:, :1], wave(2)[:, :1], wave(24)[:, :1]], 1)
     )
     before, after = to_opponent(start), to_opponent(soft_colours(start))
-    assert_close(after[:, :2], before[:, :2], rtol=0, atol=1e-3)
+    assert_close(after[:, :2], before[:, :2], rtol=0, atol=5e-3)
     assert (before[:, 2] - before[:, 2].mean()).std() > 0.05
-    assert (after[:, 2] - after[:, 2].mean()).std() < 1e-5
+    assert (after[:, 2] - after[:, 2].mean()).std() < 5e-3
 
 
 def test_the_constant_wave_is_moved_by_a_finite_amount():
-    _, picture = waves(torch.zeros(1, 3, 16, 24), 0.5)
-    assert torch.isfinite(picture(torch.ones(1, 3, 16, 24))).all()
+    z, picture = waves(torch.zeros(1, 3, 16, 24), 0.5)
+    assert torch.isfinite(picture(torch.ones_like(z))).all()
 
 
 def test_waves_of_power_zero_are_the_brightness_of_pixels():
-    start, z = torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20)
-    assert_close(to_opponent(waves(start, 0)[1](z))[:, 0], to_opponent(start)[:, 0] + z[:, 0])
+    start, change = torch.rand(1, 3, 12, 20), torch.rand(1, 3, 12, 20)
+    x = waves(start, 0)[1](with_margin(change))
+    assert_close(to_opponent(x)[:, 0], to_opponent(start)[:, 0] + change[:, 0])
 
 
 def test_waves_leave_the_start_alone():
@@ -163,14 +179,10 @@ def test_waves_leave_the_start_alone():
     assert torch.equal(start, before) and not torch.equal(picture(z), start)
 
 
-def wave(periods, side=64):
-    """A picture of one wave, `periods` in its width."""
-    return torch.cos(2 * torch.pi * periods * torch.arange(side) / side).expand(1, 3, side, side)
-
-
 def test_smooth_takes_fast_waves_away_and_leaves_slow_ones():
     slow, fast = wave(4), wave(round(0.45 * 64))
-    assert_close(smooth(slow + fast), slow, atol=1e-5, rtol=0)
+    assert_close(smooth(slow + fast)[..., 8:-8], slow[..., 8:-8], atol=0.02, rtol=0)
+    assert (smooth(slow + fast) - slow).abs().max() < 0.5 * fast.abs().max()
 
 
 def test_grain_has_its_strength_its_seed_and_no_fast_waves():
@@ -181,7 +193,7 @@ def test_grain_has_its_strength_its_seed_and_no_fast_waves():
     assert torch.equal(noise[:, 0], noise[:, 1]) and torch.equal(noise[:, 1], noise[:, 2])
     assert torch.equal(noise, grain(like, COARSE_GRAIN, 0.5, seed=3))
     assert not torch.equal(noise, grain(like, COARSE_GRAIN, 0.5, seed=4))
-    assert_close(smooth(noise), noise, atol=1e-6, rtol=0)
+    assert (smooth(noise) - noise)[..., 8:-8, 8:-8].std() < 0.1 * COARSE_GRAIN
 
 
 def test_grain_of_a_higher_power_is_coarser():

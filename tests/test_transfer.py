@@ -526,3 +526,11 @@ def test_pictures_of_any_float_type_are_painted(net, dtype, monkeypatch):
     result = style_transfer(content, style, net=net, steps=4, progress=False)
     assert result.coarse and result.image.dtype == torch.float32
     assert content.grad is None and style.grad is None
+
+
+@pytest.mark.parametrize("settings", [{"beta": 0.0}, {"style_layers": []}], ids=str)
+def test_without_a_style_the_photo_stays_as_it_is(net, settings):
+    """The fast solver has nothing to keep clean then: the photo is its own best result."""
+    photo = sample("castle", 96)
+    result = style_transfer(photo, photo, net=net, steps=6, progress=False, **settings)
+    assert torch.equal(result.image, photo) and result.reason == "converged"
