@@ -1,7 +1,6 @@
 """benchmarks/pictures/parts: each part changes the picture, and the page says what was measured."""
 
 import itertools
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -11,12 +10,13 @@ import torch
 
 from stlib import solver, style_transfer
 from stlib.course.quality import wave_power
+from stlib.objective import PAINTING_MARGIN
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for the namespace package benchmarks
 
 from benchmarks.pictures import parts, parts_report, plan  # noqa: E402
-from benchmarks.pictures.variants import REFERENCE, VARIANTS, Variant, network, paint  # noqa: E402
+from benchmarks.pictures.variants import REFERENCE, VARIANTS, network, paint  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -49,7 +49,7 @@ def test_schedules_differ_and_end_at_full_size():
 
 def test_what_a_variant_changes_is_as_before_afterwards(small_stages):
     """The default call paints the same picture before and after a variant."""
-    default = Variant("default", {})
+    default = BY_NAME["default"]
     first, _, again = (
         paint(variant, SMALL.content, SMALL.style, CPU, 1).image
         for variant in (default, BY_NAME["zero, both mirrored"], default)
@@ -61,6 +61,17 @@ def test_default_variant_is_the_default_call(small_stages):
     painted = paint(BY_NAME["default"], SMALL.content, SMALL.style, CPU, 2).image
     expected = style_transfer(SMALL.content, SMALL.style, steps=2, progress=False).image
     torch.testing.assert_close(painted, expected)
+
+
+def test_margin_of_the_variants_is_that_of_todays_painting(small_stages):
+    """So *replicate, painting mirrored* stands for the default's border, and *clean* does not."""
+    today = replace(BY_NAME["clean"], painting_margin=PAINTING_MARGIN)
+    expected, mirrored, clean = (
+        paint(variant, SMALL.content, SMALL.style, CPU, 2).image
+        for variant in (today, BY_NAME["replicate, painting mirrored"], BY_NAME["clean"])
+    )
+    torch.testing.assert_close(mirrored, expected, rtol=0, atol=1e-3)
+    assert (clean - expected).abs().max() > 0.01
 
 
 def test_limited_colours_have_no_fine_waves(small_stages):
@@ -124,12 +135,40 @@ def test_page_is_made_from_the_committed_measurements():
 
 
 def test_measurements_belong_to_the_variants():
-    """Each was made with as many evaluations as its variant plans, of a pair that is compared."""
-    for entry in json.loads(parts.RESULTS.read_text("utf-8"))["measured"]:
-        variant = BY_NAME[entry["variant"]]
-        assert entry["size"] in variant.sizes
-        # with pictures of this size the smallest stage may be too small
-        plans = [variant.stages(100, side) for side in range(160, 513, 16)]
-        counts = {(sum(s.evaluations for s in p[:-1]), p[-1].evaluations) for p in plans}
-        assert (entry["coarse"], entry["full"]) in counts
-        assert (entry["photo"], entry["painting"]) in {(p.photo, p.painting) for p in plan.PAIRS}
+    """Each was made with as many evaluations as its variant plans, of a pair that is compared.
+
+    In sessions without a painter, the painting's shorter side decided too, as the remark says.
+    """
+    found, fewer = parts.read(parts.RESULTS), set()
+    for entry in found["measured"]:
+        variant, session = BY_NAME[entry["variant"]], found["sessions"][entry["session"]]
+        pair, size = pair_of(entry["photo"], entry["painting"]), entry["size"]
+        assert size in variant.sizes
+        as_it_is = pair.photo == "cat" and "the cat, whose file is 451" in session.get("remark", "")
+        side = shorter_side(pair.content, min(size, 451) if as_it_is else size)
+        counts = evaluations(variant, side)
+        if "painter" not in session:
+            before = evaluations(variant, min(side, shorter_side(pair.style, size)))
+            if before != counts:
+                fewer.add((pair.name, size))
+            counts = before
+        assert (entry["coarse"], entry["full"]) == counts
+    assert "two pairs with the astronaut" in found["remarks"][0]
+    assert fewer == {(p.name, 384) for p in plan.PAIRS if p.photo == "astronaut"}
+
+
+def pair_of(photo, painting):
+    """Raises ValueError for a pair that is not compared."""
+    (pair,) = (p for p in plan.PAIRS if (p.photo, p.painting) == (photo, painting))
+    return pair
+
+
+def shorter_side(picture, size):
+    """Of a picture whose longer side gets `size` pixels."""
+    return size * min(picture.shape[2:]) / max(picture.shape[2:])
+
+
+def evaluations(variant, side):
+    """Of all coarse stages, and at full size."""
+    *coarse, full = variant.stages(100, side)
+    return sum(stage.evaluations for stage in coarse), full.evaluations

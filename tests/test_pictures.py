@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from stlib.course.quality import content_distance, style_losses
+from stlib.settings import PAINTER
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))  # for the namespace package benchmarks
 
-from benchmarks.pictures import blind, crowson, methods, paint, plan, report  # noqa: E402
+from benchmarks.pictures import blind, crowson, methods, pace, paint, plan, report  # noqa: E402
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 CPU = torch.device("cpu")
@@ -115,6 +116,35 @@ def test_painting_again_paints_only_what_is_missing(tmp_path, capsys, monkeypatc
     assert (tmp_path / f"{first[0]}.png").is_file()
 
 
+def test_ours_is_painted_again_when_the_package_paints_otherwise(tmp_path, monkeypatch):
+    """A picture of ours belongs to one `PAINTER`; those of others to none."""
+    ours, tutorial = (plan.jobs([name], [SMALL], PACE)[0] for name in ("ours", "tutorial"))
+    for job in (ours, tutorial):
+        paint.keep(job, SMALL.content, 1.0, tmp_path, CPU)
+    facts = json.loads((tmp_path / f"{ours.name}.json").read_text("utf-8"))
+    assert facts["painter"] == PAINTER
+    assert facts["torch"] == torch.__version__
+    monkeypatch.setattr(paint, "PAINTER", PAINTER + 1)
+    assert not paint.is_there(ours, tmp_path)
+    assert paint.is_there(tutorial, tmp_path)
+
+
+def test_pace_is_measured_where_it_is_needed_and_missing(tmp_path, monkeypatch, capsys):
+    """Once, and not for ours alone, which is painted by its own recipe."""
+    measured = []
+    monkeypatch.setattr(plan, "PACE", tmp_path / "pace.json")
+    monkeypatch.setattr(plan, "read_pace", lambda: json.loads(plan.PACE.read_text("utf-8")))
+
+    def main(_arguments):
+        measured.append(plan.PACE.write_text(json.dumps(PACE), encoding="utf-8"))
+
+    monkeypatch.setattr(pace, "main", main)
+    assert pace.known(["ours", "lite"]) == {"seconds": {}}
+    assert not measured
+    assert pace.known(["ours", "crowson"]) == pace.known(plan.NAMES) == PACE
+    assert len(measured) == 1
+
+
 def test_painting_begins_nothing_after_the_limit(tmp_path, capsys):
     jobs = plan.jobs(["tutorial"], [SMALL], PACE, most=1)
     assert paint.paint(jobs, tmp_path, CPU, limit=-1) == []
@@ -144,8 +174,8 @@ def folder(tmp_path, monkeypatch):
 
 def test_report_says_who_is_better_in_what(folder, monkeypatch):
     """A photo left as it is has no content distance, but more grain than one that is half grey."""
-    pace = {**PACE, "size": 64, "machine": {"processor": "P", "threads": 2}}
-    monkeypatch.setattr(plan, "read_pace", lambda: pace)
+    timed = {**PACE, "size": 64, "machine": {"processor": "P", "threads": 2}}
+    monkeypatch.setattr(plan, "read_pace", lambda: timed)
     report.main([str(folder)])
     page = (folder / "PICTURES.md").read_text("utf-8")
     line = next(

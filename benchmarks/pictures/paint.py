@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 import stlib
-from benchmarks.pictures import methods, plan
+from benchmarks.pictures import methods, pace, plan
 from stlib import save_image
+from stlib.settings import PAINTER
 
 
 def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float) -> list[str]:
@@ -51,11 +52,16 @@ def paint(jobs: list[plan.Job], folder: Path, device: torch.device, limit: float
 
 
 def is_there(job: plan.Job, folder: Path) -> bool:
-    """Whether the folder holds this picture, of the same size and after as many iterations."""
+    """Whether the folder holds this picture, of the same size and after as many iterations.
+
+    One of ours must be what today's `PAINTER` paints.
+    """
     path = folder / f"{job.name}.json"
     if not path.is_file():
         return False
     facts = json.loads(path.read_text("utf-8"))
+    if job.method.name == "ours" and facts.get("painter") != PAINTER:
+        return False
     return (facts["size"], facts["iterations"]) == (job.pair.size, job.iterations)
 
 
@@ -74,6 +80,7 @@ def keep(
         "device": torch.cuda.get_device_name() if device.type == "cuda" else device.type,
         "torch": torch.__version__,
         "stlib": stlib.__version__,
+        "painter": PAINTER,
     }
     save_image(picture, folder / f"{job.name}.png")
     (folder / f"{job.name}.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
@@ -95,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
     chosen = parser.parse_args(arguments)
     methods.USE_GRAPHS = not chosen.no_graphs
     resized = [plan.Pair(pairs[p].photo, pairs[p].painting, chosen.size) for p in chosen.pairs]
-    jobs = plan.jobs(chosen.methods, resized, plan.read_pace(), chosen.iterations)
+    jobs = plan.jobs(chosen.methods, resized, pace.known(chosen.methods), chosen.iterations)
     paint(jobs, chosen.out, chosen.device, chosen.seconds)
 
 

@@ -30,7 +30,7 @@ from benchmarks.pictures.variants import (
 )
 from stlib import style_layer_loss, style_target
 from stlib.course.quality import features, judge, mirror_ghost
-from stlib.settings import STYLE_LAYERS
+from stlib.settings import PAINTER, STYLE_LAYERS
 
 RESULTS = plan.HERE / "parts.json"
 MARGIN = 64  # pixels
@@ -69,8 +69,7 @@ def measured(
 
 def work(variant: Variant, pair: plan.Pair, steps: int, full: int) -> float:
     """All evaluations, in those of the whole picture."""
-    shorter = min(*pair.content.shape[2:], *pair.style.shape[2:])
-    *coarse, _ = variant.stages(steps, shorter)
+    *coarse, _ = variant.stages(steps, min(pair.content.shape[2:]))
     return full + sum(stage.cost * stage.evaluations for stage in coarse)
 
 
@@ -123,7 +122,13 @@ def rounded(value: Any) -> Any:
 
 
 def read(path: Path) -> dict:
-    empty = {"sessions": [], "floors": [], "measured": []}
+    """What a file holds, or nothing.
+
+    remarks: on sessions without a "painter", which are older than it. single: border ghosts of
+    single runs. sessions: where, when and how it was measured. floors: see `floor`. measured: see
+    `measured`.
+    """
+    empty = {"remarks": [], "single": [], "sessions": [], "floors": [], "measured": []}
     return json.loads(path.read_text("utf-8")) if path.is_file() else empty
 
 
@@ -144,6 +149,7 @@ def session(device: torch.device) -> dict:
         "device": torch.cuda.get_device_name() if is_cuda else device.type,
         "torch": torch.__version__,
         "convolutions": "TF32" if is_cuda and torch.backends.cudnn.allow_tf32 else "float32",
+        "painter": PAINTER,
     }
 
 

@@ -18,6 +18,7 @@ from benchmarks.pictures.report import (
     style_loss,
 )
 from benchmarks.pictures.variants import REFERENCE, SCHEDULES
+from stlib.course.quality import Ghost
 from stlib.settings import STYLE_LAYERS
 
 TEMPLATE = plan.HERE.parent / "PARTS.template.md"
@@ -268,6 +269,8 @@ def text(found: dict) -> str:
     return TEMPLATE.read_text("utf-8").format(
         pairs=len(plan.PAIRS),
         sessions="\n".join(map(session_line, found["sessions"])),
+        remarks="\n".join(f"- {remark}" for remark in found["remarks"]),
+        single=single_ghosts(found["single"]),
         precision=f"{precision(results):.1%}",
         alone=results.table((OLD, *ALONE), 384),
         left_out=results.table((CLEAN, *LEFT_OUT), 384),
@@ -304,11 +307,26 @@ def text(found: dict) -> str:
     )
 
 
+def single_ghosts(runs: Sequence[dict]) -> str:
+    """Border ghosts of single runs, in a sentence for each."""
+    sentences = []
+    for run in runs:
+        ghost = Ghost(**run["ghost"])
+        seen = f"{run['margin']} px of margin" if run["margin"] else "no margin"
+        sentences.append(
+            f"{run['photo']} × {run['painting']} at {run['size']} px, painting seen with {seen}: "
+            f"{ghost.value:.3f}, by chance {ghost.mean:.3f} ± {ghost.deviation:.3f}, so "
+            f"{ghost.above_chance:.1f} standard deviations above it ({run['made']})."
+        )
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
 def session_line(session: dict) -> str:
     """Where and when, in a line of a list."""
     remark = f"; {session['remark']}" if "remark" in session else ""
     made = f"{session['device']}, PyTorch {session['torch']}, {session['convolutions']}"
-    return f"- {session['date']}: {made} convolutions{remark}."
+    painter = f"; painter {session['painter']}" if "painter" in session else ""
+    return f"- {session['date']}: {made} convolutions{painter}{remark}."
 
 
 def missing(found: dict) -> list[str]:

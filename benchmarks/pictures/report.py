@@ -142,7 +142,6 @@ def text(pictures: list[dict], pace: dict) -> str:
         ghosts=ghosts(of_recipe(pictures, "mirror")),
         missing=missing(pictures),
         pace=pace_table(pace),
-        remark=pace.get("remark", ""),
         sheets="\n\n".join(picture_link(pair) for pair in plan.PAIRS),
         sure=SURE,
         paintings_clipped=f"{clipped:.1%}",

@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
 from statistics import mean
 from typing import Any
 from unittest.mock import patch
@@ -19,23 +19,23 @@ from stlib import (
     Result,
     equal_pulls,
     match_colours,
+    objective,
     pyramid,
     settings,
     solver,
     style_transfer,
 )
 from stlib.layers import find_layer
-from stlib.objective import default_beta
-from stlib.settings import AS_IN_THE_PAPER, CLEAN, CONTENT_LAYERS
+from stlib.objective import PAINTING_MARGIN, default_beta
+from stlib.settings import CLEAN, CONTENT_LAYERS, PAPER
 from stlib.solver import COARSE_POWER, COLOUR_LIMIT, FINE_POWER, Stage
 
 REFERENCE = "plain, clean terms"  # to its lowest loss, schedules are timed
 FINE = 0.7  # share of the size from which a stage of a schedule is fine
 ROOT = 2**-0.5
-EQUAL = {"style_weights": [1 / 5] * 5}
+EQUAL = {"style_weights": PAPER["style_weights"]}
 PULLED = {"style_weights": [4 / 13, 4 / 13, 2 / 13, 2 / 13, 1 / 13]}
 CROWSON = {"style_weights": [w / 341 for w in (256, 64, 16, 4, 1)]}
-OLD = EQUAL | AS_IN_THE_PAPER
 ZERO = EQUAL | {"padding": "zero"}
 
 
@@ -50,6 +50,8 @@ class Variant:
         per pixel.
     coloured: start with grain that differs from channel to channel.
     margins, crops: of the picture, and of the painting, in pixels; see `BorderVGG`.
+    painting_margin: `objective.PAINTING_MARGIN`, which is younger than all variants but the default
+        call.
     schedule: {share of the size: evaluations} of each stage; None is the default's.
     fine_power: of its stages from `FINE` on, for `solver.waves`.
     mirror: paint also after the painting's mirror image, for `mirror_ghost`.
@@ -65,6 +67,7 @@ class Variant:
     coloured: bool = False
     margins: tuple[int, int] = (0, 0)
     crops: tuple[int, int] = (0, 0)
+    painting_margin: int = 0
     schedule: Mapping[float, int] | None = None
     fine_power: float = FINE_POWER
     mirror: bool = False
@@ -92,7 +95,7 @@ def before(name: str = "old", sizes: Sequence[int] = (384,), **more: Any) -> Var
     unlimited = math.inf
     return Variant(
         name,
-        OLD | more,
+        PAPER | more,
         limit=unlimited,
         start_limit=unlimited,
         coloured=True,
@@ -111,14 +114,14 @@ SCHEDULES = {
     "D7": {1 / 4: 60, 1 / 2: 40, ROOT: 40, 1: 60},
 }
 VARIANTS = (
-    Variant("default", {}, sizes=(256, 384, 512)),
+    Variant("default", {}, painting_margin=PAINTING_MARGIN, sizes=(256, 384, 512)),
     before(sizes=(256, 384, 512)),
     # each part alone
     before("old + replicate", padding="replicate"),
     before("old + overflow", overflow=CLEAN["overflow"]),
     before("old + roughness", roughness=CLEAN["roughness"]),
-    Variant("old + limit", OLD, start_limit=math.inf),
-    Variant("old + limit, start too", OLD),
+    Variant("old + limit", PAPER, start_limit=math.inf),
+    Variant("old + limit, start too", PAPER),
     # each part left out
     Variant("clean", mirror=True, sizes=(384, 512)),
     Variant("clean − limit", limit=math.inf, start_limit=math.inf),
@@ -244,12 +247,13 @@ def between_equal_and_pulls(
 
 @contextmanager
 def changed(variant: Variant) -> Iterator[None]:
-    """The fast solver with a variant's limits, grain and stages."""
+    """Painting with a variant's limits, grain, stages and margin of the painting."""
     grain = coloured_grain if variant.coloured else solver.grain
-    waves = partial(solver.waves, colour_limit=variant.limit)
     with (
+        # `soft_colours` reads the one limit, and `waves` is given the other
         patch.multiple(solver, COLOUR_LIMIT=variant.start_limit, grain=grain),
-        patch.object(pyramid, "waves", waves),
+        patch.object(pyramid, "COLOUR_LIMIT", variant.limit),
+        patch.object(objective, "PAINTING_MARGIN", variant.painting_margin),
         patch.object(settings, "stages", variant.stages),
     ):
         yield
