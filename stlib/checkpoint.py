@@ -108,6 +108,8 @@ class Checkpoint:
         except (OSError, RuntimeError) as error:
             # PyTorch's own error when a file cannot be written hides the one that says why
             why = error if isinstance(error, OSError) else error.__context__
+            if isinstance(why, KeyboardInterrupt):  # it came while PyTorch was writing
+                raise KeyboardInterrupt from None
             if not isinstance(why, OSError):
                 raise
             warnings.warn(

@@ -147,12 +147,15 @@ def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     Equal losses are no equal pulls: with equal w_l, relu5_1 pulls hardest.
     objective: with at least one style layer. x: a picture, [1, 3, H, W], whose E_l are not 0.
     Returns {layer: w_l}, as `Settings.style_weights` takes it.
+    Raises ValueError for a layer whose E_l is 0 there: it does not pull.
     """
     x = x.detach().clone().requires_grad_()
     pulls = {}
     for layer, E in objective.style_layer_losses(x).items():
         (gradient,) = torch.autograd.grad(E, x, retain_graph=True)
         pulls[layer] = float(gradient.norm())
+        if pulls[layer] == 0:
+            raise ValueError(f"{layer} does not pull at this picture: its style loss is 0 there.")
     total = sum(1 / pull for pull in pulls.values())
     return {layer: 1 / pull / total for layer, pull in pulls.items()}
 

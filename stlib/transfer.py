@@ -153,6 +153,8 @@ def paint(
     check_pictures(content, style, settings, net)
     if callback is not None and not callable(callback):
         raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
+    if watch is not None and not callable(watch):
+        raise ValueError("watch cannot be called: give a function of (evaluations, picture).")
     if not isinstance(progress, bool):
         raise ValueError(f"progress is {shown(progress)}: use True or False.")
     check_tile(tile)

@@ -1,16 +1,18 @@
 """A run that was broken off goes on to the picture that it would have painted."""
 
+import io
 import os
 import pickle
 import signal
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
 
-from stlib import VGG, Brush, CheckpointError, sample, style_transfer
+from stlib import VGG, Brush, CheckpointError, _files, sample, style_transfer
 from stlib.objective import Objective
 from stlib.settings import PAINTER
 
@@ -299,6 +301,23 @@ def test_a_folder_that_may_not_be_written_to_is_refused(paint, file, monkeypatch
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(CheckpointError, match="may not be written to"):
         paint(checkpoint=file)
+
+
+@pytest.mark.survives("Ctrl-C while the checkpoint is written")
+def test_an_interruption_while_writing_ends_with_the_best_picture(paint, file, monkeypatch):
+    """PyTorch's writer hides it behind an error of its own."""
+
+    class Interrupting(io.BytesIO):
+        def write(self, data):
+            raise KeyboardInterrupt
+
+    @contextmanager
+    def replacing(*_):
+        yield Interrupting()
+
+    monkeypatch.setattr(_files, "replacing", replacing)
+    result = paint(checkpoint=file)
+    assert result.reason == "interrupted" and result.image.isfinite().all()
 
 
 @pytest.mark.survives("a death while the checkpoint is written")

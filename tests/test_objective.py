@@ -79,3 +79,10 @@ def test_with_equal_pulls_all_layers_pull_alike(net, pictures, x):
     weighted = torch.tensor([w[layer] * pulls[layer] for layer in w])
     assert_close(weighted, weighted.mean().expand(5), rtol=1e-4, atol=0)
     assert max(pulls.values()) > 10 * min(pulls.values())
+
+
+def test_what_does_not_pull_has_no_weight(net, pictures):
+    """At the style picture itself every loss is 0."""
+    content, style = pictures
+    with pytest.raises(ValueError, match=r"does not pull at this picture: its style loss is 0"):
+        equal_pulls(Objective(net, style, style), style)
