@@ -83,6 +83,6 @@ def test_with_equal_pulls_all_layers_pull_alike(net, pictures, x):
 
 def test_what_does_not_pull_has_no_weight(net, pictures):
     """At the style picture itself every loss is 0."""
-    content, style = pictures
+    _, style = pictures
     with pytest.raises(ValueError, match=r"does not pull at this picture: its style loss is 0"):
         equal_pulls(Objective(net, style, style), style)
