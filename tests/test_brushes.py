@@ -368,7 +368,8 @@ def test_the_loss_of_brushes_falls_with_the_fast_solver(net, paint_fast):
     ]
     result, seen = paint_fast(brushes)
     assert min(losses["total"] for losses in result.history) < result.history[0]["total"]
-    expected = Objective(net, sample("castle", 240), brushes)(seen[-1])[1]
+    objective = Objective(net, sample("castle", 240), brushes, Settings().complete())
+    expected = objective(seen[-1])[1]
     assert result.history[-1] == pytest.approx(
         {"seconds": result.history[-1]["seconds"], **expected}, rel=1e-4
     )

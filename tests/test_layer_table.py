@@ -38,9 +38,9 @@ def test_parameters_and_macs_are_those_of_the_running_network(random_net, size, 
     convolve = winograd.Convolution.forward
     names = {convolution: name for name, convolution in random_net.convolutions.items()}
 
-    def counted(convolution, x):
+    def counted(convolution, x, padding):
         before = counter.get_total_flops()
-        result = convolve(convolution, x)
+        result = convolve(convolution, x, padding)
         operations[names[convolution]] = counter.get_total_flops() - before
         return result
 
