@@ -233,7 +233,10 @@ def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
         ),
         (["castle", "-o", "sheet.png", "--keep", "mine.png"], "mine.png is a file: give --keep"),
         (["castle", "-o", "sheet.png", "--keep", "mine.png/x"], "folder mine.png/x cannot be made"),
-        (["castle", "-o", "sheet.png", "--over", "step=1"], "did you mean 'steps'?"),
+        (
+            ["castle", "-o", "sheet.png", "--over", "step=1", "--keep", "new"],
+            "did you mean 'steps'?",
+        ),
         (
             ["castle", "-o", "sheet.png", "--style", "cat", "--keep", "."],
             "castle-cat.png was there before and is of no sheet",

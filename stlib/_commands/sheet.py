@@ -88,6 +88,7 @@ def run(options: argparse.Namespace) -> int:
     with _folder(options.keep) as folder:
         jobs, names = plan(options.content, styles, values, options.over, folder)
         _check_files(options.output, jobs)
+        _make(folder)  # not before, since a mistake leaves nothing behind
         report = batch.run(
             jobs, address=options.address, workers=options.workers, threads=options.threads
         )
@@ -227,14 +228,18 @@ def _folder(keep: str | None) -> Iterator[Path]:
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="stlib-") as folder:
             yield Path(folder)
-        return
+    else:
+        yield Path(keep)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those that it is in, unless they are there."""
     try:
-        Path(keep).mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise JobError(f"{one_line(keep)} is a file: give --keep the name of a folder.") from None
+        raise JobError(f"{one_line(folder)} is a file: give --keep the name of a folder.") from None
     except (OSError, ValueError) as error:
-        raise JobError(f"the folder {one_line(keep)} cannot be made: {reason(error)}.") from None
-    yield Path(keep)
+        raise JobError(f"the folder {one_line(folder)} cannot be made: {reason(error)}.") from None
 
 
 def _check_files(output: str, jobs: Sequence["Job"]) -> None:
