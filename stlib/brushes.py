@@ -5,6 +5,7 @@ neural style transfer", CVPR 2017, section 4, for the regions; the blend is a we
 losses.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +13,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.errors import ImageError
+from stlib.errors import ImageError, one_line
 from stlib.images import Source, load_image
 from stlib.solver import SMALLEST_SIDE, shrink
 
@@ -55,9 +56,11 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     if (
         max(abs(scale * h - height), abs(scale * w - width)) > 1
     ):  # 1 is the rounding of the content's shorter side
+        is_file = isinstance(source, (str, os.PathLike))
+        named = f"the mask {one_line(source)}" if is_file else "the mask"
         raise ImageError(
-            f"the mask is {w} × {h} pixels, the content picture {width} × {height}: both need the "
-            "same shape. Draw the mask over the content picture."
+            f"{named} is {w} × {h} pixels, the content picture {width} × {height}: both need "
+            "the same shape. Draw the mask over the content picture."
         )
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 

@@ -44,9 +44,12 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     path: .webp, .gif, .png or .apng. Returns it.
 
     Atomic, as `save_image` is. The last frame stays for two seconds.
-    Raises ImageError for another suffix, before any work, and when the file cannot be written.
+    Raises ImageError for another suffix, before any work, and when the file cannot be written;
+    ValueError when there is no frame.
     """
     target = check_film_path(path)
+    if not len(frames):
+        raise ValueError("frames is empty: a film needs at least one picture.")
     first, *others = [film_frame(frame) if isinstance(frame, Tensor) else frame for frame in frames]
     encoded = io.BytesIO()
     try:

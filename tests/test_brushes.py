@@ -12,6 +12,7 @@ from stlib import (
     ImageError,
     gram_matrix,
     sample,
+    save_image,
     style_layer_loss,
     style_target,
     style_transfer,
@@ -166,6 +167,12 @@ def test_a_mask_is_read_at_the_contents_size(content, size):
 def test_a_mask_of_another_shape_is_refused(content):
     with pytest.raises(ImageError, match="both need the same shape"):
         load_mask(to_pil(torch.ones(1, 3, 64, 64)), content)
+
+
+def test_a_mask_of_another_shape_is_named(content, tmp_path):
+    file = save_image(torch.ones(1, 3, 64, 64), tmp_path / "sky.png")
+    with pytest.raises(ImageError, match=r"the mask .*sky\.png is 64 × 64 pixels"):
+        load_mask(file, content)
 
 
 # how much each brush counts

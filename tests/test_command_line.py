@@ -536,10 +536,16 @@ def test_two_styles_in_two_regions_are_painted(ready, masks, capsys):
     ("wrong", "words"),
     [
         (["transfer", "castle", "cat", "nowhere.jpg", *PAINT[3:]], "no file nowhere.jpg"),
+        (["transfer", "castel", *PAINT[2:]], "no file castel; did you mean the sample 'castle'?"),
+        (
+            ["transfer", "castle", "sunset", *PAINT[3:]],
+            "no file sunset, and no sample of this name. The samples are astronaut, ",
+        ),
+        (["transfer", "castle", "https://x.org/a.jpg", *PAINT[3:]], "a.jpg is a web address"),
         ([*PAINT, "--mask", "nowhere.png"], "no file nowhere.png"),
         (
             [*PAINT, "--mask", "tall.png"],
-            r"mask is 64 × 96 pixels, the content picture 64 × 43: both need the same shape",
+            "mask tall.png is 64 × 96 pixels, the content picture 64 × 43: both need the same",
         ),
     ],
 )
@@ -556,16 +562,29 @@ def test_a_second_style_or_mask_that_cannot_be(idle, capsys, folder, wrong, word
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--mask", "black.png"], "paints nowhere"),
-        (["--mask", "left.png"] * 2, "there are 2 masks and 1 styles: give a mask for each style"),
-        (["--blend", "1:2"], "--blend has 2 numbers, but there are 1 styles"),
+        (["--mask", "black.png"], "black.png is black everywhere: the STYLE cafe-terrace would"),
+        (["--mask", "left.png"] * 2, "there are 2 masks for 1 style: give a mask for each style"),
+        (["--blend", "1:2"], "--blend has 2 numbers for 1 style: give one for each"),
+        (["--blend", "0"], "--blend gives the STYLE cafe-terrace the number 0: leave this STYLE"),
+        (["cat", "--blend", "1"], "--blend has 1 number for 2 styles"),
+        (["cat", "castle", "--mask", "left.png"], "there is 1 mask for 3 styles"),
+        (
+            ["cat", "--mask", "white.png"],
+            "white.png is white everywhere and leaves nothing for the last STYLE, cat",
+        ),
+        (
+            ["cat", "castle", "--mask", "left.png", "--mask", "right.png"],
+            "left.png and right.png together are white everywhere and leave nothing for the last "
+            "STYLE, castle",
+        ),
     ],
 )
 def test_masks_and_numbers_that_do_not_fit(idle, masks, capsys, folder, options, words):
     """Exit code 2."""
     save_image(torch.zeros(1, 3, 64, 96), "black.png")
+    save_image(torch.ones(1, 3, 64, 96), "white.png")
     with pytest.raises(SystemExit) as exit:
-        main([*PAINT, *options])
+        main([*PAINT[:3], *options, *PAINT[3:]])
     assert exit.value.code == 2
     assert words in capsys.readouterr().err
 
@@ -606,6 +625,14 @@ def test_a_preset_sets_what_its_table_says(calls, monkeypatch, capsys, name):
     assert f"size {size}" not in capsys.readouterr().err
 
 
+def test_a_preset_that_sets_nothing_says_why(calls, capsys):
+    """PAINT gives the size and the steps."""
+    assert main([*PAINT, "--preset", "sketch"]) == 0
+    assert "preset sketch sets nothing: size and steps are given" in capsys.readouterr().err
+    assert main([*PAINT, "--preset", "standard"]) == 0
+    assert "preset standard sets nothing: size is given" in capsys.readouterr().err
+
+
 def test_presets_are_in_the_order_of_their_sizes_and_in_the_help(capsys):
     sizes = [values["size"] for values in PRESETS.values()]
     assert sizes == sorted(set(sizes))
@@ -614,8 +641,8 @@ def test_presets_are_in_the_order_of_their_sizes_and_in_the_help(capsys):
 
 
 def test_a_device_is_that_of_the_network(calls):
-    """The best one unless it is named."""
-    assert main([*PAINT, "--device", "cpu", "--style-size", "64"]) == 0
+    """The best one unless it is named, in letters of any height."""
+    assert main([*PAINT, "--device", "CPU", "--style-size", "64"]) == 0
     assert calls[0].net.device == torch.device("cpu")
 
 

@@ -47,6 +47,12 @@ def test_a_film_that_cannot_be_saved_is_refused(tmp_path, frames, name, words):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_film_without_frames_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="frames is empty: a film needs at least one picture"):
+        save_film([], tmp_path / "film.webp")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_failure_leaves_the_old_film(tmp_path, frames, monkeypatch):
     path = save_film(frames, tmp_path / "film.webp")
     before = path.read_bytes()

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFont
 
 from stlib import JobError, load_image, sample, save_image
 from stlib.__main__ import main
 from stlib._commands.sheet import plan
 from stlib.batch import Outcome, Report
-from stlib.contact_sheet import GAP
+from stlib.contact_sheet import EMPTY, FONT, GAP, LINE, contact_sheet, readable
 from stlib.images import sample_names, sample_paintings
 
 
@@ -76,34 +76,82 @@ def test_a_photo_in_all_sample_styles():
 
 
 def test_a_pair_over_the_values_of_a_setting():
-    """Only what differs is in the name; the files have names of their own."""
-    over = [("style_size", [64, 128]), ("beta", [1e6])]
+    """Only what differs is in the name, as the user wrote it; the files have their own names."""
+    over = [("style_size", ["64", "128"]), ("beta", ["1e6"])]
     jobs, names = plan("castle", ["cat"], {}, over, Path())
-    assert names == ["style-size 64\nbeta 1000000.0", "style-size 128\nbeta 1000000.0"]
+    assert names == ["style-size 64\nbeta 1e6", "style-size 128\nbeta 1e6"]
     assert [(job.settings.style_size, job.settings.beta) for job in jobs] == [(64, 1e6), (128, 1e6)]
     assert [job.output for job in jobs] == [
-        f"castle-cat-style-size={size}-beta=1000000.0.png" for size in (64, 128)
+        f"castle-cat-style-size={size}-beta=1e6.png" for size in (64, 128)
     ]
 
 
 def test_styles_of_the_same_name_have_files_of_their_own():
-    jobs, _ = plan("castle", ["a/x.jpg", "b/x.jpg"], {}, [], Path())
+    jobs, names = plan("castle", ["a/x.jpg", "b/x.jpg"], {}, [], Path())
     assert [job.output for job in jobs] == ["castle-x.png", "castle-x-2.png"]
+    assert names == ["a/x", "b/x"]
+
+
+def test_a_label_is_the_shortest_name_that_no_other_style_has():
+    styles = ["cat", "cat.jpg", "a/x.jpg", "a/x.png", "b/x.png", "y.v2.png"]
+    _, names = plan("castle", styles, {}, [], Path())
+    assert names == ["cat", "cat.jpg", "x.jpg", "a/x.png", "b/x", "y.v2"]
 
 
 @pytest.mark.parametrize(
     ("over", "words"),
     [
-        ([("betta", [1])], "--over: no setting 'betta'; did you mean 'beta'?"),
+        ([("betta", ["1"])], "--over: no setting 'betta'; did you mean 'beta'?"),
+        ([("xyz", ["1"])], "content-layers, style-layers"),
         ([("beta", ["much"])], "beta is 'much'"),
-        ([("size", [64])], "size is given twice"),
-        ([("beta", [1]), ("beta", [2])], "beta is given twice"),
+        ([("size", ["64", "96"])], "--size and --over size=64,96 both set size"),
+        (
+            [("style_size", ["64"]), ("style_size", ["96"])],
+            "--over style-size=64 and --over style-size=96 both set style-size",
+        ),
+        ([("beta", ["1e5", "1e5"])], "--over beta=1e5,1e5: 1e5 is there twice"),
+        ([("beta", ["1e5", "100000"])], "1e5 and 100000 are the same"),
+        ([("preset", ["sketch"])], "--over preset=…: a preset is for all pictures"),
+        ([("style", ["cat"])], "--over style=…: give the paintings after --style"),
     ],
 )
 def test_settings_that_make_no_sense(over, words):
     with pytest.raises(JobError) as error:
         plan("castle", ["cat"], {"size": 64}, over, Path())
     assert words in str(error.value)
+
+
+# what is written on it
+
+
+def test_a_letter_that_the_font_lacks_is_a_question_mark():
+    """Not an empty box; letters of two parts are one letter, and surrogates are no letters."""
+    font = ImageFont.load_default(FONT)
+    assert readable("a cat, 1e6", font) == "a cat, 1e6"
+    assert readable("画\ue000\udcff", font) == "???"
+
+
+def test_letters_outside_ascii_are_written():
+    """With the font of matplotlib, where it is; no letter looks like another one."""
+    pytest.importorskip("matplotlib")
+    sheets = {contact_sheet([(None, name)]).tobytes() for name in "äéoж?"}
+    assert len(sheets) == 5
+    assert contact_sheet([(None, "a\u0308")]).tobytes() in sheets
+
+
+def test_a_column_is_no_wider_than_its_pictures_and_names():
+    picture = Image.new("RGB", (64, 43), "red")
+    assert contact_sheet([(picture, "x")] * 4).width == GAP + 2 * (64 + GAP)
+
+
+def test_what_became_of_a_picture_is_written_in_its_place():
+    """In a field of the others' size."""
+    sheet = contact_sheet([(Image.new("RGB", (64, 43), "red"), ""), ("failed", "")])
+    assert sheet.size == (GAP + 2 * (64 + GAP), GAP + 43 + LINE + GAP)
+    field = sheet.crop((2 * GAP + 64, GAP, 2 * GAP + 128, GAP + 43))
+    colours = {colour for _, colour in field.getcolors()}
+    assert Image.new("RGB", (1, 1), EMPTY).getpixel((0, 0)) == field.getpixel((0, 0))
+    assert (0, 0, 0) in colours and (255, 255, 255) not in colours
 
 
 # the command
@@ -157,11 +205,11 @@ def test_a_failure_is_told_and_leaves_an_empty_field(batches, capsys):
 def test_an_interrupted_sheet_shows_what_is_done(batches, capsys, folder):
     """Exit code 130; what was kept is there, and the same command goes on."""
     batches[0]["castle-cat"] = "cancelled"
-    command = ["sheet", "castle", "-o", "sheet.png", "--style", "astronaut", "cat", "--keep", "dir"]
-    assert main(command) == 130
+    command = ["sheet", "castle", "-o", "sheet.png", "--style", "astronaut", "cat"]
+    assert main([*command, "--keep", "new/dir"]) == 130
     assert painted()[0] == 1
     assert "the same command paints the rest" in capsys.readouterr().err
-    assert [path.name for path in (folder / "dir").iterdir()] == ["castle-astronaut.png"]
+    assert [path.name for path in (folder / "new/dir").iterdir()] == ["castle-astronaut.png"]
 
 
 def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
@@ -178,9 +226,17 @@ def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
         (["castle", "-o", "sheet.png", "--style", "catt"], "did you mean the sample 'cat'?"),
         (["mine.png", "-o", "mine.png"], "mine.png is an output, but also a picture to be read"),
         (["castle", "-o", "sheet.xyz"], "names no format"),
-        (["castle", "-o", "sheet.png", "--keep", "no/where"], "folder no/where cannot be made"),
-        (["castle", "-o", "sheet.png", "--keep", "mine.png"], "folder mine.png cannot be made"),
-        (["castle", "-o", "sheet.png", "--over", "step=1"], "did you mean 'steps'?"),
+        (["castle", "-o", "sheet.png", "--style", "cat", "cat"], "--style: cat is given twice"),
+        (
+            ["castle", "-o", "sheet.png", "--style", "mine.png", "./mine.png"],
+            "--style: mine.png and ./mine.png are the same picture",
+        ),
+        (["castle", "-o", "sheet.png", "--keep", "mine.png"], "mine.png is a file: give --keep"),
+        (["castle", "-o", "sheet.png", "--keep", "mine.png/x"], "folder mine.png/x cannot be made"),
+        (
+            ["castle", "-o", "sheet.png", "--over", "step=1", "--keep", "new"],
+            "did you mean 'steps'?",
+        ),
         (
             ["castle", "-o", "sheet.png", "--style", "cat", "--keep", "."],
             "castle-cat.png was there before and is of no sheet",

@@ -1,6 +1,7 @@
 """What the commands share: options that say how to paint, pictures by name, and safe outputs."""
 
 import argparse
+import difflib
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import Field, fields
@@ -38,6 +39,7 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
     add(
         "--device",
         metavar="NAME",
+        type=str.lower,
         help="cpu, cuda, cuda:1 (the second graphics card) or mps (default: the fastest there is)",
     )
 
@@ -62,7 +64,12 @@ def chosen_values(options: argparse.Namespace, elsewhere: Collection[str] = ()) 
     preset = {
         name: value for name, value in PRESETS[options.preset].items() if name not in stronger
     }
-    say(f"preset {options.preset}: {told(preset) or 'all of it is given otherwise'}")
+    if preset:
+        say(f"preset {options.preset}: {told(preset)}")
+    else:
+        names = [name.replace("_", "-") for name in PRESETS[options.preset]]
+        are = "is" if len(names) == 1 else "are"
+        say(f"preset {options.preset} sets nothing: {' and '.join(names)} {are} given")
     return {**preset, **given}
 
 
@@ -82,9 +89,29 @@ def add_cluster(parser: argparse.ArgumentParser) -> None:
 
 
 def picture(name: str, size: int, *, enlarge: bool = False) -> Tensor:
-    """A file, or else one of the course's samples; arguments as for `load_image`."""
-    read = sample if name in sample_names() and not Path(name).exists() else load_image
-    return read(name, size, enlarge=enlarge)
+    """A file, or else one of the course's samples; arguments as for `load_image`.
+
+    Raises ImageError for what is neither.
+    """
+    if not _is_missing(name):
+        return load_image(name, size, enlarge=enlarge)
+    if name in sample_names():
+        return sample(name, size, enlarge=enlarge)
+    near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+    listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
+    advice = f"; did you mean the sample {near[0]!r}?" if near else listed
+    raise ImageError(f"there is no file {one_line(name)}{advice}")
+
+
+def _is_missing(name: str) -> bool:
+    """Whether there is no file of this name; for whatever else is wrong, `load_image` has words."""
+    try:
+        Path(name).stat()
+    except FileNotFoundError:
+        return "://" not in name
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from stlib.batch import Job, Report
 
 Values = dict[str, Any]
+# what --over cannot sweep, and how else it is done
+INSTEAD = {
+    "preset": "a preset is for all pictures: give --preset one name, and sweep a setting, "
+    "as --over size=256,512 does",
+    "style": "give the paintings after --style, as --style cafe-terrace harvest-at-la-crau does",
+}
 
 
 def add_command(commands: Any) -> None:
@@ -77,11 +83,12 @@ def run(options: argparse.Namespace) -> int:
     if options.device:
         values["device"] = options.device
     styles = options.style or sample_paintings()
-    for name in (options.content, *styles):
-        picture_file(name)  # there is one
+    picture_file(options.content)  # there is one
+    _check_styles(styles, [picture_file(name).resolve() for name in styles])
     with _folder(options.keep) as folder:
         jobs, names = plan(options.content, styles, values, options.over, folder)
         _check_files(options.output, jobs)
+        _make(folder)  # not before, since a mistake leaves nothing behind
         report = batch.run(
             jobs, address=options.address, workers=options.workers, threads=options.threads
         )
@@ -90,7 +97,7 @@ def run(options: argparse.Namespace) -> int:
             _painted(job, outcome.status)
             for job, outcome in zip(jobs, report.outcomes, strict=True)
         ]
-    count = sum(picture is not None for picture in pictures)
+    count = sum(isinstance(picture, Image.Image) for picture in pictures)
     if count:
         cells = list(zip(pictures, names, strict=True))
         if not options.over:  # with columns of values, the photo would shift them all
@@ -111,29 +118,27 @@ def plan(
     content: str,
     styles: Sequence[str],
     values: Values,
-    over: Sequence[tuple[str, list[Any]]],
+    over: Sequence[tuple[str, list[str]]],
     folder: Path,
 ) -> tuple[list["Job"], list[str]]:
     """The jobs of a sheet, row by row, and the name of each picture.
 
     content, styles: files or names of samples. values: of all jobs, by the names of `DEFAULTS`.
-    over: settings and the values that each takes. folder: for the pictures.
+    over: settings and the values that each takes, as the user wrote them. folder: for the
+        pictures.
     Raises JobError for a setting that does not exist, is given twice or makes no sense.
     """
-    from stlib.batch.jobs import DEFAULTS, check_known, make_job
+    from stlib.batch.jobs import make_job
 
+    _check_over(over, values)
     swept = [name for name, _ in over]
-    check_known(swept, DEFAULTS, "--over: no setting")
-    twice = [name for name, count in Counter([*swept, *values]).items() if count > 1]
-    if twice:
-        raise JobError(f"{twice[0]} is given twice: leave out one of the two.")
     jobs, names = [], []
     files: Counter[str] = Counter()
-    for style, *chosen in itertools.product(styles, *(given for _, given in over)):
-        row = dict(zip(swept, chosen, strict=True))
-        settings = [f"{name.replace('_', '-')} {value}" for name, value in row.items()]
+    for style, *words in itertools.product(styles, *(given for _, given in over)):
+        row = {name: _value(word) for name, word in zip(swept, words, strict=True)}
+        settings = [f"{_hyphened(name)} {word}" for name, word in zip(swept, words, strict=True)]
         stem = Path(style).stem
-        named = [stem] if len(styles) > 1 or not settings else []
+        named = [_label(style, styles)] if len(styles) > 1 or not settings else []
         names.append("\n".join([*named, *settings]))
         file = "-".join([Path(content).stem, stem, *settings]).replace(" ", "=")
         files[file] += 1
@@ -143,14 +148,65 @@ def plan(
     return jobs, names
 
 
-def _over(text: str) -> tuple[str, list[Any]]:
-    """The setting and the values of --over."""
+def _check_styles(styles: Sequence[str], files: Sequence[Path]) -> None:
+    """Raise a JobError when two names lead to one picture."""
+    for (style, file), (other, another) in itertools.combinations(
+        zip(styles, files, strict=True), 2
+    ):
+        if file == another:
+            twice = "is given twice" if style == other else f"and {other} are the same picture"
+            raise JobError(f"--style: {one_line(f'{style} {twice}')}: leave out one of the two.")
+
+
+def _check_over(over: Sequence[tuple[str, list[str]]], values: Values) -> None:
+    """Raise a JobError for a setting that does not exist, and for what is given twice."""
+    from stlib.batch.jobs import DEFAULTS, check_known
+
+    given = {name: f"--{_hyphened(name)}" for name in values}
+    for name, words in over:
+        if name in INSTEAD:
+            raise JobError(f"--over {name}=…: {INSTEAD[name]}.")
+        check_known([_hyphened(name)], map(_hyphened, DEFAULTS), "--over: no setting")
+        option = one_line(f"--over {_hyphened(name)}={','.join(words)}")
+        if name in given:
+            raise JobError(
+                f"{given[name]} and {option} both set {_hyphened(name)}: leave out one of the two."
+            )
+        given[name] = option
+        for word, other in itertools.combinations(words, 2):
+            if _value(word) == _value(other):
+                twice = "is there twice" if word == other else f"and {other} are the same"
+                raise JobError(
+                    f"{option}: {one_line(f'{word} {twice}')}: leave out one of the two."
+                )
+
+
+def _label(style: str, styles: Sequence[str]) -> str:
+    """The shortest name of a style that no other has: its stem, its file, or with its folder."""
+    forms = [
+        lambda path: path.stem,
+        lambda path: path.name,
+        lambda path: "/".join(path.with_suffix("").parts[-2:]),
+    ]
+    for form in forms:
+        if [form(Path(other)) for other in styles].count(form(Path(style))) == 1:
+            return one_line(form(Path(style)))
+    return one_line(style)
+
+
+def _hyphened(name: str) -> str:
+    """The name of a setting as an option has it."""
+    return name.replace("_", "-")
+
+
+def _over(text: str) -> tuple[str, list[str]]:
+    """The setting and the values of --over, as words."""
     name, equals, values = text.partition("=")
     if not name or not equals or not all(values.split(",")):
         raise argparse.ArgumentTypeError(
             f"{text!r} does not name a setting and its values, as beta=1e6,1e7 does"
         )
-    return name.replace("-", "_"), [_value(value) for value in values.split(",")]
+    return name.replace("-", "_"), values.split(",")
 
 
 def _value(text: str) -> Any:
@@ -172,12 +228,18 @@ def _folder(keep: str | None) -> Iterator[Path]:
     if keep is None:
         with tempfile.TemporaryDirectory(prefix="stlib-") as folder:
             yield Path(folder)
-        return
+    else:
+        yield Path(keep)
+
+
+def _make(folder: Path) -> None:
+    """Make a folder, and those that it is in, unless they are there."""
     try:
-        Path(keep).mkdir(exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise JobError(f"{one_line(folder)} is a file: give --keep the name of a folder.") from None
     except (OSError, ValueError) as error:
-        raise JobError(f"the folder {one_line(keep)} cannot be made: {reason(error)}.") from None
-    yield Path(keep)
+        raise JobError(f"the folder {one_line(folder)} cannot be made: {reason(error)}.") from None
 
 
 def _check_files(output: str, jobs: Sequence["Job"]) -> None:
@@ -192,8 +254,9 @@ def _check_files(output: str, jobs: Sequence["Job"]) -> None:
             )
 
 
-def _painted(job: "Job", status: str) -> Image.Image | None:
-    return load_pil(job.output, None) if status in ("done", "skipped") else None
+def _painted(job: "Job", status: str) -> Image.Image | str:
+    """The picture of a job, or what became of it."""
+    return load_pil(job.output, None) if status in ("done", "skipped") else status
 
 
 def _tell(report: "Report", names: Sequence[str]) -> None:

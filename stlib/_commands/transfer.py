@@ -1,6 +1,7 @@
 """The command transfer: one picture, in one style or several."""
 
 import argparse
+import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,12 +12,12 @@ from torch import Tensor
 
 from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
 from stlib._commands.watch import FRAMES, add_frame, all_of, films, saves_every
-from stlib.arguments import check_whole_number
+from stlib.arguments import FAINTEST, check_whole_number
 from stlib.brushes import Brush, load_mask, make_brushes
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device
-from stlib.errors import ImageError
+from stlib.errors import ImageError, one_line
 from stlib.film import SIDE, check_film_path, save_film
 from stlib.images import SIZE, check_output_path, save_image
 from stlib.record import Watch
@@ -76,7 +77,7 @@ def add_command(commands: Any) -> None:
         "--film",
         metavar="FILM",
         help=f"save how the picture came to be, in about {FRAMES} frames of at most {SIDE} pixels "
-        "(.webp, .gif, .png)",
+        "(.webp, .gif, .png, .apng)",
     )
     add(
         "--resume",
@@ -153,21 +154,61 @@ def _brushes(
     options: argparse.Namespace, content: Tensor, size: int, style_size: int | None
 ) -> list[Brush]:
     """The brushes that STYLE, --blend and --mask make."""
-    count, weights, masks = len(options.styles), options.blend, options.mask
-    if weights and len(weights) != count:
-        raise ValueError(
-            f"--blend has {len(weights)} numbers, but there are {count} styles: give one for each."
-        )
+    styles, weights, masks = options.styles, options.blend, options.mask
+    count = len(styles)
+    if weights:
+        _check_blend(weights, styles)
     if masks and not count - 1 <= len(masks) <= count:
         raise ValueError(
-            f"there are {len(masks)} masks and {count} styles: give a mask for each style, or for "
-            "all but the last one, which gets what they leave."
+            f"there {'is' if len(masks) == 1 else 'are'} {_counted(len(masks), 'mask')} for "
+            f"{_counted(count, 'style')}: give a mask for each style, or for all but the last one, "
+            "which gets what they leave."
         )
     pictures = [
-        picture(name, style_size or size, enlarge=style_size is not None) for name in options.styles
+        picture(name, style_size or size, enlarge=style_size is not None) for name in styles
     ]
     read = [load_mask(name, content) for name in masks]
-    return make_brushes(pictures, weights, [*read, *[None] * (count - len(read))])
+    brushes = make_brushes(pictures, weights, [*read, *[None] * (count - len(read))])
+    _check_regions(brushes, masks, styles)
+    return brushes
+
+
+def _check_blend(weights: Sequence[float], styles: Sequence[str]) -> None:
+    """Raise a ValueError unless --blend has a number above 0 for each STYLE."""
+    if len(weights) != len(styles):
+        raise ValueError(
+            f"--blend has {_counted(len(weights), 'number')} for {_counted(len(styles), 'style')}: "
+            "give one for each."
+        )
+    for weight, style in zip(weights, styles, strict=True):
+        if not 0 < weight < math.inf:
+            raise ValueError(
+                f"--blend gives the STYLE {one_line(style)} the number {weight:g}: leave this "
+                "STYLE out, or give it a finite number above 0."
+            )
+
+
+def _check_regions(brushes: Sequence[Brush], masks: Sequence[str], styles: Sequence[str]) -> None:
+    """Raise a ValueError when a STYLE would paint nowhere."""
+    for number, (brush, style) in enumerate(zip(brushes, styles, strict=True)):
+        if brush.mask is None or brush.mask.max() >= FAINTEST:
+            continue
+        if number < len(masks):
+            raise ValueError(
+                f"{one_line(masks[number])} is black everywhere: the STYLE {one_line(style)} would "
+                "paint nowhere. Draw its region in white, or leave out both."
+            )
+        whole = "is white" if len(masks) == 1 else "together are white"
+        leave = "leaves" if len(masks) == 1 else "leave"
+        raise ValueError(
+            f"{one_line(' and '.join(masks))} {whole} everywhere and {leave} nothing for the last "
+            f"STYLE, {one_line(style)}: draw its region in black, or leave it out."
+        )
+
+
+def _counted(count: int, noun: str) -> str:
+    """A number of things, for example "1 mask" or "2 masks"."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def _announce(
