@@ -37,7 +37,7 @@ def main() -> None:
     content, style = sample("castle", SIZE, enlarge=True), sample("cafe-terrace", SIZE)
     generated = style_transfer(content, style).image
     save_image(generated, FOLDER / PAINTED)
-    save(draw(content, style, generated), NAME, DESCRIPTION, dpi=130)
+    save(draw(content, style, generated), NAME, DESCRIPTION)
 
 
 if __name__ == "__main__":
