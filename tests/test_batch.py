@@ -140,7 +140,7 @@ def test_several_styles_and_masks_travel(address, folder):
     ]
     report = run(jobs, address=address, threads=1, progress=False)
     assert statuses(report) == ["done", "failed"]
-    assert "the mask is 64 × 96 pixels" in report.outcomes[1].note
+    assert "the mask tall.png is 64 × 96 pixels" in report.outcomes[1].note
     note = json.loads(Path("good.png.json").read_text("utf-8"))
     assert note["style"][0] == {"picture": "cat", "weight": 2, "mask": "left.png"}
     content = sample("castle", 48)

@@ -254,7 +254,7 @@ def test_all_cells_run_and_their_pictures_are_seen(executed, page):
     found = [width for cell in cells(page) for width in widths(page, cell)]
     assert len(found) == pictures > 0
     assert min(found) > 100
-    cell(page, 'style_transfer(content, style, solver="plain")')
+    cell(page, "result = style_transfer(content, style)")
 
 
 def test_a_checker_sees_the_exercise_done(executed, page):
@@ -270,7 +270,7 @@ def test_a_checker_sees_the_exercise_done(executed, page):
 @pytest.mark.survives("the notebook's stop button in the middle of a run")
 def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
     """The cell goes on with what the run has, and no error is shown."""
-    endless = cell(page, 'style_transfer(content, style, solver="plain")')
+    endless = cell(page, "result = style_transfer(content, style)")
     run(page, endless, ENDLESS)
     wait(
         page,
@@ -283,7 +283,7 @@ def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
     assert not errors(page)
     assert "ended: interrupted [1, 3, 171, 256]" in outputs(endless)
     assert min(widths(page, endless)) > 100
-    cell(page, 'style_transfer(content, style, solver="plain")')
+    cell(page, "result = style_transfer(content, style)")
 
 
 def test_the_link_leads_to_the_next_chapter(page):
