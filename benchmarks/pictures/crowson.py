@@ -159,7 +159,9 @@ class Target:
         """Wasserstein-2 between it and the Gaussian of F, divided by the number of channels."""
         mean, covariance = moments(F)
         between = TraceOfRoot.apply(self.root @ covariance @ self.root)
-        spread = (covariance.trace() + self.covariance.trace() - 2 * between) / len(mean)
+        # not trace(): its gradient is read on the CPU, which a recorded graph may not
+        traces = (covariance + self.covariance).diagonal().sum()
+        spread = (traces - 2 * between) / len(mean)
         return (mean - self.mean).square().mean() + spread
 
 

@@ -236,7 +236,7 @@ def stages_text(stages: dict[float, int]) -> str:
 
 def sizes_table(results: Results) -> str:
     rows = []
-    for size in (256, 384, 512):
+    for size in (256, 384, 512, 1024):
         for name in (OLD, CLEAN, NEARLY, "default"):
             if entries := results.of(name, size, TF32):
                 cells = [spread(column, entries) for column in COLUMNS]

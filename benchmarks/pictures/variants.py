@@ -114,8 +114,8 @@ SCHEDULES = {
     "D7": {1 / 4: 60, 1 / 2: 40, ROOT: 40, 1: 60},
 }
 VARIANTS = (
-    Variant("default", {}, painting_margin=PAINTING_MARGIN, sizes=(256, 384, 512)),
-    before(sizes=(256, 384, 512)),
+    Variant("default", {}, painting_margin=PAINTING_MARGIN, sizes=(256, 384, 512, 1024)),
+    before(sizes=(256, 384, 512, 1024)),
     # each part alone
     before("old + replicate", padding="replicate"),
     before("old + overflow", overflow=CLEAN["overflow"]),
@@ -150,6 +150,16 @@ VARIANTS = (
     Variant("4:4:2:2:1, β × 1.5", PULLED, beta=1.5, sizes=(256, 512)),
     Variant("4:4:2:2:1, β × 2.2", PULLED, beta=2.2, sizes=(512,)),
     Variant("zero, 4:4:2:2:1, β × 1.5", PULLED | {"padding": "zero"}, beta=1.5, sizes=(512,)),
+    # less of a price for differences between neighbouring pixels
+    *(
+        Variant(
+            f"roughness {weight}",
+            {"roughness": weight},
+            painting_margin=PAINTING_MARGIN,
+            sizes=(512,),
+        )
+        for weight in (0.3, 0.1)
+    ),
     # schedules
     Variant(REFERENCE, EQUAL | CLEAN | {"solver": "plain"}),
     Variant("plain, as in the paper", EQUAL | {"solver": "plain"}),
