@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -11,7 +11,9 @@ from torch import Tensor
 from stlib import _files
 from stlib.errors import ImageError, one_line
 from stlib.images import check_output_path, to_pil
+from stlib.record import Watch
 
+FRAMES = 60  # of a film, about
 FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG", ".apng": "PNG"}
 SIDE = 768  # pixels, the longer side of a frame at most: 60 larger ones would fill the memory
 FRAME = 100  # milliseconds for which a frame is shown
@@ -50,18 +52,42 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     target = check_film_path(path)
     if not len(frames):
         raise ValueError("frames is empty: a film needs at least one picture.")
-    first, *others = [film_frame(frame) if isinstance(frame, Tensor) else frame for frame in frames]
-    encoded = io.BytesIO()
+    film = [film_frame(frame) if isinstance(frame, Tensor) else frame for frame in frames]
     try:
-        first.save(
-            encoded,
-            format=FORMATS[Path(path).suffix.lower()],
-            save_all=True,
-            append_images=others,
-            duration=[*[FRAME] * len(others), LAST],
-            loop=0,
-        )
-        _files.replace(target, encoded.getbuffer())
+        _files.replace(target, encoded(film, Path(path).suffix))
     except (OSError, ValueError) as error:
         raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
     return Path(path)
+
+
+def encoded(frames: Sequence[Image.Image], suffix: str) -> memoryview:
+    """Frames as the bytes of a file with this suffix."""
+    first, *others = frames
+    file = io.BytesIO()
+    first.save(
+        file,
+        format=FORMATS[suffix.lower()],
+        save_all=True,
+        append_images=others,
+        duration=[*[FRAME] * len(others), LAST],
+        loop=0,
+    )
+    return file.getbuffer()
+
+
+def films(frames: list[Image.Image], evaluations: int) -> Watch:
+    """Add the best picture so far to `frames`, about `FRAMES` times in so many evaluations."""
+    every = max(1, evaluations // FRAMES)
+
+    def watch(done: int, picture: Callable[[], Tensor]) -> None:
+        if (done - 1) % every == 0:  # the first one, too
+            add_frame(frames, picture())
+
+    return watch
+
+
+def add_frame(frames: list[Image.Image], picture: Tensor) -> None:
+    """Add a picture [1, 3, H, W] to the frames, unless it is the last one still."""
+    frame = film_frame(picture)
+    if not frames or frame.tobytes() != frames[-1].tobytes():
+        frames.append(frame)

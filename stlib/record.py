@@ -113,3 +113,13 @@ class Record:
         self.best = Evaluation(z, x, state["losses"], gradient)
         self.began -= state["seconds"]
         self.bar.update(self.work)
+
+
+def all_of(watches: list[Watch]) -> Watch | None:
+    """One that tells them all, or None when there is nobody to tell."""
+
+    def watch(done: int, picture: Callable[[], Tensor]) -> None:
+        for tell in watches:
+            tell(done, picture)
+
+    return watch if watches else None

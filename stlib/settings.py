@@ -29,7 +29,7 @@ SOLVERS = ("fast", "plain")
 COLORS = ("style", "photo", "brightness")
 # Raise it whenever the same settings and pictures give another picture than before: fingerprints
 # hold it, so that a batch paints old pictures anew and no run goes on from an old checkpoint.
-PAINTER = 2
+PAINTER = 3
 # what the fast solver takes for a setting that is None: it paints clean pictures
 CLEAN: dict[str, Any] = {"padding": "replicate", "roughness": 1.0, "overflow": 100.0}
 # the paper's loss, which the plain solver lowers, and the fast one when it is given these

@@ -36,11 +36,13 @@ HIGHEST_FREQUENCY = 0.35
 COLOUR_LIMIT = 0.15
 # pixels around a picture, so that the Fourier transform does not tie its opposite edges together
 MARGIN = 16
-# of a pixel's range, on average; of 0.003, 0.01 and 0.03 the one that led furthest
-FIRST_STEP = 0.01
-# standard deviation of the noise at the start of the first stage, and of later ones
+# of a pixel's range, on average. Longer ones make L-BFGS leap, and tear holes into eyes and skies
+# that short stages do not mend (benchmarks/PARTS.md, "The first step")
+FIRST_STEP = 0.001
+# standard deviation of the noise at the start of the first stage, and of later ones; without the
+# latter, even surfaces of large pictures get a weave, and with 0.03 a grain that stays
 COARSE_GRAIN = 0.1
-FINE_GRAIN = 0.03
+FINE_GRAIN = 0.01
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,40 @@ def test_several_styles_and_masks_travel(address, folder):
     assert (load_image("good.png", None) - expected.image).abs().max() < 0.02
 
 
+def test_a_job_can_have_a_film(address, monkeypatch, folder):
+    """It comes with the picture, is skipped with it, and is made anew when it is gone."""
+    jobs = sweep("cat", "castle", "{content}.png", film="{content}-{style}.webp", **CHEAP)
+    assert statuses(run(jobs, address=address, progress=False)) == ["done"]
+    with Image.open("cat-castle.webp") as film, Image.open("cat.png") as picture:
+        assert film.n_frames > 1
+        assert film.size == picture.size
+    assert statuses(run(jobs, address=address, progress=False)) == ["skipped"]
+    without = sweep("cat", "castle", "{content}.png", **CHEAP)
+    assert statuses(run(without, address=address, progress=False)) == ["skipped"]
+    Path("cat-castle.webp").unlink()
+    assert statuses(run(jobs, address=address, progress=False)) == ["done"]
+    assert Path("cat-castle.webp").is_file()
+
+
+def test_pictures_so_far_are_written_until_the_result_is(address, monkeypatch, folder):
+    """They differ, are whole, and none replaces the result."""
+    kept, write = [], cluster._Batch.write
+
+    def watched(batch, number, picture, printed):
+        write(batch, number, picture, printed)
+        kept.append((printed, Path("cat.png").read_bytes()))
+
+    monkeypatch.setattr(cluster._Batch, "write", watched)
+    jobs = sweep("cat", "castle", "{content}.png", save_every=40, **CHEAP | {"steps": 400})
+    run(jobs, address=address, threads=1, progress=False)
+    *so_far, (printed, result) = kept
+    assert len({picture for _, picture in so_far}) > 1
+    assert {fingerprint for fingerprint, _ in so_far} == {"unfinished"}
+    assert printed != "unfinished"
+    assert result == Path("cat.png").read_bytes()
+    assert statuses(run(jobs, address=address, progress=False)) == ["skipped"]
+
+
 def test_a_device_that_a_worker_lacks_is_told(address):
     (job,) = sweep("castle", "cat", "out.png", **{**CHEAP, "device": "cuda:77"})
     (outcome,) = run([job], address=address, progress=False).outcomes

@@ -27,8 +27,8 @@ from stlib import (
     to_pil,
 )
 from stlib.__main__ import main
-from stlib._commands.watch import films
 from stlib.course.diagnosis import Finding
+from stlib.film import films
 from stlib.objective import Objective
 from stlib.presets import PRESETS, told
 

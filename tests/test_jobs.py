@@ -229,6 +229,8 @@ def job(**changes):
         ({"device": 1}, "device is 1"),
         ({"style_size": 31}, "style_size is 31"),
         ({"colors": "content"}, "colors is 'content'"),
+        ({"save_every": 0}, "save_every is 0"),
+        ({"film": 3}, "film is 3"),
     ],
 )
 def test_mistakes_in_a_setting(settings, words):
@@ -250,6 +252,10 @@ def test_mistakes_in_a_setting(settings, words):
         ([job(content=".")], "there is no picture ."),
         ([job(output="nowhere/out.png")], "there is no folder"),
         ([job(output="out.xyz")], "names no format"),
+        ([job(film="film.mp4")], "cannot be a film"),
+        ([job(film="out.png")], "the film would replace the picture"),
+        ([job(film="a.gif"), job(output="b.png", film="a.gif")], "two jobs have the output a.gif"),
+        ([job(output="film.webp"), job(film="film.webp")], "two jobs have the output film.webp"),
         ([job(), job(style="cat")], "two jobs have the output out.png"),
         ([job(), job(style="cat", output="./out.png")], "two jobs have the output"),
     ],

@@ -17,7 +17,7 @@ from benchmarks.pictures.report import (
     spread,
     style_loss,
 )
-from benchmarks.pictures.variants import REFERENCE, SCHEDULES
+from benchmarks.pictures.variants import LEAPING, REFERENCE, SCHEDULES
 from stlib.course.quality import Ghost
 from stlib.settings import STYLE_LAYERS
 
@@ -237,7 +237,7 @@ def stages_text(stages: dict[float, int]) -> str:
 def sizes_table(results: Results) -> str:
     rows = []
     for size in (256, 384, 512, 1024):
-        for name in (OLD, CLEAN, NEARLY, "default"):
+        for name in (OLD, CLEAN, NEARLY, LEAPING, "default"):
             if entries := results.of(name, size, TF32):
                 cells = [spread(column, entries) for column in COLUMNS]
                 rows.append([size, with_pairs(name, entries), *cells])
@@ -258,7 +258,8 @@ def text(found: dict) -> str:
     """The whole of PARTS.md."""
     results = Results(found)
     after_warm_up = [
-        median(map(SECONDS.value, results.of(name, 384, SINGLE))) for name in (*ALONE, *LEFT_OUT)
+        median(SECONDS.value(entry) for entry in entries if entry["session"] == 0)
+        for entries in (results.of(name, 384, SINGLE) for name in (*ALONE, *LEFT_OUT))
     ]
     figures = schedules(results)
     of_deep = [ratio for name in SCHEDULES for ratio in figures[name]["reached"]]
@@ -283,10 +284,12 @@ def text(found: dict) -> str:
         schedules=schedules_table(results),
         plain=results.table((REFERENCE, "plain, as in the paper", CLEAN), 384),
         sizes=sizes_table(results),
+        rough=results.table((LEAPING, "roughness 0.3", "roughness 0.1"), 512, TF32),
         m=results.numbers(384, SINGLE),
         tf=results.numbers(384, TF32),
         small=results.numbers(256, TF32),
         large=results.numbers(512, TF32),
+        largest=results.numbers(1024, TF32),
         quickest=min(after_warm_up),
         slowest=max(after_warm_up),
         floor_384=1 / median(in_floors(results, OLD, 384)),

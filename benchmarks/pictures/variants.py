@@ -28,8 +28,16 @@ from stlib import (
 from stlib.layers import find_layer
 from stlib.objective import PAINTING_MARGIN, default_beta
 from stlib.settings import CLEAN, CONTENT_LAYERS, PAPER
-from stlib.solver import COARSE_POWER, COLOUR_LIMIT, FINE_POWER, Stage
+from stlib.solver import (
+    COARSE_POWER,
+    COLOUR_LIMIT,
+    FINE_GRAIN,
+    FINE_POWER,
+    FIRST_STEP,
+    Stage,
+)
 
+LEAPING = "longer first step, more grain"
 REFERENCE = "plain, clean terms"  # to its lowest loss, schedules are timed
 FINE = 0.7  # share of the size from which a stage of a schedule is fine
 ROOT = 2**-0.5
@@ -54,6 +62,8 @@ class Variant:
         call.
     schedule: {share of the size: evaluations} of each stage; None is the default's.
     fine_power: of its stages from `FINE` on, for `solver.waves`.
+    first_step, fine_grain: `solver.FIRST_STEP` and `solver.FINE_GRAIN`; all variants but the
+        default call were measured with these longer and coarser ones, which were the default's.
     mirror: paint also after the painting's mirror image, for `mirror_ghost`.
     sizes: longer sides in pixels.
     """
@@ -70,6 +80,8 @@ class Variant:
     painting_margin: int = 0
     schedule: Mapping[float, int] | None = None
     fine_power: float = FINE_POWER
+    first_step: float = 0.01
+    fine_grain: float = 0.03
     mirror: bool = False
     sizes: Sequence[int] = (384,)
 
@@ -114,7 +126,15 @@ SCHEDULES = {
     "D7": {1 / 4: 60, 1 / 2: 40, ROOT: 40, 1: 60},
 }
 VARIANTS = (
-    Variant("default", {}, painting_margin=PAINTING_MARGIN, sizes=(256, 384, 512, 1024)),
+    Variant(
+        "default",
+        {},
+        painting_margin=PAINTING_MARGIN,
+        first_step=FIRST_STEP,
+        fine_grain=FINE_GRAIN,
+        sizes=(256, 384, 512),
+    ),
+    Variant(LEAPING, {}, painting_margin=PAINTING_MARGIN, sizes=(256, 384, 512, 1024)),
     before(sizes=(256, 384, 512, 1024)),
     # each part alone
     before("old + replicate", padding="replicate"),
@@ -261,8 +281,10 @@ def changed(variant: Variant) -> Iterator[None]:
     grain = coloured_grain if variant.coloured else solver.grain
     with (
         # `soft_colours` reads the one limit, and `waves` is given the other
-        patch.multiple(solver, COLOUR_LIMIT=variant.start_limit, grain=grain),
-        patch.object(pyramid, "COLOUR_LIMIT", variant.limit),
+        patch.multiple(
+            solver, COLOUR_LIMIT=variant.start_limit, FINE_GRAIN=variant.fine_grain, grain=grain
+        ),
+        patch.multiple(pyramid, COLOUR_LIMIT=variant.limit, FIRST_STEP=variant.first_step),
         patch.object(objective, "PAINTING_MARGIN", variant.painting_margin),
         patch.object(settings, "stages", variant.stages),
     ):

@@ -11,16 +11,16 @@ from PIL import Image
 from torch import Tensor
 
 from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
-from stlib._commands.watch import FRAMES, add_frame, all_of, films, saves_every
+from stlib._commands.watch import saves_every
 from stlib.arguments import FAINTEST, check_whole_number
 from stlib.brushes import Brush, load_mask, make_brushes
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device
 from stlib.errors import ImageError, one_line
-from stlib.film import SIDE, check_film_path, save_film
+from stlib.film import FRAMES, SIDE, add_frame, check_film_path, films, save_film
 from stlib.images import SIZE, check_output_path, save_image
-from stlib.record import Watch
+from stlib.record import Watch, all_of
 from stlib.settings import Settings
 from stlib.transfer import Result, paint
 from stlib.vgg import VGG

@@ -15,7 +15,7 @@ import uuid
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -32,12 +32,14 @@ from stlib import _files
 from stlib._progress import progress_bar
 from stlib.arguments import check_whole_number
 from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_file
+from stlib.batch.previews import received, sends_every
 from stlib.brushes import load_mask, make_brushes
 from stlib.cost import free_memory
 from stlib.devices import find_device
 from stlib.errors import ImageError, JobError, reason
+from stlib.film import add_frame, encoded, films
 from stlib.images import load_image, load_pil, save_image, to_pil
-from stlib.settings import Settings
+from stlib.record import Watch, all_of
 from stlib.transfer import paint
 from stlib.vgg import VGG, best_device
 
@@ -173,6 +175,7 @@ class _Batch:
         self.waiting: list[int] = []  # numbers of jobs
         self.in_flight: dict[Future, int] = {}
         self.prints: dict[int, str] = {}
+        self.writing = threading.Lock()  # no picture so far may replace a result
 
     def finish(self, number: int, status: str, note: str = "", seconds: float = 0.0) -> None:
         self.outcomes[number] = replace(
@@ -189,7 +192,8 @@ class _Batch:
                 continue
             note = _note(job)
             same_job = note.get("fingerprint") == self.prints[number]
-            if same_job and note.get("picture") == _digest(job.output):
+            same_film = job.film is None or note.get("film") == _digest(job.film)
+            if same_job and same_film and note.get("picture") == _digest(job.output):
                 self.finish(number, "skipped")
             else:
                 self.waiting.append(number)
@@ -200,12 +204,13 @@ class _Batch:
         completed = as_completed(loop=client.loop)
         self.waiting.reverse()
         try:
-            for _ in range(max(1, sum(client.nthreads().values()))):
-                self.send(client, completed, threads, topic)
-            for future in completed:
-                # before the picture is written, so that no worker is idle
-                self.send(client, completed, threads, topic)
-                self.receive(self.in_flight.pop(future), future)
+            with self.previews(client, topic):
+                for _ in range(max(1, sum(client.nthreads().values()))):
+                    self.send(client, completed, threads, topic)
+                for future in completed:
+                    # before the picture is written, so that no worker is idle
+                    self.send(client, completed, threads, topic)
+                    self.receive(future)
             while self.waiting:
                 self.finish(self.waiting.pop(), "failed", CONNECTION_LOST)
         except KeyboardInterrupt:
@@ -226,34 +231,47 @@ class _Batch:
                 self.finish(number, "failed", str(error))
                 continue
             future = client.submit(
-                _paint,
-                pictures,
-                job.network,
-                job.settings,
-                threads,
-                topic,
-                number,
-                key=f"{topic}-{number}",
+                _paint, pictures, job, threads, topic, number, key=f"{topic}-{number}"
             )
             self.in_flight[future] = number
             completed.add(future)
             return
 
-    def receive(self, number: int, future: Future) -> None:
-        """Write the picture of a job, or say why there is none."""
+    def previews(self, client: Client, topic: str) -> AbstractContextManager[None]:
+        """Meanwhile, pictures so far are written, of jobs that ask for it."""
+        if all(self.jobs[number].save_every is None for number in self.waiting):
+            return nullcontext()
+        return received(client, topic, self.keep)
+
+    def keep(self, number: int, picture: Image.Image) -> None:
+        """Write a picture so far; its job is begun anew by the next batch."""
+        with self.writing:
+            if number in self.in_flight.values():  # its result is not written yet
+                self.write(number, picture, "unfinished")
+
+    def receive(self, future: Future) -> None:
+        """Write the picture of a job and its film, or say why there is none."""
+        with self.writing:
+            number = self.in_flight.pop(future)
         if future.status == "finished":
-            picture, seconds, remark = future.result()
+            painted = future.result()
             try:
-                save_image(picture, self.jobs[number].output)
-                _write_note(self.jobs[number], self.prints[number])
+                if (film := self.jobs[number].film) and painted.film:
+                    _files.replace(Path(film), painted.film)
+                self.write(number, painted.picture, self.prints[number])
             except (ImageError, OSError) as error:
-                self.finish(number, "failed", str(error), seconds)
+                self.finish(number, "failed", str(error), painted.seconds)
             else:
-                self.finish(number, "done", remark, seconds)
+                self.finish(number, "done", painted.remark, painted.seconds)
         elif future.status == "error":
             self.finish(number, "failed", _why(future.exception()))
         else:
             self.finish(number, "failed", CONNECTION_LOST)
+
+    def write(self, number: int, picture: Image.Image, printed: str) -> None:
+        """Write a picture and its note. Raises ImageError or OSError when there is no room."""
+        save_image(picture, self.jobs[number].output)
+        _write_note(self.jobs[number], printed)
 
     def count_attempts(self, client: Client, topic: str) -> None:
         """Count them in the workers' log: nothing else tells what a lost worker had begun."""
@@ -302,15 +320,22 @@ def _pictures(job: Job) -> Pictures:
 _one_at_a_time = threading.Lock()
 
 
-def _paint(
-    pictures: Pictures,
-    network: Network,
-    settings: Settings,
-    threads: int | None,
-    topic: str,
-    number: int,
-) -> tuple[Image.Image, float, str]:
-    """The work of a worker: the picture, the seconds it took, and what style_transfer warned of."""
+@dataclass(frozen=True)
+class Painted:
+    """What a worker has made.
+
+    film: the bytes of the file, where the job has one. seconds: that the painting took. remark:
+    what `paint` warned of.
+    """
+
+    picture: Image.Image
+    film: bytes | None
+    seconds: float
+    remark: str
+
+
+def _paint(pictures: Pictures, job: Job, threads: int | None, topic: str, number: int) -> Painted:
+    """The work of a worker."""
     worker = get_worker()
     worker.log_event(topic, number)
     task = worker.state.tasks[worker.get_current_task()]
@@ -320,21 +345,41 @@ def _paint(
         tqdm.set_lock(threading.RLock())
         if threads:
             torch.set_num_threads(threads)
-        net = _network(network)
+        net = _network(job.network)
         began = time.perf_counter()
+        content = load_image(pictures.content, None)
         styles = [load_image(style, None) for style in pictures.styles]
+        frames: list[Image.Image] = []
         result = paint(
-            load_image(pictures.content, None),
+            content,
             make_brushes(styles, pictures.weights, pictures.masks),
-            settings,
+            job.settings,
             net=net,
             progress=False,
+            watch=_watch(job, content, frames, topic, number),
             callback=lambda *_: task.state == "cancelled",  # nobody waits for it any more
         )
         remark = " ".join(
             str(warning.message) for warning in caught if warning.category is RuntimeWarning
         )
-        return to_pil(result.image), time.perf_counter() - began, remark
+        film = None
+        if job.film is not None:
+            add_frame(frames, result.image)
+            film = bytes(encoded(frames, Path(job.film).suffix))
+        return Painted(to_pil(result.image), film, time.perf_counter() - began, remark)
+
+
+def _watch(
+    job: Job, content: Tensor, frames: list[Image.Image], topic: str, number: int
+) -> Watch | None:
+    """Who is to be told of a job's run while it is painted."""
+    watches = []
+    if job.save_every is not None:
+        watches.append(sends_every(job.save_every, topic, number))
+    if job.film is not None:
+        plan = job.settings.plan(min(content.shape[2:]))
+        watches.append(films(frames, sum(stage.evaluations for stage in plan)))
+    return all_of(watches)
 
 
 @lru_cache(maxsize=1)
@@ -361,6 +406,7 @@ def _write_note(job: Job, printed: str) -> None:
     note = {
         "fingerprint": printed,
         "picture": _digest(job.output),
+        "film": job.film and _digest(job.film),
         "content": job.content,
         "style": job.style if isinstance(job.style, str) else list(map(asdict, job.style)),
         **job.values(),

@@ -30,6 +30,10 @@ grey picture of the content's shape. Where all styles but the last have a mask, 
 what they leave; otherwise a style without a mask is everywhere. A style may also be a name alone.
 
 What is a list by nature, such as `style_layers` or `styles`, is swept by a list of lists.
+
+Two keys are about the work and not about the picture: film = "{content}-{style}.webp" saves how the
+picture came to be, and save_every = 20 writes the output anew after every 20 evaluations, with the
+best picture so far.
 """
 
 import difflib
@@ -47,6 +51,7 @@ from typing import Any
 from stlib.arguments import check_weight, check_whole_number
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, one_line, shown
+from stlib.film import check_film_path
 from stlib.images import SIZE, check_output_path, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
@@ -110,7 +115,8 @@ DEFAULTS: dict[str, Any] = {
     "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
-NAMES = ("content", "style", "styles", "output")  # what a job has beside settings
+# what a job has beside settings
+NAMES = ("content", "style", "styles", "output", "film")
 _LISTS = ("content_layers", "style_layers", "style_weights", "styles")
 
 
@@ -122,6 +128,8 @@ class Job:
     output: the file to write.
     size: the longer side of the content in pixels, and of the styles, unless `style_size` is
         theirs. network, settings: how to paint.
+    film: the file of a film of the run, or None. save_every: after how many evaluations the output
+        is written with the best picture so far, again and again; None writes it at the end alone.
     """
 
     content: str
@@ -130,6 +138,8 @@ class Job:
     size: int = SIZE
     network: Network = field(default_factory=Network)
     settings: Settings = field(default_factory=Settings)
+    film: str | None = None
+    save_every: int | None = None
 
     @property
     def paintings(self) -> tuple[Painting, ...]:
@@ -149,16 +159,28 @@ class Job:
         return {"size": self.size, **network, **painting}
 
 
-def make_job(content: str, style: str | tuple[Painting, ...], output: str, **values: Any) -> Job:
+def make_job(
+    content: str,
+    style: str | tuple[Painting, ...],
+    output: str,
+    *,
+    film: str | None = None,
+    save_every: int | None = None,
+    **values: Any,
+) -> Job:
     """A job with these values of the settings in `DEFAULTS`.
 
     Raises JobError for a setting that does not exist or makes no sense.
     """
     check_known(values, DEFAULTS, "no setting")
     size = values.get("size", DEFAULTS["size"])
+    if film is not None and not (isinstance(film, str) and film):
+        raise JobError(f'film is {shown(film)}: give film = "…".')
     try:
         if size is not None:
             check_whole_number("size", size, SMALLEST_SIDE)
+        if save_every is not None:
+            check_whole_number("save_every", save_every, 1)
         network = Network(**{name: value for name, value in values.items() if name in NETWORK})
         settings = Settings(**{name: value for name, value in values.items() if name in PAINTING})
     except ValueError as error:
@@ -167,7 +189,7 @@ def make_job(content: str, style: str | tuple[Painting, ...], output: str, **val
         raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
     for name in ("content_layers", "style_layers"):
         check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
-    return Job(content, style, output, size, network, settings)
+    return Job(content, style, output, size, network, settings, film, save_every)
 
 
 def read_jobs(path: str | Path) -> list[Job]:
@@ -206,7 +228,7 @@ def read_jobs(path: str | Path) -> list[Job]:
         usual = {name: value for name, value in defaults.items() if name not in replaced}
         values = {"content": None, "output": None, **usual, **table}
         try:
-            check_known(values, (*NAMES, *DEFAULTS), "no setting")
+            check_known(values, (*NAMES, "save_every", *DEFAULTS), "no setting")
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
             raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
@@ -219,28 +241,33 @@ def sweep(
     output: str | None = None,
     *,
     styles: Sequence[Any] | None = None,
+    film: str | None = None,
+    save_every: int | None = None,
     folder: str | Path = ".",
     **settings: Any,
 ) -> list[Job]:
     """A job for every combination of the values that are given as lists.
 
     content, style: a file or a sample's name, or a list of them.
-    output: a file name; {content}, {style} and the name of any setting in it stand for the value of
-        the job.
+    output, film: file names; {content}, {style} and the name of any setting in them stand for the
+        value of the job.
     styles: in place of style, several in one picture: names, or dicts with the keys of `Painting`;
         or a list of such lists.
+    save_every: see `Job`.
     folder: of relative file names. settings: of `DEFAULTS`, each a value or a list of values.
     Raises JobError for a setting that does not exist or makes no sense, and for a placeholder that
     means nothing.
     """
     check_known(settings, DEFAULTS, "no setting")
-    named: dict[str, Any] = {"content": content, "style": style, "output": output}
+    named: dict[str, Any] = {"content": content, "style": style, "output": output, "film": film}
     if styles is not None:
         if style is not None:
             raise JobError("style and styles are both given: give one of them.")
-        named = {"content": content, "output": output}
+        del named["style"]
+    if film is None:
+        del named["film"]
     for name, value in named.items():
-        swept = isinstance(value, (list, tuple)) and name != "output"
+        swept = isinstance(value, (list, tuple)) and name not in ("output", "film")
         names = list(value) if swept else [value]
         if not names or not all(isinstance(entry, str) and entry for entry in names):
             given = "missing" if value is None else shown(value)
@@ -256,9 +283,10 @@ def sweep(
         p = _from(folder, chosen["content"])
         a = _style(folder, chosen)
         fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a})
-        file = Path(folder, re.sub(r"\{(.*?)\}", fill, output))
+        target = str(Path(folder, re.sub(r"\{(.*?)\}", fill, output)))
+        filmed = film and str(Path(folder, re.sub(r"\{(.*?)\}", fill, film)))
         rest = {name: value for name, value in chosen.items() if name in DEFAULTS}
-        jobs.append(make_job(p, a, str(file), **rest))
+        jobs.append(make_job(p, a, target, film=filmed, save_every=save_every, **rest))
     return jobs
 
 
@@ -326,15 +354,20 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     for job in jobs:
         try:
             inputs |= {picture_file(name).resolve() for name in job.files}
-            target = check_output_path(job.output)
+            targets = {check_output_path(job.output): job.output}
+            if job.film is not None:
+                if check_film_path(job.film) in targets:
+                    raise JobError("the film would replace the picture: give it another name.")
+                targets[check_film_path(job.film)] = job.film
         except (ImageError, JobError) as error:
             raise JobError(f"the job for {_short(job.output)}: {error}") from None
-        if target in outputs:
+        for target in targets.keys() & outputs.keys():
             raise JobError(
-                f"two jobs have the output {_short(job.output)}: give each its own. In a sweep put "
-                'what differs into the name, for example output = "{content}-{style}-{steps}.png".'
+                f"two jobs have the output {_short(outputs[target])}: give each its own. In a "
+                "sweep put what differs into the name, for example "
+                'output = "{content}-{style}-{steps}.png".'
             )
-        outputs[target] = job.output
+        outputs |= targets
     if overwritten := sorted(outputs[target] for target in outputs.keys() & inputs):
         raise JobError(
             f"{overwritten[0]} is an output, but also a picture to be read: "
