@@ -1,6 +1,7 @@
 """Measure the painted pictures, and write results.json, the contact sheets and PICTURES.md."""
 
 import argparse
+import hashlib
 import json
 import math
 from collections import Counter
@@ -98,21 +99,39 @@ MEASURES = (
 
 
 def measured(folder: Path, pace: dict) -> list[dict]:
-    """The facts and the measures of every picture in a folder."""
+    """The facts and the measures of every picture in a folder.
+
+    What results.json holds of the same file is not measured again.
+    """
+    known = {}
+    if RESULTS.is_file():
+        known = {entry["file"]: entry for entry in json.loads(RESULTS.read_text("utf-8"))}
     found = []
     for path in sorted(folder.glob("*.json")):
         facts = json.loads(path.read_text("utf-8"))
         pair = plan.Pair(facts["photo"], facts["painting"], facts["size"])
-        painted = load_image(path.with_suffix(".png"), None)
         facts["cpu_seconds"] = cpu_seconds(facts, pair, pace)
-        if facts["recipe"] == "mirror":
-            own = path.with_name(f"{pair.name}_{facts['method']}_own.png")
-            facts["mirror_ghost"] = asdict(mirror_ghost(load_image(own, None), painted, pair.style))
-        else:
-            facts["quality"] = asdict(judge(painted, pair.content, pair.style))
-        found.append(facts)
+        facts["file"] = digest(path.with_suffix(".png"))
+        own = path.with_name(f"{pair.name}_{facts['method']}_own.png")
+        if facts["recipe"] == "mirror":  # its measure depends on both pictures
+            facts["file"] += digest(own)
+        measures = known.get(facts["file"]) or judged(path.with_suffix(".png"), own, facts, pair)
+        kinds = ("quality", "mirror_ghost")
+        found.append(facts | {kind: measures[kind] for kind in kinds if kind in measures})
         print(path.stem, flush=True)
     return found
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+
+
+def judged(path: Path, own: Path, facts: dict, pair: plan.Pair) -> dict:
+    """The measures of a picture; own: the one that was painted after the painting as it is."""
+    painted = load_image(path, None)
+    if facts["recipe"] == "mirror":
+        return {"mirror_ghost": asdict(mirror_ghost(load_image(own, None), painted, pair.style))}
+    return {"quality": asdict(judge(painted, pair.content, pair.style))}
 
 
 def cpu_seconds(facts: dict, pair: plan.Pair, pace: dict) -> float:
