@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from stlib import save_image
 from stlib.course.quality import content_distance, style_losses
 from stlib.settings import PAINTER
 
@@ -192,6 +193,21 @@ def test_report_says_who_is_better_in_what(folder, monkeypatch):
     assert "Crowson's recipe, in our seconds, 4 pairs" in page
     sheet = Image.open(folder / "sheets/castle_cafe-terrace.jpg")
     assert sheet.width > 5 * 320
+
+
+def test_report_measures_no_picture_twice(folder, monkeypatch):
+    """Judging a hundred pictures takes ten minutes; a changed one is judged again."""
+    monkeypatch.setattr(
+        plan, "read_pace", lambda: {**PACE, "size": 64, "machine": {"processor": "P", "threads": 2}}
+    )
+    report.main([str(folder)])
+    page, asked, judge = report.PAGE.read_text("utf-8"), [], report.judge
+    monkeypatch.setattr(report, "judge", lambda *pictures: asked.append(1) or judge(*pictures))
+    report.main([str(folder)])
+    assert (report.PAGE.read_text("utf-8"), asked) == (page, [])
+    save_image(torch.rand(1, 3, 43, 64), folder / "castle_cafe-terrace_ours_own.png")
+    report.main([str(folder)])
+    assert asked == [1]
 
 
 def test_report_is_made_from_the_committed_measurements():
