@@ -458,9 +458,12 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with dask.config.set(
-            {"distributed.admin.large-graph-warning-threshold": "1GB"}
-        ):  # pictures are meant to travel
+        pictures_travel = {
+            "distributed.admin.large-graph-warning-threshold": "1GB",
+            # each connection keeps its last messages: a thousand by default
+            "distributed.admin.low-level-log-length": 10,
+        }
+        with dask.config.set(pictures_travel):
             yield
     finally:
         logger.setLevel(level)
