@@ -95,7 +95,10 @@ def run(
     `fingerprint` is that of the last time; the note of that is a file beside it, with .json added
     to its name. A worker that dies is replaced, and its picture begun again, up to 4 times. What
     goes wrong with a picture is told in the report and stops no other one. Ctrl-C keeps what is
-    done.
+    done, and so does whatever ends the batch early, such as the loss of all workers.
+
+    A scheduler keeps the last 1000 pictures that it sent; start one for large pictures with
+    DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH=10 in its environment.
 
     In a script call it under `if __name__ == "__main__":`, since each new process imports the
     script.
