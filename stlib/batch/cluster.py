@@ -110,19 +110,20 @@ def run(
     check_whole_number("stop_after", stop_after, 1)
     if address is not None:
         check_address(address)
-    share_cores(workers, threads)  # raises for numbers that make no sense
+    processes, cores = share_cores(workers, threads)  # raises for numbers that make no sense
     check_jobs(jobs)
     with progress_bar(len(jobs), "picture", shown=progress) as bar:
         batch = _Batch(jobs, bar, stop_after, tell)
         batch.skip(force)
         if batch.waiting:
-            needed = largest_need(jobs[number] for number in batch.waiting)
-            workers, local_threads = share_cores(workers, threads, needed=needed)
+            if address is None:
+                needed = largest_need(jobs[number] for number in batch.waiting)
+                processes, cores = share_cores(workers, threads, needed=needed)
             with (
                 _quiet(),
-                _cluster(address, min(workers, len(batch.waiting)), local_threads) as client,
+                _cluster(address, min(processes, len(batch.waiting)), cores) as client,
             ):
-                batch.paint(client, threads if address else local_threads)
+                batch.paint(client, threads if address else cores)
     return Report(batch.counted(), time.perf_counter() - began, batch.stopped)
 
 
@@ -271,7 +272,8 @@ class _Batch:
         """Write a picture so far; its job is begun anew by the next batch."""
         with self.writing:
             if number in self.in_flight.values():  # its result is not written yet
-                self.write(number, picture, notes.UNFINISHED)
+                with suppress(ImageError, OSError):  # told when the result has no room, either
+                    self.write(number, picture, notes.UNFINISHED)
 
     def receive(self, number: int, future: Future) -> None:
         """Write the picture of a job and its film, or say why there is none.
@@ -338,7 +340,7 @@ class _Crew:
             raise Stopped(WORKERS_LOST if self.client.status == "running" else CONNECTION_LOST)
         self.asked = {worker: self.asked.get(worker) or self.ask(worker) for worker in workers}
         for worker, answer in self.asked.items():
-            if answer.done():
+            if answer.done() and not answer.cancelled():
                 _check_version(worker, answer.result())
         self.counted, self.size = now, sum(answer.done() for answer in self.asked.values())
         return self.size
@@ -363,8 +365,8 @@ class _Crew:
                     workers=[worker],
                     on_error="return",
                 )
-            except (OSError, ValueError) as error:  # it is gone
-                return error
+            except (OSError, ValueError):  # it is gone
+                return None
             return answers.get(worker)
 
         loop = self.client.loop.asyncio_loop  # type: ignore[union-attr]  # it is connected
@@ -374,7 +376,7 @@ class _Crew:
 def _check_version(worker: str, answer: object) -> None:
     """Raise Stopped when a worker has another stlib, or none."""
     remedy = f"Start it in an environment with stlib {stlib.__version__}. {AGAIN}"
-    if isinstance(answer, ImportError):
+    if isinstance(answer, Exception) and not isinstance(answer, OSError):
         raise Stopped(f"The worker {worker} cannot import stlib: {reason(answer)}. {remedy}")
     if isinstance(answer, str) and answer != stlib.__version__:
         raise Stopped(f"The worker {worker} has stlib {answer}. {remedy}")
