@@ -143,7 +143,7 @@ def test_several_styles_and_masks_travel(address, folder):
         for mask in ("left.png", "tall.png")
     ]
     jobs = [
-        sweep("castle", output="good.png", styles=styles[0], **more),
+        *sweep("castle", output="good.png", styles=styles[0], **more),
         *sweep("castle", output="bad.png", styles=styles[1], **more),
     ]
     report = run(jobs, address=address, threads=1, progress=False)
