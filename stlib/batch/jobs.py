@@ -37,7 +37,6 @@ best picture so far.
 """
 
 import difflib
-import hashlib
 import itertools
 import re
 import tomllib
@@ -49,6 +48,7 @@ from pathlib import Path
 from typing import Any
 
 from stlib.arguments import check_weight, check_whole_number
+from stlib.batch.seen import file_digest
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, one_line, shown
 from stlib.film import check_film_path
@@ -385,9 +385,7 @@ def fingerprint(job: Job) -> str:
     """
     network = [getattr(job.network, name) for name in NETWORK]
     try:
-        pictures = [
-            hashlib.sha256(picture_file(name).read_bytes()).hexdigest() for name in job.files
-        ]
+        pictures = [file_digest(picture_file(name)) for name in job.files]
     except OSError as error:
         raise ImageError(f"{error.filename} cannot be read: {error.strerror}.") from None
     styles = [[painting.weight, painting.mask is not None] for painting in job.paintings]
