@@ -66,7 +66,9 @@ def test_the_example_in_the_docstring(folder):
         "castle-harvest-at-la-crau-plain.png",
         "castle-harvest-at-la-crau-fast.png",
         "castle-langlois-bridge+church-at-auvers.png",
+        "cat.png",
     ]
+    assert jobs[-1].output == "painted/photos/cat.png"
     assert all(job.settings.steps == 100 for job in jobs)
 
 
@@ -197,7 +199,7 @@ def test_mistakes_in_the_form(text, words):
 def test_a_file_that_is_not_there_or_no_text(folder):
     with pytest.raises(JobError, match=r"nowhere\.toml cannot be read: No such file"):
         read_jobs("nowhere.toml")
-    (folder / "bytes.toml").write_bytes(b"\xff\xfe")
+    (folder / "bytes.toml").write_bytes(b"\xe4")
     with pytest.raises(JobError, match=r"bytes\.toml is not a TOML file"):
         read_jobs("bytes.toml")
 
@@ -250,7 +252,7 @@ def test_mistakes_in_a_setting(settings, words):
             "no picture nowhere/xyz.jpg, and no sample of this name. The samples are ",
         ),
         ([job(content=".")], "there is no picture ."),
-        ([job(output="nowhere/out.png")], "there is no folder"),
+        ([job(output="jobs.toml/new/out.png")], "jobs.toml is no folder"),
         ([job(output="out.xyz")], "names no format"),
         ([job(film="film.mp4")], "cannot be a film"),
         ([job(film="out.png")], "the film would replace the picture"),
@@ -262,6 +264,7 @@ def test_mistakes_in_a_setting(settings, words):
 )
 def test_mistakes_in_the_files(jobs, words):
     """One sentence with the job, before any work."""
+    written(ONE)
     with pytest.raises(JobError) as error:
         check_jobs(jobs)
     assert words in str(error.value)
