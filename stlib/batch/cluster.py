@@ -28,10 +28,10 @@ from PIL import Image
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from stlib import _files
 from stlib._progress import progress_bar
 from stlib.arguments import check_whole_number
-from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_file
+from stlib.batch import places
+from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_source
 from stlib.batch.previews import received, sends_every
 from stlib.brushes import load_mask, make_brushes
 from stlib.cost import free_memory
@@ -257,9 +257,9 @@ class _Batch:
             painted = future.result()
             try:
                 if (film := self.jobs[number].film) and painted.film:
-                    _files.replace(Path(film), painted.film)
+                    places.write(film, painted.film)
                 self.write(number, painted.picture, self.prints[number])
-            except (ImageError, OSError) as error:
+            except (ImageError, JobError, OSError) as error:
                 self.finish(number, "failed", str(error), painted.seconds)
             else:
                 self.finish(number, "done", painted.remark, painted.seconds)
@@ -270,7 +270,8 @@ class _Batch:
 
     def write(self, number: int, picture: Image.Image, printed: str) -> None:
         """Write a picture and its note. Raises ImageError or OSError when there is no room."""
-        save_image(picture, self.jobs[number].output)
+        with places.writing(self.jobs[number].output) as path:
+            save_image(picture, path)
         _write_note(self.jobs[number], printed)
 
     def count_attempts(self, client: Client, topic: str) -> None:
@@ -295,14 +296,14 @@ class Pictures:
 
 def _pictures(job: Job) -> Pictures:
     """Read all pictures of a job."""
-    content = load_pil(picture_file(job.content), job.size)
+    content = load_pil(picture_source(job.content), job.size)
     shape = load_image(content, None)
     style_size = job.settings.style_size
     return Pictures(
         content,
         [
             load_pil(
-                picture_file(painting.picture),
+                picture_source(painting.picture),
                 style_size or job.size,
                 enlarge=style_size is not None,
             )
@@ -310,7 +311,7 @@ def _pictures(job: Job) -> Pictures:
         ],
         [painting.weight for painting in job.paintings],
         [
-            None if painting.mask is None else load_mask(picture_file(painting.mask), shape)
+            None if painting.mask is None else load_mask(picture_source(painting.mask), shape)
             for painting in job.paintings
         ],
     )
@@ -393,8 +394,8 @@ def _network(network: Network) -> VGG:
 def _note(job: Job) -> dict:
     """The note beside the output; empty when there is none, or it is unreadable."""
     try:
-        note = json.loads(_note_file(job).read_text("utf-8"))
-    except (OSError, ValueError):
+        note = json.loads(places.read(_note_file(job)))
+    except (JobError, OSError, ValueError):
         return {}
     return note if isinstance(note, dict) else {}
 
@@ -412,17 +413,17 @@ def _write_note(job: Job, printed: str) -> None:
         **job.values(),
     }
     text = json.dumps(note, indent=1, ensure_ascii=False, default=list)  # a set of layers
-    _files.replace(_note_file(job), text.encode("utf-8"))
+    places.write(_note_file(job), text.encode("utf-8"))
 
 
-def _note_file(job: Job) -> Path:
-    return Path(f"{job.output}.json")
+def _note_file(job: Job) -> str:
+    return f"{job.output}.json"
 
 
 def _digest(path: str) -> str | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(places.read(path)).hexdigest()
+    except (JobError, OSError):
         return None
 
 
