@@ -6,6 +6,7 @@ A window moves over a sample picture by two pixels a frame, so it is known where
 """
 
 import argparse
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -45,9 +46,10 @@ def change(frames: list[Tensor], along: bool) -> float:
 
     along: whether each point is compared with where it has moved to.
     """
-    pairs = zip(frames, frames[1:], strict=False)
+    pairs = pairwise(frames)
     differences = [
-        (two[..., :-PAN] - one[..., PAN:] if along else two - one).abs().mean() for one, two in pairs
+        (two[..., :-PAN] - one[..., PAN:] if along else two - one).abs().mean()
+        for one, two in pairs
     ]
     return 255 * torch.stack(differences).mean().item()
 
@@ -60,7 +62,9 @@ def main() -> None:
     options = parser.parse_args()
     frames, net = pan(options.size, options.frames), VGG(device="cpu")
     print(f"{'each frame begins with':<32}solver  change  beyond the photos'  along the motion")
-    print(f"{'(the photos)':<32}{'':8}{change(frames, False):6.1f}{'':20}{change(frames, True):18.1f}")
+    print(
+        f"{'(the photos)':<32}{'':8}{change(frames, False):6.1f}{'':20}{change(frames, True):18.1f}"
+    )
     for solver in ("fast", "plain"):
         for start in STARTS:
             results = painted(frames, start, net, solver=solver, steps=options.steps)

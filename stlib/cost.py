@@ -111,8 +111,7 @@ def estimate_run(
     """`estimate` for those who have brushes and settings."""
     held = psutil.Process().memory_info().rss
     tile = _fitting_tile(content, brushes, settings, net, tile)
-    demands = _demands(content, brushes, settings, net, tile)
-    bytes_needed = max(demand.needed(*demand.picture.shape[2:]) for demand in demands)
+    bytes_needed = run_memory(content, brushes, settings, net, tile)
     net = VGG() if net is None else net
     layers = [*settings.content_layers, *settings.style_layers]
     looked_at = [content, *(brush.picture for brush in brushes)]  # for their features, once
@@ -126,6 +125,21 @@ def estimate_run(
     slower = 1 + SLOWER * max(0, side - TIMED_SIDE)
     seconds = pixels * pace * slower
     return Estimate(seconds, int(held + bytes_needed), tile if len(tiles[0]) > 1 else None)
+
+
+def run_memory(
+    content: Tensor,
+    brushes: Sequence[Brush],
+    settings: Settings,
+    net: VGG | None = None,
+    tile: int | None = None,
+) -> float:
+    """Bytes that a run takes at most, with the network's where there is none yet.
+
+    Arguments as for `choose_tile`; a tile of None is the whole picture.
+    """
+    demands = _demands(content, brushes, settings, net, tile)
+    return max(demand.needed(*demand.picture.shape[2:]) for demand in demands)
 
 
 def choose_tile(

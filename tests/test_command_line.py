@@ -242,7 +242,7 @@ def test_the_help_tells_every_command_and_option(capsys):
         ("sheet",): ["PHOTO", "--output", "--style", "--over", "--columns", "--keep", *SHARED],
         ("sheet", "castle"): CLUSTER,
         ("doctor",): ["usage: python -m stlib doctor"],
-        ("batch",): ["JOBS.toml", *CLUSTER],
+        ("batch",): ["JOBS.toml", *CLUSTER, "--dry-run", "--force", "--stop-after", "--report"],
     }.items():
         told = helped(capsys, *arguments)
         assert [word for word in words if word not in told] == []

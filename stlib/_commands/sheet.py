@@ -108,6 +108,9 @@ def run(options: argparse.Namespace) -> int:
         print(f"{options.output}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
     else:
         say(f"no picture was painted, so {one_line(options.output)} was not written")
+    if report.stopped:
+        say(f"error: {report.stopped}")
+        return 1
     if report.count("cancelled"):
         say("interrupted" + (", and the same command paints the rest" if options.keep else ""))
         return 130

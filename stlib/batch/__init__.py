@@ -3,7 +3,8 @@
 from stlib.errors import needs_extra
 
 with needs_extra("stlib.batch", "batch"):
-    from stlib.batch.cluster import Outcome, Report, run, share_cores
+    from stlib.batch.cluster import run, share_cores
+from stlib.batch.forecasting import Forecast, forecast
 from stlib.batch.jobs import (
     Job,
     JobError,
@@ -15,8 +16,10 @@ from stlib.batch.jobs import (
     read_jobs,
     sweep,
 )
+from stlib.batch.report import Outcome, Report
 
 __all__ = [
+    "Forecast",
     "Job",
     "JobError",
     "Network",
@@ -25,6 +28,7 @@ __all__ = [
     "Report",
     "check_jobs",
     "fingerprint",
+    "forecast",
     "make_job",
     "read_jobs",
     "run",

@@ -2,102 +2,69 @@
 
 Whoever calls `run` reads the pictures, sends them to the workers, and writes what comes back. So
 the workers need neither the files nor a common disk, a picture is written once by a single hand,
-and the death of a worker costs one picture's time.
+and the death of a worker costs one picture's time. The scheduler needs no stlib: what it passes on
+are bytes.
 """
 
-import hashlib
-import json
+import asyncio
+import concurrent.futures
+import errno
 import logging
+import operator
+import pickle
+import pkgutil
+import queue
+import re
 import tempfile
 import threading
 import time
 import uuid
-import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
-from pathlib import Path
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
+from functools import partial
 
 import dask
 import torch
 from dask.system import CPU_COUNT
-from distributed import Client, Future, KilledWorker, LocalCluster, as_completed, get_worker
+from distributed import Client, Future, KilledWorker, LocalCluster, rpc
 from PIL import Image
-from torch import Tensor
+from toolz import pipe
 from tqdm.auto import tqdm
 
+import stlib
 from stlib._progress import progress_bar
 from stlib.arguments import check_whole_number
-from stlib.batch import places
-from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, picture_source
-from stlib.batch.previews import received, sends_every
-from stlib.brushes import load_mask, make_brushes
+from stlib.batch import notes, places
+from stlib.batch.forecasting import MEMORY_OF_A_WORKER, largest_need
+from stlib.batch.jobs import Job, check_jobs, fingerprint
+from stlib.batch.painter import paint_job, read_pictures
+from stlib.batch.previews import received
+from stlib.batch.report import Outcome, Report
 from stlib.cost import free_memory
-from stlib.devices import find_device
-from stlib.errors import ImageError, JobError, reason
-from stlib.film import add_frame, encoded, films
-from stlib.images import load_image, load_pil, save_image, to_pil
-from stlib.record import Watch, all_of
-from stlib.transfer import paint
-from stlib.vgg import VGG, best_device
+from stlib.errors import ImageError, JobError, reason, shown
+from stlib.images import save_image
+from stlib.vgg import best_device
 
-MEMORY_OF_A_WORKER = 2e9  # bytes
-PATIENCE = 30  # seconds to wait for a scheduler's answer, and for its first worker
+PATIENCE = 30  # seconds to wait for a scheduler's answer, and for a worker when there is none
+PULSE = 0.5  # seconds after which the workers are counted anew
+STOP_AFTER = 10  # failures in a row
+ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s/:\[\]]+|\[[\da-fA-F:.%]+\]):\d{1,5}/?")
 # a terminal sends Ctrl-C to the workers, too, but it is for us to end them
 IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-CONNECTION_LOST = (
-    "The connection to the scheduler was lost. Run the batch again: what is done is kept."
+GIVE_ADDRESS = (
+    "Give the address that the scheduler printed when it started, for example "
+    '"tcp://192.168.0.7:8786".'
 )
+AGAIN = "Run the batch again: what is done is kept."
+CONNECTION_LOST = f"The connection to the scheduler was lost. {AGAIN}"
+WORKERS_LOST = f"All workers are gone, and none came back. Start some. {AGAIN}"
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one job.
-
-    status: "done", "skipped" (there already, unchanged), "failed" or "cancelled". note: why, or a
-        remark, in one sentence.
-    seconds: that the painting took on its worker. attempts: how often a worker began it; above 1
-        when one was lost.
-    """
-
-    output: str
-    status: str = "cancelled"
-    note: str = ""
-    seconds: float = 0.0
-    attempts: int = 0
-
-
-@dataclass(frozen=True)
-class Report:
-    """What `run` returns; print it.
-
-    outcomes: one per job, in their order. seconds: of it all.
-    """
-
-    outcomes: list[Outcome]
-    seconds: float
-
-    def count(self, status: str) -> int:
-        """How many jobs have this status."""
-        return sum(outcome.status == status for outcome in self.outcomes)
-
-    def __str__(self) -> str:
-        width = max((len(outcome.output) for outcome in self.outcomes), default=0)
-        lines = [f"{'output':<{width}}  status     seconds  attempts"]
-        for outcome in self.outcomes:
-            numbers = (
-                f"{outcome.seconds:7.1f}  {outcome.attempts:8d}" if outcome.attempts else f"{'':17}"
-            )
-            line = f"{outcome.output:<{width}}  {outcome.status:<9}  {numbers}  {outcome.note}"
-            lines.append(line.rstrip())
-        counts = [
-            f"{self.count(status)} {status}"
-            for status in ("done", "skipped", "failed", "cancelled")
-            if self.count(status)
-        ]
-        return "\n".join([*lines, f"{', '.join(counts) or 'no jobs'} in {self.seconds:.0f} s"])
+class Stopped(Exception):
+    """Why a batch cannot go on, in one sentence."""
 
 
 def run(
@@ -107,13 +74,19 @@ def run(
     workers: int | None = None,
     threads: int | None = None,
     progress: bool = True,
+    force: bool = False,
+    stop_after: int = STOP_AFTER,
+    tell: Callable[[Outcome], None] | None = None,
 ) -> Report:
     """Paint every job's picture that is not there yet, several at a time.
 
-    address: of a Dask scheduler, "tcp://host:8786"; its workers need stlib installed. None starts a
-        cluster on this machine and stops it at the end. workers, threads: its processes, and the
-        cores of each; None as in `share_cores`. With an address, threads None leaves each of its
-        workers the number that it has.
+    address: of a Dask scheduler, "tcp://host:8786"; its workers need this version of stlib, and may
+        come and go. None starts a cluster on this machine and stops it at the end. workers,
+        threads: its processes, and the cores of each; None as in `share_cores`. With an address,
+        threads None leaves each of its workers the number that it has.
+    force: whether to paint over pictures that no batch painted, or that were changed since.
+    stop_after: failures in a row that end the batch; a full disk ends it at once.
+    tell: called with each outcome as soon as it is known, but for its attempts.
 
     A picture is the same, bit for bit, in whatever order and on whichever worker it is painted, on
     the same kind of machine with the same threads. It is skipped when it is there and its
@@ -124,22 +97,36 @@ def run(
 
     In a script call it under `if __name__ == "__main__":`, since each new process imports the
     script.
-    Raises JobError before any work when a job makes no sense, ValueError for less than 1 worker or
-    thread, ConnectionError when no scheduler or worker answers.
+    Raises JobError before any work when a job makes no sense or would replace a file that is none
+    of a batch, ValueError for an address of another form or a number below 1, ConnectionError when
+    no scheduler or worker answers.
     """
     jobs, began = list(jobs), time.perf_counter()
+    check_whole_number("stop_after", stop_after, 1)
+    if address is not None:
+        check_address(address)
+    share_cores(workers, threads)  # raises for numbers that make no sense
     check_jobs(jobs)
-    workers, local_threads = share_cores(workers, threads)
     with progress_bar(len(jobs), "picture", shown=progress) as bar:
-        batch = _Batch(jobs, bar)
-        batch.skip_unchanged()
+        batch = _Batch(jobs, bar, stop_after, tell)
+        batch.skip(force)
         if batch.waiting:
+            needed = largest_need(jobs[number] for number in batch.waiting)
+            workers, local_threads = share_cores(workers, threads, needed=needed)
             with (
                 _quiet(),
                 _cluster(address, min(workers, len(batch.waiting)), local_threads) as client,
             ):
                 batch.paint(client, threads if address else local_threads)
-    return Report(batch.outcomes, time.perf_counter() - began)
+    return Report(batch.counted(), time.perf_counter() - began, batch.stopped)
+
+
+def check_address(address: object) -> None:
+    """Raise a ValueError unless this has the form of a scheduler's address."""
+    if isinstance(address, str) and address.startswith(("http://", "https://")):
+        raise ValueError(f"address is {shown(address)}, a dashboard for browsers. {GIVE_ADDRESS}")
+    if not isinstance(address, str) or not ADDRESS.fullmatch(address):
+        raise ValueError(f"address is {shown(address)}, not HOST:PORT. {GIVE_ADDRESS}")
 
 
 def share_cores(
@@ -147,95 +134,127 @@ def share_cores(
     threads: int | None = None,
     cores: int = CPU_COUNT,
     memory: float | None = None,
+    needed: float = MEMORY_OF_A_WORKER,
 ) -> tuple[int, int]:
     """How many workers a machine gets, and how many threads each: at most one thread per core.
 
-    workers: None is one for each core (or for each `threads` cores) that has 2 GB of memory, and a
-        single one when there is a graphics card.
+    workers: None is one for each core (or for each `threads` cores) that has the memory that is
+        needed, or one for each graphics card where there are some.
     threads: None is the cores, shared evenly.
-    cores: of the machine. memory: in bytes; None is what is free.
+    cores: of the machine. memory: in bytes; None is what is free. needed: bytes for a worker.
     Raises ValueError for less than 1.
     """
     for name, number in (("workers", workers), ("threads", threads)):
         if number is not None:
             check_whole_number(name, number, 1)
     if workers is None:
-        enough = int((free_memory() if memory is None else memory) / MEMORY_OF_A_WORKER)
+        enough = int((free_memory() if memory is None else memory) / needed)
         by_cores = cores // (threads or 1)
-        workers = max(1, min(by_cores, enough)) if best_device().type == "cpu" else 1
+        device = best_device().type
+        cards = torch.cuda.device_count() if device == "cuda" else 1
+        workers = max(1, min(by_cores, enough) if device == "cpu" else cards)
     return workers, threads or max(1, cores // workers)
 
 
 class _Batch:
     """A batch so far: the outcome of each job, which jobs wait, and which are being painted."""
 
-    def __init__(self, jobs: list[Job], bar: tqdm):
-        self.jobs, self.bar = jobs, bar
+    def __init__(
+        self,
+        jobs: list[Job],
+        bar: tqdm,
+        stop_after: int = STOP_AFTER,
+        tell: Callable[[Outcome], None] | None = None,
+    ):
+        self.jobs, self.bar, self.stop_after, self.tell = jobs, bar, stop_after, tell
         self.outcomes = [Outcome(job.output) for job in jobs]
-        self.waiting: list[int] = []  # numbers of jobs
+        self.waiting: deque[int] = deque()  # numbers of jobs
         self.in_flight: dict[Future, int] = {}
+        self.finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self.prints: dict[int, str] = {}
+        self.attempts: Counter[int] = Counter()
+        self.failures = 0  # in a row, of pictures that were painted
+        self.stopped = ""
         self.writing = threading.Lock()  # no picture so far may replace a result
 
     def finish(self, number: int, status: str, note: str = "", seconds: float = 0.0) -> None:
-        self.outcomes[number] = replace(
-            self.outcomes[number], status=status, note=note, seconds=seconds
-        )
+        outcome = Outcome(self.jobs[number].output, status, note, seconds)
+        self.outcomes[number] = outcome
+        if self.tell is not None:
+            self.tell(outcome)
         self.bar.update()
 
-    def skip_unchanged(self) -> None:
-        for number, job in enumerate(self.jobs):
+    def counted(self) -> list[Outcome]:
+        """The outcomes, with how often each job was begun."""
+        return [
+            replace(outcome, attempts=self.attempts[number])
+            for number, outcome in enumerate(self.outcomes)
+        ]
+
+    def skip(self, force: bool) -> None:
+        """Skip what is painted already, and what somebody else made; the rest waits."""
+        found = [notes.read_note(job) for job in self.jobs]  # all, before anything is done
+        for number, (job, note) in enumerate(zip(self.jobs, found, strict=True)):
             try:
-                self.prints[number] = fingerprint(job)
+                printed = fingerprint(job)
             except (ImageError, JobError) as error:
                 self.finish(number, "failed", str(error))
                 continue
-            note = _note(job)
-            same_job = note.get("fingerprint") == self.prints[number]
-            same_film = job.film is None or note.get("film") == _digest(job.film)
-            if same_job and same_film and note.get("picture") == _digest(job.output):
-                self.finish(number, "skipped")
-            else:
+            self.prints[number] = printed
+            standing = notes.standing(job, note, printed, force)
+            if standing is None:
                 self.waiting.append(number)
+            else:
+                self.finish(number, "skipped", standing)
 
     def paint(self, client: Client, threads: int | None) -> None:
         """Keep every worker busy with one picture; write each one that comes back."""
         topic = f"stlib-{uuid.uuid4().hex}"
-        completed = as_completed(loop=client.loop)
-        self.waiting.reverse()
+        crew = _Crew(client)
+        # the scheduler's own log forgets all but the last thousand
+        client.subscribe_topic(topic, lambda event: self.attempts.update([event[1]]))
+        arrived: list[tuple[int, Future]] = []
         try:
             with self.previews(client, topic):
-                for _ in range(max(1, sum(client.nthreads().values()))):
-                    self.send(client, completed, threads, topic)
-                for future in completed:
-                    # before the picture is written, so that no worker is idle
-                    self.send(client, completed, threads, topic)
-                    self.receive(future)
-            while self.waiting:
-                self.finish(self.waiting.pop(), "failed", CONNECTION_LOST)
+                while self.waiting or self.in_flight or arrived:
+                    # first of all, so that no worker is idle while a picture is written
+                    self.fill(client, crew.look(), threads, topic)
+                    for number, future in arrived:
+                        self.receive(number, future)
+                    arrived = self.arrivals()
+        except Stopped as why:
+            self.stopped = str(why)
         except KeyboardInterrupt:
-            client.cancel(list(self.in_flight))
-        if client.status == "running":
-            self.count_attempts(client, topic)
+            pass  # what is not done stays cancelled
+        if self.in_flight and client.status == "running":
+            with suppress(OSError, TimeoutError):
+                client.sync(client.cancel, list(self.in_flight), callback_timeout=PATIENCE)
 
-    def send(
-        self, client: Client, completed: as_completed, threads: int | None, topic: str
-    ) -> None:
-        """Give the cluster the next job whose pictures can be read."""
-        while self.waiting and client.status != "closed":
-            number = self.waiting.pop()
+    def fill(self, client: Client, workers: int, threads: int | None, topic: str) -> None:
+        """Send jobs whose pictures can be read, until there is one for each worker."""
+        while self.waiting and len(self.in_flight) < workers:
+            number = self.waiting.popleft()
             job = self.jobs[number]
             try:
-                pictures = _pictures(job)
+                pictures = read_pictures(job)
             except (ImageError, JobError) as error:
                 self.finish(number, "failed", str(error))
                 continue
-            future = client.submit(
-                _paint, pictures, job, threads, topic, number, key=f"{topic}-{number}"
-            )
+            # the scheduler would unpickle, and so import, whatever is more than bytes
+            task = pickle.dumps(partial(paint_job, pictures, job, threads, topic, number))
+            key = f"{topic}-{number}"
+            future = client.submit(pipe, task, pickle.loads, operator.call, key=key)
             self.in_flight[future] = number
-            completed.add(future)
-            return
+            future.add_done_callback(self.finished.put)
+
+    def arrivals(self) -> list[tuple[int, Future]]:
+        """A job that has ended, when one does within a moment."""
+        try:
+            future = self.finished.get(timeout=PULSE)
+        except queue.Empty:
+            return []
+        with self.writing:
+            return [(self.in_flight.pop(future), future)]
 
     def previews(self, client: Client, topic: str) -> AbstractContextManager[None]:
         """Meanwhile, pictures so far are written, of jobs that ask for it."""
@@ -247,184 +266,120 @@ class _Batch:
         """Write a picture so far; its job is begun anew by the next batch."""
         with self.writing:
             if number in self.in_flight.values():  # its result is not written yet
-                self.write(number, picture, "unfinished")
+                self.write(number, picture, notes.UNFINISHED)
 
-    def receive(self, future: Future) -> None:
-        """Write the picture of a job and its film, or say why there is none."""
-        with self.writing:
-            number = self.in_flight.pop(future)
+    def receive(self, number: int, future: Future) -> None:
+        """Write the picture of a job and its film, or say why there is none.
+
+        Raises Stopped for a full disk, and for too many failures in a row.
+        """
         if future.status == "finished":
             painted = future.result()
             try:
-                if (film := self.jobs[number].film) and painted.film:
-                    places.write(film, painted.film)
-                self.write(number, painted.picture, self.prints[number])
+                self.write(number, painted.picture, self.prints[number], painted.film)
             except (ImageError, JobError, OSError) as error:
-                self.finish(number, "failed", str(error), painted.seconds)
+                self.fail(number, str(error), painted.seconds)
+                if _has_no_room(error):
+                    raise Stopped(f"There is no room for more pictures. {AGAIN}") from None
             else:
                 self.finish(number, "done", painted.remark, painted.seconds)
+                self.failures = 0
         elif future.status == "error":
-            self.finish(number, "failed", _why(future.exception()))
+            self.fail(number, _why(future.exception()))
         else:
-            self.finish(number, "failed", CONNECTION_LOST)
+            raise Stopped(CONNECTION_LOST)
 
-    def write(self, number: int, picture: Image.Image, printed: str) -> None:
-        """Write a picture and its note. Raises ImageError or OSError when there is no room."""
-        with places.writing(self.jobs[number].output) as path:
+    def fail(self, number: int, note: str, seconds: float = 0.0) -> None:
+        """Note a failure. Raises Stopped when it is one too many in a row."""
+        self.finish(number, "failed", note, seconds)
+        self.failures += 1
+        if self.failures >= self.stop_after:
+            raise Stopped(f"{self.failures} pictures in a row failed, the last one: {note}")
+
+    def write(
+        self, number: int, picture: Image.Image, printed: str, film: bytes | None = None
+    ) -> None:
+        """Write a picture, its film and its note. Raises ImageError or OSError without room."""
+        job = self.jobs[number]
+        notes.announce(job)
+        if job.film and film:
+            places.write(job.film, film)
+        with places.writing(job.output) as path:
             save_image(picture, path)
-        _write_note(self.jobs[number], printed)
-
-    def count_attempts(self, client: Client, topic: str) -> None:
-        """Count them in the workers' log: nothing else tells what a lost worker had begun."""
-        for number, attempts in Counter(number for _, number in client.get_events(topic)).items():
-            self.outcomes[number] = replace(self.outcomes[number], attempts=attempts)
+        notes.write_note(job, printed)
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures of a job, as they travel.
+class _Crew:
+    """The workers of a cluster, counted anew as they come and go."""
 
-    content: the photo. styles: the paintings. weights: of the styles. masks: [1, 1, H, W] or None,
-    one for each style.
-    """
+    def __init__(self, client: Client):
+        self.client = client
+        self.size = 0  # that have this stlib
+        self.counted = self.seen = time.monotonic()
+        self.asked: dict[str, concurrent.futures.Future[object]] = {}
 
-    content: Image.Image
-    styles: list[Image.Image]
-    weights: list[float]
-    masks: list[Tensor | None]
+    def look(self) -> int:
+        """How many workers there are that can paint; they are counted now and then.
 
+        Raises Stopped when a worker has no stlib or another one, and when there has been no worker
+        for a while.
+        """
+        now = time.monotonic()
+        if self.size and now < self.counted + PULSE:
+            return self.size
+        workers = self.addresses()
+        if workers:
+            self.seen = now
+        elif now > self.seen + PATIENCE:
+            raise Stopped(WORKERS_LOST if self.client.status == "running" else CONNECTION_LOST)
+        self.asked = {worker: self.asked.get(worker) or self.ask(worker) for worker in workers}
+        for worker, answer in self.asked.items():
+            if answer.done():
+                _check_version(worker, answer.result())
+        self.counted, self.size = now, sum(answer.done() for answer in self.asked.values())
+        return self.size
 
-def _pictures(job: Job) -> Pictures:
-    """Read all pictures of a job."""
-    content = load_pil(picture_source(job.content), job.size)
-    shape = load_image(content, None)
-    style_size = job.settings.style_size
-    return Pictures(
-        content,
-        [
-            load_pil(
-                picture_source(painting.picture),
-                style_size or job.size,
-                enlarge=style_size is not None,
-            )
-            for painting in job.paintings
-        ],
-        [painting.weight for painting in job.paintings],
-        [
-            None if painting.mask is None else load_mask(picture_source(painting.mask), shape)
-            for painting in job.paintings
-        ],
-    )
+    def addresses(self) -> list[str]:
+        """Of all workers; none while the scheduler does not answer."""
+        if self.client.status != "running":
+            return []
+        try:
+            return list(self.client.sync(self.client.nthreads, callback_timeout=PATIENCE))
+        except (OSError, TimeoutError):
+            return []
 
+    def ask(self, worker: str) -> concurrent.futures.Future[object]:
+        """Ask a worker for its version of stlib; the first import may take it a minute."""
 
-# a worker of several threads would have its pictures fight for its cores
-_one_at_a_time = threading.Lock()
+        async def version() -> object:
+            try:
+                answers = await self.client.run(
+                    pkgutil.resolve_name,
+                    "stlib:__version__",
+                    workers=[worker],
+                    on_error="return",
+                )
+            except (OSError, ValueError) as error:  # it is gone
+                return error
+            return answers.get(worker)
 
-
-@dataclass(frozen=True)
-class Painted:
-    """What a worker has made.
-
-    film: the bytes of the file, where the job has one. seconds: that the painting took. remark:
-    what `paint` warned of.
-    """
-
-    picture: Image.Image
-    film: bytes | None
-    seconds: float
-    remark: str
-
-
-def _paint(pictures: Pictures, job: Job, threads: int | None, topic: str, number: int) -> Painted:
-    """The work of a worker."""
-    worker = get_worker()
-    worker.log_event(topic, number)
-    task = worker.state.tasks[worker.get_current_task()]
-    with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", RuntimeWarning)
-        # its own lock is a semaphore of the system, which a killed worker would leave behind
-        tqdm.set_lock(threading.RLock())
-        if threads:
-            torch.set_num_threads(threads)
-        net = _network(job.network)
-        began = time.perf_counter()
-        content = load_image(pictures.content, None)
-        styles = [load_image(style, None) for style in pictures.styles]
-        frames: list[Image.Image] = []
-        result = paint(
-            content,
-            make_brushes(styles, pictures.weights, pictures.masks),
-            job.settings,
-            net=net,
-            progress=False,
-            watch=_watch(job, content, frames, topic, number),
-            callback=lambda *_: task.state == "cancelled",  # nobody waits for it any more
-        )
-        remark = " ".join(
-            str(warning.message) for warning in caught if warning.category is RuntimeWarning
-        )
-        film = None
-        if job.film is not None:
-            add_frame(frames, result.image)
-            film = bytes(encoded(frames, Path(job.film).suffix))
-        return Painted(to_pil(result.image), film, time.perf_counter() - began, remark)
+        loop = self.client.loop.asyncio_loop  # type: ignore[union-attr]  # it is connected
+        return asyncio.run_coroutine_threadsafe(version(), loop)
 
 
-def _watch(
-    job: Job, content: Tensor, frames: list[Image.Image], topic: str, number: int
-) -> Watch | None:
-    """Who is to be told of a job's run while it is painted."""
-    watches = []
-    if job.save_every is not None:
-        watches.append(sends_every(job.save_every, topic, number))
-    if job.film is not None:
-        plan = job.settings.plan(min(content.shape[2:]))
-        watches.append(films(frames, sum(stage.evaluations for stage in plan)))
-    return all_of(watches)
+def _check_version(worker: str, answer: object) -> None:
+    """Raise Stopped when a worker has another stlib, or none."""
+    remedy = f"Start it in an environment with stlib {stlib.__version__}. {AGAIN}"
+    if isinstance(answer, ImportError):
+        raise Stopped(f"The worker {worker} cannot import stlib: {reason(answer)}. {remedy}")
+    if isinstance(answer, str) and answer != stlib.__version__:
+        raise Stopped(f"The worker {worker} has stlib {answer}. {remedy}")
 
 
-@lru_cache(maxsize=1)
-def _network(network: Network) -> VGG:
-    """Built once in each worker; the weights never travel."""
-    if network.device is not None:
-        find_device(network.device)
-    return VGG(**asdict(network))
-
-
-def _note(job: Job) -> dict:
-    """The note beside the output; empty when there is none, or it is unreadable."""
-    try:
-        note = json.loads(places.read(_note_file(job)))
-    except (JobError, OSError, ValueError):
-        return {}
-    return note if isinstance(note, dict) else {}
-
-
-def _write_note(job: Job, printed: str) -> None:
-    # A file of its own works for every picture format, and can be read. It is written after the
-    # picture and holds the picture's digest: whatever happens between the two, or to the picture
-    # later, the note no longer fits and it is painted anew.
-    note = {
-        "fingerprint": printed,
-        "picture": _digest(job.output),
-        "film": job.film and _digest(job.film),
-        "content": job.content,
-        "style": job.style if isinstance(job.style, str) else list(map(asdict, job.style)),
-        **job.values(),
-    }
-    text = json.dumps(note, indent=1, ensure_ascii=False, default=list)  # a set of layers
-    places.write(_note_file(job), text.encode("utf-8"))
-
-
-def _note_file(job: Job) -> str:
-    return f"{job.output}.json"
-
-
-def _digest(path: str) -> str | None:
-    try:
-        return hashlib.sha256(places.read(path)).hexdigest()
-    except (JobError, OSError):
-        return None
+def _has_no_room(error: BaseException) -> bool:
+    """Whether a disk was full, or may not be written to, at the beginning of an error."""
+    causes = (error, error.__cause__)
+    return any(isinstance(cause, OSError) and cause.errno in NO_ROOM for cause in causes)
 
 
 def _why(error: BaseException) -> str:
@@ -433,22 +388,38 @@ def _why(error: BaseException) -> str:
             "Its workers died again and again, which often means too little memory: "
             "try fewer workers or a smaller size."
         )
-    return reason(error)
+    cause = error.__cause__
+    return reason(error) if cause is None else f"{reason(error)}: {reason(cause)}"
+
+
+def _find_scheduler(address: str) -> None:
+    """Raise a ConnectionError unless a Dask scheduler answers at this address.
+
+    A `Client` that finds none would wait for another minute when Python ends.
+    """
+
+    async def identity() -> dict:
+        async with rpc(address, timeout=PATIENCE) as there:
+            return await asyncio.wait_for(there.identity(), PATIENCE)
+
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # a notebook's has a loop already
+            kind = thread.submit(asyncio.run, identity()).result()["type"]
+    except (OSError, TimeoutError, ValueError) as error:
+        told = reason(error) if str(error) else "what is there is no scheduler"
+        raise ConnectionError(
+            f"no Dask scheduler answers at {address!r}: {told}. {GIVE_ADDRESS}"
+        ) from None
+    if kind != "Scheduler":
+        raise ConnectionError(f"at {address!r} is a Dask {kind.lower()}. {GIVE_ADDRESS}")
 
 
 @contextmanager
 def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client]:
     """A client of the scheduler at this address, or of a local cluster that ends with it."""
     if address is not None:
-        try:
-            client = Client(address, timeout=PATIENCE, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ConnectionError(
-                f"no Dask scheduler answers at {address!r}: {error}. Give the address that it "
-                "printed when it "
-                'started, for example "tcp://192.168.0.7:8786".'
-            ) from None
-        with client:
+        _find_scheduler(address)
+        with Client(address, timeout=PATIENCE, set_as_default=False) as client:
             try:
                 client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:

@@ -65,7 +65,7 @@ from typing import Any
 import numpy as np
 
 from stlib.arguments import check_weight, check_whole_number
-from stlib.batch import places
+from stlib.batch import places, seen
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, one_line, reason, shown
 from stlib.film import check_film_suffix
@@ -479,7 +479,10 @@ def picture_source(name: str) -> Path | io.BytesIO:
     """
     if not places.is_remote(name):
         return picture_file(name)
-    file = io.BytesIO(places.read(name))
+    try:
+        file = io.BytesIO(places.read(name))
+    except FileNotFoundError:
+        raise JobError(_no_file(name)) from None
     file.name = name  # for messages
     return file
 
@@ -489,8 +492,12 @@ def _identity(name: str) -> str:
     if not places.is_remote(name):
         return str(picture_file(name).resolve())
     if not places.is_file(name):
-        raise JobError(f"there is no picture {_short(name)}: check the name.")
+        raise JobError(_no_file(name))
     return name
+
+
+def _no_file(name: str) -> str:
+    return f"there is no picture {_short(name)}: check the name."
 
 
 def check_jobs(jobs: Iterable[Job]) -> None:
@@ -558,15 +565,19 @@ def fingerprint(job: Job) -> str:
     Raises ImageError when a picture cannot be read.
     """
     network = [getattr(job.network, name) for name in NETWORK]
-    pictures = []
-    for name in job.files:
-        try:
-            data = places.read(name if places.is_remote(name) else str(picture_file(name)))
-        except OSError as error:
-            raise ImageError(f"{_short(name)} cannot be read: {reason(error)}.") from None
-        pictures.append(hashlib.sha256(data).hexdigest())
+    pictures = [_digest(name) for name in job.files]
     styles = [[painting.weight, painting.mask is not None] for painting in job.paintings]
     return digest([job.size, network, job.settings.fingerprint(), pictures, styles])
+
+
+def _digest(name: str) -> str:
+    """SHA-256 of a picture's file. Raises ImageError when it cannot be read."""
+    try:
+        if places.is_remote(name):
+            return hashlib.sha256(places.read(name)).hexdigest()
+        return seen.file_digest(picture_file(name))
+    except OSError as error:
+        raise ImageError(f"{_short(name)} cannot be read: {reason(error)}.") from None
 
 
 def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:

@@ -264,15 +264,14 @@ def _file_system(name: str) -> "tuple[AbstractFileSystem, str]":
 
 @contextmanager
 def _told(name: str, what: str) -> Iterator[None]:
-    """Turn whatever a cloud raises into one sentence."""
+    """Turn whatever a cloud raises into one sentence, but for a file that is not there."""
     try:
         yield
-    except JobError:
+    except (FileNotFoundError, JobError):
         raise
     except Exception as error:  # of a dozen libraries
         raise JobError(f"{one_line(name)} cannot be {what}: {_sentence(error)}") from None
 
 
 def _sentence(error: Exception) -> str:
-    missing = isinstance(error, FileNotFoundError)
-    return "there is no such file." if missing else f"{reason(error).rstrip('.')}."
+    return f"{reason(error).rstrip('.')}."
