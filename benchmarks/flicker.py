@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from stlib import VGG, load_image, sample, style_transfer
+from stlib.batch.frames import moved_along
 from stlib.batch.jobs import picture_file
 
 PAN = 2  # pixels from frame to frame
@@ -24,18 +25,15 @@ def pan(side: int, frames: int) -> list[Tensor]:
     return [picture[..., :side, PAN * i : PAN * i + side] for i in range(frames)]
 
 
-def moved(picture: Tensor) -> Tensor:
-    """A picture moved by one step of the pan; its last columns are repeated."""
-    return torch.cat([picture[..., PAN:], picture[..., -PAN:]], dim=-1)
-
-
 def painted(frames: list[Tensor], start: str, net: VGG, **settings: object) -> list[Tensor]:
     """The frames as they are painted with this start."""
     style, results = sample("cafe-terrace", frames[0].shape[-1]), []
-    for frame in frames:
+    for number, frame in enumerate(frames):
         init: Tensor | str = "content"
-        if results and start != STARTS[0]:
-            init = moved(results[-1]) if start == STARTS[2] else results[-1]
+        if number and start == STARTS[1]:
+            init = results[-1]
+        elif number and start == STARTS[2]:
+            init = moved_along(results[-1], frames[number - 1], frame)
         result = style_transfer(frame, style, net=net, init=init, progress=False, **settings)
         results.append(result.image)
     return results
