@@ -1,5 +1,4 @@
-"""The command line: stlib transfer PHOTO STYLE -o OUT, … sheet, … batch JOBS.toml, … frames,
-… doctor.
+"""The command line: stlib transfer PHOTO STYLE -o OUT; sheet, batch, frames, doctor.
 
 `python -m stlib` does the same. Exit codes: 0 done, 1 failed (of a batch or a sheet: at least one
 picture), 2 wrong usage, 130 interrupted (what had been painted until then is saved).

@@ -362,7 +362,7 @@ def _found(
     for name in [names] if isinstance(names, str) else names:
         origin = _from(folder, name)
         try:
-            several = [name] if origin in sample_names() else places.found(origin)
+            several = places.found(origin)
         except JobError as error:
             raise JobError(f"{kind}: {error}") from None
         pictures += several
