@@ -3,28 +3,36 @@
 Whatever happens to workers, disk and files.
 """
 
+import csv
 import errno
 import json
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
+import dask
 import psutil
 import pytest
 import torch
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, get_worker
 from hostile import ANYTHING, each
 from PIL import Image
 
 from stlib import VGG, Brush, load_image, load_mask, sample, save_image, style_transfer
 from stlib.__main__ import main
-from stlib.batch import cluster
-from stlib.batch.cluster import CONNECTION_LOST, Outcome, Report, run, share_cores
-from stlib.batch.jobs import sweep
+from stlib.batch import cluster, notes
+from stlib.batch.cluster import CONNECTION_LOST, WORKERS_LOST, run, share_cores
+from stlib.batch.forecasting import largest_need
+from stlib.batch.jobs import Network, sweep
+from stlib.batch.painter import Painted, on_own_card
+from stlib.batch.report import Outcome, Report
 from stlib.cost import free_memory
 from stlib.errors import JobError
 
@@ -135,7 +143,7 @@ def test_several_styles_and_masks_travel(address, folder):
         for mask in ("left.png", "tall.png")
     ]
     jobs = [
-        *sweep("castle", output="good.png", styles=styles[0], **more),
+        sweep("castle", output="good.png", styles=styles[0], **more),
         *sweep("castle", output="bad.png", styles=styles[1], **more),
     ]
     report = run(jobs, address=address, threads=1, progress=False)
@@ -178,8 +186,8 @@ def test_pictures_so_far_are_written_until_the_result_is(address, monkeypatch, f
     """They differ, are whole, and none replaces the result."""
     kept, write = [], cluster._Batch.write
 
-    def watched(batch, number, picture, printed):
-        write(batch, number, picture, printed)
+    def watched(batch, number, picture, printed, film=None):
+        write(batch, number, picture, printed, film)
         kept.append((printed, Path("cat.png").read_bytes()))
 
     monkeypatch.setattr(cluster._Batch, "write", watched)
@@ -223,25 +231,53 @@ def test_what_is_there_and_unchanged_is_skipped(address, monkeypatch, folder):
 
 
 def test_what_is_changed_is_painted_anew(address, folder):
-    """Other settings, another input, another picture under the name, a note that is no note."""
+    """Another input, other settings, and what was being written when all ended."""
     save_image(sample("cat", 64), "mine.jpg")
     jobs = sweep(["castle", "mine.jpg", "astronaut"], "cafe-terrace", "{content}.png", **CHEAP)
-    jobs += sweep("church-at-auvers", "cafe-terrace", "{content}.png", seed=0, **CHEAP)
     run(jobs, address=address, progress=False)
     before = pictures(folder)
     save_image(sample("castle", 64), "mine.jpg")
+    notes.announce(jobs[2])
     save_image(sample("cat", 64), "astronaut.png")
-    Path("church-at-auvers.png.json").write_text("[1, 2")
-    assert statuses(run(jobs, address=address, progress=False)) == [
-        "skipped",
-        "done",
-        "done",
-        "done",
-    ]
+    report = run(jobs, address=address, progress=False)
+    assert statuses(report) == ["skipped", "done", "done"]
     after = pictures(folder)
     assert [name for name in before if before[name] != after[name]] == ["mine.png"]
     more = sweep("castle", "cafe-terrace", "{content}.png", **{**CHEAP, "steps": 5})
     assert statuses(run(more, address=address, progress=False)) == ["done"]
+
+
+@pytest.mark.survives("a picture of yours where a batch writes")
+def test_what_no_batch_left_there_is_kept(address, folder, monkeypatch):
+    """Retouched, never painted, or a film: told, and painted over by force alone."""
+    names = {"content": ["castle", "cat"], "style": "cafe-terrace", "output": "{content}.png"}
+    jobs = sweep(**names, film="{content}.webp", **CHEAP)
+    jobs += sweep("astronaut", "cafe-terrace", "{content}.png", **CHEAP)
+    run(jobs[:2], address=address, progress=False)
+    with Image.open("castle.png") as picture:
+        picture.rotate(180).save("castle.png")
+    Path("cat.webp").write_bytes(b"mine")
+    save_image(sample("cat", 64), "astronaut.png")
+    mine = files(folder)
+    with monkeypatch.context() as offline:
+        forbid_clusters(offline)
+        report = run(jobs, progress=False)
+    assert [(outcome.status, outcome.note) for outcome in report.outcomes] == [
+        ("skipped", notes.KEPT)
+    ] * 3
+    assert files(folder) == mine
+    assert statuses(run(jobs, address=address, force=True, progress=False)) == ["done"] * 3
+    assert all(files(folder)[name] != mine[name] for name in ("castle.png", "cat.webp"))
+
+
+@pytest.mark.survives("a picture of yours where a batch writes")
+@pytest.mark.parametrize("text", ['{"mine": 1}', "[1, 2", "not JSON", ""])
+def test_a_file_in_the_place_of_a_note_is_refused(idle, folder, text):
+    """Before any work, even by force."""
+    Path("cat-langlois-bridge.png.json").write_text(text)
+    with pytest.raises(JobError, match=r"cat-langlois-bridge\.png\.json would be replaced"):
+        run(sweep(**FOUR, **CHEAP), force=True, progress=False)
+    assert files(folder) == {"cat-langlois-bridge.png.json": text.encode()}
 
 
 def kill_a_painter(address):
@@ -358,36 +394,46 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
     assert list(pictures(folder)) == ["4.png"]
 
 
-def test_a_full_disk_fails_that_picture_alone(address, folder, monkeypatch):
-    """The old picture stays, no part of a file is left, and the next run paints it."""
-    save_image(sample("cat", 64), "cat-cafe-terrace.png")
-    old = Path("cat-cafe-terrace.png").read_bytes()
+def test_a_full_disk_ends_the_batch_at_once(address, folder, monkeypatch):
+    """The old picture stays, no part of a file is left, and the next run paints the rest."""
+    jobs = sweep(["castle", "cat", "astronaut"], "cafe-terrace", "{steps}-{content}.png", **CHEAP)
+    run(jobs[1:2], address=address, progress=False)
+    old = Path("4-cat.png").read_bytes()
+    changed = sweep(**{**FOUR, "output": "4-{content}.png", "style": "castle"}, **CHEAP)[1:]
+    painted = []
 
     def full(image, path):
+        painted.append(path)
         with monkeypatch.context() as disk:
-            if path == "cat-cafe-terrace.png":
-                disk.setattr(
-                    "os.fsync",
-                    lambda _: (_ for _ in ()).throw(
-                        OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                    ),
-                )
+            error = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            disk.setattr("os.fsync", lambda _: (_ for _ in ()).throw(error))
             return save_image(image, path)
 
-    jobs = sweep(**FOUR, **CHEAP)
+    many = sweep("castle", "cat", "{seed}.png", seed=list(range(20)), **CHEAP)
     with monkeypatch.context() as while_full:
         while_full.setattr("stlib.batch.cluster.save_image", full)
-        report = run(jobs, address=address, progress=False)
-    assert statuses(report) == ["done", "done", "failed", "done"]
-    assert "No space left on device" in report.outcomes[2].note
-    assert Path("cat-cafe-terrace.png").read_bytes() == old
+        report = run([*changed, *many], address=address, progress=False)
+    assert "There is no room" in report.stopped
+    assert statuses(report).count("failed") == len(painted) == 1
+    assert statuses(report).count("cancelled") == 20
+    assert Path("4-cat.png").read_bytes() == old
     assert not list(folder.glob(".*"))
-    assert statuses(run(jobs, address=address, progress=False)) == [
-        "skipped",
-        "skipped",
-        "done",
-        "skipped",
+    assert statuses(run(changed, address=address, progress=False)) == ["done"]
+
+
+def test_failures_in_a_row_end_the_batch(address):
+    """After so many; each is told as it comes, and what succeeds in between counts anew."""
+    told = []
+    betas = [*[1e39] * 2, *[1e3] * 4, *[1e39] * 10]
+    jobs = [
+        sweep("castle", "cat", f"{number}.png", beta=beta, **CHEAP)[0]
+        for number, beta in enumerate(betas)
     ]
+    report = run(jobs, address=address, progress=False, stop_after=3, tell=told.append)
+    assert report.count("done") == 4
+    assert 5 <= report.count("failed") <= 6  # one may have been on its way before the last "done"
+    assert "3 pictures in a row failed, the last one: the loss" in report.stopped
+    assert len(told) == report.count("done") + report.count("failed")
 
 
 def test_one_bad_picture_fails_alone(address, folder):
@@ -414,6 +460,151 @@ def test_nothing_is_done_before_all_jobs_are_right(idle, folder):
     with pytest.raises(JobError, match="there is no picture nowhere"):
         run([*sweep(**FOUR, **CHEAP), *sweep("nowhere.jpg", "cat", "new.png")], progress=False)
     assert list(folder.iterdir()) == []
+
+
+@contextmanager
+def scheduler(folder):
+    """One on which neither stlib nor PyTorch is installed; gives a function that adds workers."""
+    without = "import sys; sys.modules.update(stlib=None, torch=None)\n"
+    started = []
+
+    def start(kind, before, *options):
+        code = f"{before}from distributed.cli.dask_{kind} import main; main()"
+        common = ["--scheduler-file", str(folder / "cluster.json"), "--no-dashboard"]
+        quiet = subprocess.DEVNULL
+        one = subprocess.Popen(
+            [sys.executable, "-c", code, *common, *options], stdout=quiet, stderr=quiet
+        )
+        started.append(one)
+        return one
+
+    def add(before="", threads=1):
+        return start("worker", before, "--no-nanny", "--nthreads", str(threads))
+
+    try:
+        start("scheduler", without, "--host", "127.0.0.1", "--port", "0")
+        while not (folder / "cluster.json").exists():
+            time.sleep(0.05)
+        time.sleep(0.2)
+        yield json.loads((folder / "cluster.json").read_text())["address"], add
+    finally:
+        for one in started:
+            one.kill()
+            one.wait()
+
+
+def test_workers_may_join_in_mid_batch(tmp_path_factory):
+    """The late one is given work; none has two pictures while another has none."""
+    with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):
+        add(threads=4)
+        loads, over = [], threading.Event()
+
+        def watch():
+            with Client(address, set_as_default=False) as client:
+                while not (client.ncores() and any(client.processing().values())):
+                    time.sleep(0.05)
+                add()
+                while not over.wait(0.05):
+                    loads.append(sorted(map(len, client.processing().values())))
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        jobs = sweep("castle", "cat", "{seed}.png", seed=list(range(16)), **CHEAP | {"steps": 60})
+        report = run(jobs, address=address, threads=1, progress=False)
+        over.set()
+        watcher.join()
+    assert statuses(report) == ["done"] * 16
+    joined = loads[loads.index([1, 1]) :]
+    assert joined.count([1, 1]) > 0.7 * len(joined), loads
+    assert max(map(sum, loads)) == 2
+
+
+@pytest.mark.parametrize(
+    ("before", "expected"),
+    [
+        (
+            "import sys; sys.modules['stlib'] = None\n",
+            r"The worker tcp://.* cannot import stlib: .* Start it in an environment with stlib",
+        ),
+        ("import stlib; stlib.__version__ = '0.0.1'\n", r"The worker tcp://.* has stlib 0\.0\.1"),
+    ],
+)
+def test_a_worker_with_another_stlib_is_named(tmp_path_factory, folder, before, expected):
+    with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):
+        add(before)
+        report = run(sweep(**FOUR, **CHEAP), address=address, progress=False)
+    assert re.match(expected, report.stopped)
+    assert statuses(report) == ["cancelled"] * 4
+    assert files(folder) == {}
+
+
+def test_nobody_waits_for_workers_that_are_gone(tmp_path_factory, folder, monkeypatch):
+    """After a moment of patience; what is done is kept."""
+    with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):
+        worker = add()
+
+        def kill_it():
+            while not list(folder.glob("*.png.json")):
+                time.sleep(0.05)
+            monkeypatch.setattr("stlib.batch.cluster.PATIENCE", 3)
+            worker.kill()
+
+        killer = threading.Thread(target=kill_it, daemon=True)
+        killer.start()
+        jobs = sweep("castle", "cat", "{steps}.png", **CHEAP | {"steps": [4, 100_000, 99_999]})
+        report = run(jobs, address=address, progress=False)
+    assert statuses(report) == ["done", "cancelled", "cancelled"]
+    assert report.stopped == WORKERS_LOST
+
+
+@pytest.mark.survives("an argument that makes no sense")
+def test_an_address_of_another_form(idle):
+    """Told before anybody is asked."""
+    forms = ["", "foo", "127.0.0.1", "tcp://localhost", "foo:bar", "http://h:8787", 8786, None]
+    forms += ["http://127.0.0.1:8787/status", "tcp://:8786", "ftp://a:1", "a b:1"]
+
+    def give(address):
+        with pytest.raises(ValueError, match=r"^address is .*Give the address"):
+            cluster.check_address(address)
+        if address is not None:
+            with pytest.raises(ValueError, match=r"^address is .*Give the address"):
+                run(sweep(**FOUR, **CHEAP), address=address, progress=False)
+
+    each(forms, give)
+    good = ["tcp://192.168.0.7:8786", "h:1", "tls://[::1]:8786", "tcp://node-1.cluster:8786/"]
+    each(good, cluster.check_address)
+
+
+def test_what_answers_is_no_scheduler(folder):
+    """A web page, as a dashboard is, or a worker: one sentence, and the command ends."""
+    (folder / "jobs.toml").write_text(JOBS.format(steps=3, contents='["castle"]'))
+    with socket.create_server(("127.0.0.1", 0)) as page:
+        code = (
+            "import sys; from stlib.batch import cluster; from stlib.__main__ import main;"
+            "cluster.PATIENCE = 1; sys.exit(main(sys.argv[1:]))"
+        )
+        address = f"tcp://127.0.0.1:{page.getsockname()[1]}"
+        arguments = ["batch", "jobs.toml", "--address", address]
+        began = time.monotonic()
+        process = subprocess.run(
+            [sys.executable, "-c", code, *arguments],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            env={**os.environ, "TQDM_DISABLE": "1"},
+        )
+    assert process.returncode == 1
+    assert re.fullmatch(
+        rf"stlib: error: no Dask scheduler answers at '{address}': .+\n", process.stderr
+    )
+    assert time.monotonic() - began < 30
+
+
+def test_a_worker_is_no_scheduler(address):
+    with Client(address, set_as_default=False) as client:
+        worker = next(iter(client.nthreads()))
+    with pytest.raises(ConnectionError, match=r"is a Dask worker\. Give the address"):
+        run(sweep(**FOUR, **CHEAP), address=worker, progress=False)
 
 
 def test_no_scheduler_at_the_address(monkeypatch):
@@ -465,9 +656,47 @@ def test_the_memory_that_workers_share_is_what_is_free(monkeypatch):
     assert share_cores(cores=8) == share_cores(cores=8, memory=6.5e9) == (3, 2)
 
 
-def test_a_graphics_card_has_one_worker(monkeypatch):
-    monkeypatch.setattr("stlib.batch.cluster.best_device", lambda: torch.device("cuda"))
+def test_each_graphics_card_has_one_worker(monkeypatch):
+    """Which paints on it, unless the job names another."""
+    for module in ("cluster", "painter"):
+        monkeypatch.setattr(f"stlib.batch.{module}.best_device", lambda: torch.device("cuda"))
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     assert share_cores(cores=8, memory=64e9) == (1, 8)
+    assert on_own_card(Network(), 0).device is None
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 4)
+    assert share_cores(cores=8, memory=1e9) == (4, 2)
+    assert [on_own_card(Network(), worker).device for worker in (0, 3, 5, "tcp://…")] == [
+        "cuda:0",
+        "cuda:3",
+        "cuda:1",
+        None,
+    ]
+    assert on_own_card(Network(device="cpu"), 3).device == "cpu"
+
+
+def test_larger_pictures_have_fewer_workers(monkeypatch):
+    """As many as have room for the largest job."""
+    monkeypatch.setattr("stlib.batch.cluster.best_device", lambda: torch.device("cpu"))
+    needs = [largest_need(sweep("castle", "cat", "a.png", size=size)) for size in (128, 512)]
+    both = largest_need(sweep("castle", "cat", "{size}.png", size=[128, 512]))
+    assert 1e9 < needs[0] < needs[1] == both
+    assert share_cores(cores=16, memory=8e9, needed=needs[0]) > share_cores(
+        cores=16, memory=8e9, needed=both
+    )
+
+
+def test_a_dry_run_paints_nothing(folder, idle, capsys):
+    """It counts, and says how long and how much."""
+    (folder / "jobs.toml").write_text(JOBS.format(steps=1000, contents='["castle", "cat"]'))
+    save_image(sample("cat", 64), "cat-cafe-terrace.png")
+    before = files(folder)
+    assert main(["batch", "jobs.toml", "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith(
+        "3 to paint, 1 kept as changed by hand (--force paints over them): about "
+    )
+    assert out.endswith("GB of memory for each worker\n")
+    assert files(folder) == before
 
 
 @pytest.mark.survives("an argument that makes no sense")
@@ -483,7 +712,7 @@ def test_a_number_of_workers_or_threads_that_makes_no_sense(idle):
     each(odd, give)
 
 
-def test_the_report_is_a_table():
+def test_a_short_report_is_a_table():
     report = Report(
         [
             Outcome("a.png", "done", "", 3.25, 2),
@@ -501,6 +730,62 @@ def test_the_report_is_a_table():
         "d.png          cancelled",
         "1 done, 1 skipped, 1 failed, 1 cancelled in 12 s",
     ]
+
+
+def test_a_long_report_tells_what_is_not_as_it_should_be(folder):
+    """And how much more; the file has it all."""
+    done = [Outcome(f"{number}.png", "done", "", 1.5, 1) for number in range(5000)]
+    failed = [
+        Outcome(f"f{number}.png", "failed", 'It "broke", twice.', 0.0, 1) for number in range(30)
+    ]
+    report = Report([*done, *failed, *[Outcome("c.png")] * 4970], 12.3)
+    lines = str(report).splitlines()
+    assert len(lines) == 23
+    assert lines[-2:] == [
+        "… and 10 more with a note",
+        "5000 done, 30 failed, 4970 cancelled in 12 s",
+    ]
+    assert str(Report(done, 1)) == "5000 done in 1 s"
+    report.save("report.csv")
+    with Path("report.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 10_000
+    assert rows[5000] == {
+        "output": "f0.png",
+        "status": "failed",
+        "note": 'It "broke", twice.',
+        "seconds": "0.0",
+        "attempts": "1",
+    }
+    for name in ("report.txt", "nowhere/report.csv"):
+        with pytest.raises(JobError, match=rf"^the report {name}"):
+            report.save(name)
+
+
+def nothing(_pictures, _job, _threads, topic, number):
+    """In place of `paint_job`: begins each job, and paints nothing."""
+    get_worker().log_event(topic, number)
+    return Painted(Image.new("RGB", (8, 8)), None, 0.25, "")
+
+
+def test_the_report_counts_every_attempt(folder, monkeypatch):
+    """Dask's own log forgets all but a thousand."""
+    monkeypatch.setattr("stlib.batch.cluster.paint_job", nothing)
+    monkeypatch.setattr("stlib._files.os.fsync", lambda _: None)
+    jobs = sweep("castle", "cat", "{seed}.png", seed=list(range(40)), **CHEAP)
+    with (
+        dask.config.set({"distributed.admin.low-level-log-length": 10}),
+        LocalCluster(
+            n_workers=1,
+            threads_per_worker=1,
+            dashboard_address=None,
+            silence_logs=50,
+            scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+        ) as cluster,
+    ):
+        report = run(jobs, address=cluster.scheduler_address, progress=False)
+    outcomes = {(one.status, one.seconds, one.attempts) for one in report.outcomes}
+    assert outcomes == {("done", 0.25, 1)}
 
 
 JOBS = """
