@@ -100,10 +100,11 @@ def test_styles_are_found_too_and_samples_stay_samples():
     jobs = sweep(["castle", "photos/2.png"], "photos/*.png", "{folder}/{content}-{style}.png")
     assert [job.output for job in jobs[2:4]] == ["castle-cat[1].png", "photos/2-2.png"]
     assert [job.style for job in jobs[:2]] == ["photos/2.png", "photos/10.png"]
-    Path("photos").rename(
-        "castle"
-    )  # a folder goes before a sample of the same name, as a file does
-    assert [job.content for job in sweep("castle", "cat", "{content}.png")][0] == "castle/2.png"
+    # a folder goes before a sample of the same name, as a file does
+    Path("photos").rename("castle")
+    assert [job.content for job in sweep("castle/", "cat", "{content}.png")] == [
+        job.content for job in sweep("castle", "cat", "{content}.png")
+    ]
 
 
 @pytest.mark.parametrize(
