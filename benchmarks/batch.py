@@ -7,6 +7,7 @@ scheduler. It is one process of its own, so that its seconds and its memory are 
 import argparse
 import importlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -37,11 +38,14 @@ def paint_nothing(
 def start_cluster(folder: Path) -> tuple[str, list[subprocess.Popen]]:
     """A scheduler and two workers; the address, and the processes."""
     file, quiet = folder / "cluster.json", subprocess.DEVNULL
+    few = {"DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH": "10"}  # messages that it remembers
     processes = []
     for kind, *options in (["scheduler", "--port", "0"], *[["worker", "--no-nanny"]] * 2):
         arguments = ["-m", "distributed.cli.dask_" + kind, "--scheduler-file", str(file)]
         command = [sys.executable, *arguments, "--no-dashboard", *options]
-        processes.append(subprocess.Popen(command, stdout=quiet, stderr=quiet))
+        processes.append(
+            subprocess.Popen(command, stdout=quiet, stderr=quiet, env=os.environ | few)
+        )
     while not file.exists():
         time.sleep(0.1)
     time.sleep(0.5)  # until it is written whole

@@ -143,7 +143,7 @@ def test_several_styles_and_masks_travel(address, folder):
         for mask in ("left.png", "tall.png")
     ]
     jobs = [
-        sweep("castle", output="good.png", styles=styles[0], **more),
+        *sweep("castle", output="good.png", styles=styles[0], **more),
         *sweep("castle", output="bad.png", styles=styles[1], **more),
     ]
     report = run(jobs, address=address, threads=1, progress=False)
@@ -493,6 +493,7 @@ def scheduler(folder):
             one.wait()
 
 
+@pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
 def test_workers_may_join_in_mid_batch(tmp_path_factory):
     """The late one is given work; none has two pictures while another has none."""
     with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):
@@ -519,6 +520,7 @@ def test_workers_may_join_in_mid_batch(tmp_path_factory):
     assert max(map(sum, loads)) == 2
 
 
+@pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
 @pytest.mark.parametrize(
     ("before", "expected"),
     [
@@ -538,6 +540,7 @@ def test_a_worker_with_another_stlib_is_named(tmp_path_factory, folder, before, 
     assert files(folder) == {}
 
 
+@pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
 def test_nobody_waits_for_workers_that_are_gone(tmp_path_factory, folder, monkeypatch):
     """After a moment of patience; what is done is kept."""
     with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):

@@ -93,7 +93,10 @@ def run(
     `fingerprint` is that of the last time; the note of that is a file beside it, with .json added
     to its name. A worker that dies is replaced, and its picture begun again, up to 4 times. What
     goes wrong with a picture is told in the report and stops no other one. Ctrl-C keeps what is
-    done.
+    done, and so does whatever ends the batch early, such as the loss of all workers.
+
+    A scheduler keeps the last 1000 pictures that it sent; start one for large pictures with
+    DASK_DISTRIBUTED__ADMIN__LOW_LEVEL_LOG_LENGTH=10 in its environment.
 
     In a script call it under `if __name__ == "__main__":`, since each new process imports the
     script.
@@ -105,19 +108,20 @@ def run(
     check_whole_number("stop_after", stop_after, 1)
     if address is not None:
         check_address(address)
-    share_cores(workers, threads)  # raises for numbers that make no sense
+    processes, cores = share_cores(workers, threads)  # raises for numbers that make no sense
     check_jobs(jobs)
     with progress_bar(len(jobs), "picture", shown=progress) as bar:
         batch = _Batch(jobs, bar, stop_after, tell)
         batch.skip(force)
         if batch.waiting:
-            needed = largest_need(jobs[number] for number in batch.waiting)
-            workers, local_threads = share_cores(workers, threads, needed=needed)
+            if address is None:
+                needed = largest_need(jobs[number] for number in batch.waiting)
+                processes, cores = share_cores(workers, threads, needed=needed)
             with (
                 _quiet(),
-                _cluster(address, min(workers, len(batch.waiting)), local_threads) as client,
+                _cluster(address, min(processes, len(batch.waiting)), cores) as client,
             ):
-                batch.paint(client, threads if address else local_threads)
+                batch.paint(client, threads if address else cores)
     return Report(batch.counted(), time.perf_counter() - began, batch.stopped)
 
 
@@ -266,7 +270,8 @@ class _Batch:
         """Write a picture so far; its job is begun anew by the next batch."""
         with self.writing:
             if number in self.in_flight.values():  # its result is not written yet
-                self.write(number, picture, notes.UNFINISHED)
+                with suppress(ImageError, OSError):  # told when the result has no room, either
+                    self.write(number, picture, notes.UNFINISHED)
 
     def receive(self, number: int, future: Future) -> None:
         """Write the picture of a job and its film, or say why there is none.
@@ -334,7 +339,7 @@ class _Crew:
             raise Stopped(WORKERS_LOST if self.client.status == "running" else CONNECTION_LOST)
         self.asked = {worker: self.asked.get(worker) or self.ask(worker) for worker in workers}
         for worker, answer in self.asked.items():
-            if answer.done():
+            if answer.done() and not answer.cancelled():
                 _check_version(worker, answer.result())
         self.counted, self.size = now, sum(answer.done() for answer in self.asked.values())
         return self.size
@@ -359,8 +364,8 @@ class _Crew:
                     workers=[worker],
                     on_error="return",
                 )
-            except (OSError, ValueError) as error:  # it is gone
-                return error
+            except (OSError, ValueError):  # it is gone
+                return None
             return answers.get(worker)
 
         loop = self.client.loop.asyncio_loop  # type: ignore[union-attr]  # it is connected
@@ -370,7 +375,7 @@ class _Crew:
 def _check_version(worker: str, answer: object) -> None:
     """Raise Stopped when a worker has another stlib, or none."""
     remedy = f"Start it in an environment with stlib {stlib.__version__}. {AGAIN}"
-    if isinstance(answer, ImportError):
+    if isinstance(answer, Exception) and not isinstance(answer, OSError):
         raise Stopped(f"The worker {worker} cannot import stlib: {reason(answer)}. {remedy}")
     if isinstance(answer, str) and answer != stlib.__version__:
         raise Stopped(f"The worker {worker} has stlib {answer}. {remedy}")
@@ -457,9 +462,12 @@ def _quiet() -> Iterator[None]:
     level = logger.level
     logger.setLevel(logging.CRITICAL)
     try:
-        with dask.config.set(
-            {"distributed.admin.large-graph-warning-threshold": "1GB"}
-        ):  # pictures are meant to travel
+        pictures_travel = {
+            "distributed.admin.large-graph-warning-threshold": "1GB",
+            # each connection keeps its last messages: a thousand by default
+            "distributed.admin.low-level-log-length": 10,
+        }
+        with dask.config.set(pictures_travel):
             yield
     finally:
         logger.setLevel(level)
