@@ -80,9 +80,9 @@ def write_note(job: Job, printed: str) -> None:
 
 
 def announce(job: Job) -> None:
-    """Note that the files of a job are about to be written: whatever interrupts this, a later
-    batch takes them for its own.
+    """Note that the files of a job are about to be written.
 
+    Whatever interrupts the writing, a later batch takes them for its own.
     Raises OSError.
     """
     _write(job, {"fingerprint": BEING_WRITTEN, "picture": None, "film": None})
