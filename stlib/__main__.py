@@ -1,4 +1,4 @@
-"""The command line: stlib transfer PHOTO STYLE -o OUT, … sheet, … batch JOBS.toml, … doctor.
+"""The command line: stlib transfer PHOTO STYLE -o OUT; sheet, batch, frames, doctor.
 
 `python -m stlib` does the same. Exit codes: 0 done, 1 failed (of a batch or a sheet: at least one
 picture), 2 wrong usage, 130 interrupted (what had been painted until then is saved).
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
-from stlib._commands import sheet, transfer
+from stlib._commands import frames, sheet, transfer
 from stlib._commands.options import add_cluster, say
 from stlib.errors import StlibError, reason
 
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--report", metavar="FILE.csv", help="write what became of each job into this file")
 
+    frames.add_command(commands)
     commands.add_parser("doctor", help="is this machine ready?").set_defaults(run=_doctor)
     return parser
 

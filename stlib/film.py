@@ -25,11 +25,16 @@ def check_film_path(path: str | os.PathLike) -> Path:
 
     Raises ImageError when no film can be written there.
     """
+    check_film_suffix(path)
+    return check_output_path(path)
+
+
+def check_film_suffix(path: str | os.PathLike) -> None:
+    """Raise an ImageError unless the suffix of a file's name is of a format for films."""
     if Path(path).suffix.lower() not in FORMATS:
         raise ImageError(
             f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture."
         )
-    return check_output_path(path)
 
 
 def film_frame(picture: Tensor) -> Image.Image:

@@ -157,19 +157,29 @@ def check_output_path(path: str | os.PathLike) -> Path:
     Raises ImageError when it could not be written there.
     """
     path = Path(path)
-    shown = one_line(path) if len(str(path)) <= 100 else repr(f"{str(path)[:100]}…")
     try:
         target = _files.writable(path, "picture.png")
     except ValueError as error:
-        raise ImageError(f"{shown} cannot be saved: {error}") from None
+        raise ImageError(f"{_named(path)} cannot be saved: {error}") from None
+    check_suffix(path)
+    return target
+
+
+def check_suffix(path: str | os.PathLike) -> None:
+    """Raise an ImageError unless the suffix of a file's name is of a format that Pillow writes."""
+    shown, suffix = _named(path), Path(path).suffix
     Image.init()
     writes = Image.SAVE.keys() - _NOT_RGB
-    if Image.registered_extensions().get(path.suffix.lower()) not in writes:
-        why = f"its suffix {path.suffix!r} names no format" if path.suffix else "it has no suffix"
+    if Image.registered_extensions().get(suffix.lower()) not in writes:
+        why = f"its suffix {suffix!r} names no format" if suffix else "it has no suffix"
         raise ImageError(
             f"{shown} cannot be saved: {why} that Pillow writes. Use .png, .jpg or .webp."
         )
-    return target
+
+
+def _named(path: str | os.PathLike) -> str:
+    """A file's name as a message shows it."""
+    return one_line(path) if len(str(path)) <= 100 else repr(f"{str(path)[:100]}…")
 
 
 def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: int = 95) -> Path:

@@ -236,7 +236,7 @@ CLUSTER = ["--workers", "--threads", "--address"]
 
 def test_the_help_tells_every_command_and_option(capsys):
     for arguments, words in {
-        (): ["transfer", "sheet", "batch", "doctor"],
+        (): ["transfer", "sheet", "batch", "frames", "doctor"],
         ("transfer",): ["PHOTO", "STYLE [STYLE ...]", "--output", "--blend", "--mask", *SHARED],
         ("transfer", "castle"): ["--save-every", "--film", "--resume"],
         ("sheet",): ["PHOTO", "--output", "--style", "--over", "--columns", "--keep", *SHARED],

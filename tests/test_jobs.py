@@ -12,9 +12,12 @@ import pytest
 import torch
 from hostile import ANYTHING, each
 
-from stlib import Settings, sample, save_image
+from stlib import VGG, Brush, Settings, load_image, load_mask, sample, save_image, style_transfer
+from stlib.batch.cluster import run
 from stlib.batch.jobs import (
     DEFAULTS,
+    NETWORK,
+    PAINTING,
     Job,
     Network,
     Painting,
@@ -66,7 +69,9 @@ def test_the_example_in_the_docstring(folder):
         "castle-harvest-at-la-crau-plain.png",
         "castle-harvest-at-la-crau-fast.png",
         "castle-langlois-bridge+church-at-auvers.png",
+        "cat.png",
     ]
+    assert jobs[-1].output == "painted/photos/cat.png"
     assert all(job.settings.steps == 100 for job in jobs)
 
 
@@ -197,7 +202,7 @@ def test_mistakes_in_the_form(text, words):
 def test_a_file_that_is_not_there_or_no_text(folder):
     with pytest.raises(JobError, match=r"nowhere\.toml cannot be read: No such file"):
         read_jobs("nowhere.toml")
-    (folder / "bytes.toml").write_bytes(b"\xff\xfe")
+    (folder / "bytes.toml").write_bytes(b"\xe4")
     with pytest.raises(JobError, match=r"bytes\.toml is not a TOML file"):
         read_jobs("bytes.toml")
 
@@ -250,7 +255,7 @@ def test_mistakes_in_a_setting(settings, words):
             "no picture nowhere/xyz.jpg, and no sample of this name. The samples are ",
         ),
         ([job(content=".")], "there is no picture ."),
-        ([job(output="nowhere/out.png")], "there is no folder"),
+        ([job(output="jobs.toml/new/out.png")], "jobs.toml is no folder"),
         ([job(output="out.xyz")], "names no format"),
         ([job(film="film.mp4")], "cannot be a film"),
         ([job(film="out.png")], "the film would replace the picture"),
@@ -262,6 +267,7 @@ def test_mistakes_in_a_setting(settings, words):
 )
 def test_mistakes_in_the_files(jobs, words):
     """One sentence with the job, before any work."""
+    written(ONE)
     with pytest.raises(JobError) as error:
         check_jobs(jobs)
     assert words in str(error.value)
@@ -428,6 +434,68 @@ def test_the_digest_of_a_set_does_not_know_its_order():
     """Which differs from process to process; the keys of a dict are a set in an order of ours."""
     assert digest({"a": 1, "b": 2}.keys()) == digest({"b": 2, "a": 1}.keys())
     assert digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1}) != digest({"a": 2, "b": 1})
+
+
+# for every setting a value that is not the default
+OTHERS = {
+    "size": 48,
+    "depth": 16,
+    "weights": "random",
+    "pooling": "average",
+    "normalized": False,
+    "device": "cpu",
+    "alpha": 2,
+    "beta": 1e5,
+    "tv": 0.5,
+    "roughness": 0.5,
+    "overflow": 50,
+    "padding": "replicate",
+    "content_layers": ["relu2_1"],
+    "style_layers": ["relu1_1", "relu1_2"],
+    "style_weights": {"relu1_1": 1, "relu1_2": 0.5},
+    "init": "noise",
+    "optimizer": "adam",
+    "solver": "plain",
+    "steps": 4,
+    "seed": 7,
+    "style_size": 64,
+    "colors": "photo",
+}
+
+
+def test_a_job_that_sets_everything(folder):
+    """Settings, styles, masks, film, pictures so far: all that `style_transfer` can, jobs can."""
+    assert OTHERS.keys() == DEFAULTS.keys()
+    assert [name for name, value in OTHERS.items() if value == DEFAULTS[name]] == []
+    save_image(torch.linspace(0, 1, 96).expand(1, 3, 64, 96), "mask.png")
+    rows = "\n".join(f"{name} = {toml(value)}" for name, value in OTHERS.items())
+    written(
+        f"""
+        [defaults]
+        {rows}
+        [[job]]
+        content = "castle"
+        styles = [{{picture = "cat", weight = 2, mask = "mask.png"}}, "cafe-terrace"]
+        output = "all/{{content}}.png"
+        film = "all/{{styles}}.webp"
+        save_every = 2
+        """
+    )
+    report = run(read_jobs("jobs.toml"), workers=1, threads=1, progress=False)
+    assert report.count("done") == 1, report
+    note = json.loads(Path("all/castle.png.json").read_text("utf-8"))
+    weights = OTHERS["style_weights"]
+    expected = {**OTHERS, "style_weights": list(weights.values())}
+    assert {name: note[name] for name in OTHERS} == expected
+    assert Path("all/cat+cafe-terrace.webp").is_file()
+
+    settings = {name: OTHERS[name] for name in PAINTING}
+    network = {name: OTHERS[name] for name in NETWORK}
+    content = sample("castle", 48)
+    mask = load_mask("mask.png", content)
+    brushes = [Brush(sample("cat", 64), 2, mask), Brush(sample("cafe-terrace", 64), 1, 1 - mask)]
+    painted = style_transfer(content, brushes, net=VGG(**network), progress=False, **settings)
+    assert (load_image("all/castle.png", None) - painted.image).abs().max() < 0.02
 
 
 def test_the_fingerprint_sees_a_changed_file():

@@ -24,7 +24,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 
 import dask
 import torch
@@ -35,10 +34,9 @@ from toolz import pipe
 from tqdm.auto import tqdm
 
 import stlib
-from stlib import _files
 from stlib._progress import progress_bar
 from stlib.arguments import check_whole_number
-from stlib.batch import notes
+from stlib.batch import notes, places
 from stlib.batch.forecasting import MEMORY_OF_A_WORKER, largest_need
 from stlib.batch.jobs import Job, check_jobs, fingerprint
 from stlib.batch.painter import paint_job, read_pictures
@@ -284,7 +282,7 @@ class _Batch:
             painted = future.result()
             try:
                 self.write(number, painted.picture, self.prints[number], painted.film)
-            except (ImageError, OSError) as error:
+            except (ImageError, JobError, OSError) as error:
                 self.fail(number, str(error), painted.seconds)
                 if _has_no_room(error):
                     raise Stopped(f"There is no room for more pictures. {AGAIN}") from None
@@ -310,8 +308,9 @@ class _Batch:
         job = self.jobs[number]
         notes.announce(job)
         if job.film and film:
-            _files.replace(Path(job.film), film)
-        save_image(picture, job.output)
+            places.write(job.film, film)
+        with places.writing(job.output) as path:
+            save_image(picture, path)
         notes.write_note(job, printed)
 
 

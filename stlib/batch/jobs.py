@@ -1,4 +1,4 @@
-"""Jobs: which pictures to paint, how, and into which files; checked before any work.
+r"""Jobs: which pictures to paint, how, and into which files; checked before any work.
 
 They come from `sweep`, or from a TOML file:
 
@@ -25,6 +25,16 @@ They come from `sweep`, or from a TOML file:
     ]
     output = "{content}-{styles}.png"
 
+    [[job]]
+    content = "photos/**/*.jpg"     # all that match; "photos/" is all pictures of that folder
+    style = "cafe-terrace"
+    output = "painted/{folder}/{content}.png"  # folders are made when a picture comes
+
+{folder} is the folder of the content, from that of the TOML file on, or from the pattern's own on
+when it lies elsewhere. A name may begin with ~, or with a cloud's protocol, as
+s3://bucket/photos/ does. On Windows write C:/photos/cat.jpg, or 'C:\photos\cat.jpg' in single
+quotes.
+
 A style of several may have a weight, compared with those of the others (default: 1), and a mask, a
 grey picture of the content's shape. Where all styles but the last have a mask, the last one gets
 what they leave; otherwise a style without a mask is everywhere. A style may also be a name alone.
@@ -36,23 +46,30 @@ picture came to be, and save_every = 20 writes the output anew after every 20 ev
 best picture so far.
 """
 
+import codecs
 import difflib
+import hashlib
+import io
 import itertools
+import json
+import os
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
+
 from stlib.arguments import check_weight, check_whole_number
-from stlib.batch.seen import file_digest
+from stlib.batch import places, seen
 from stlib.devices import check_device_name
-from stlib.errors import ImageError, JobError, one_line, shown
-from stlib.film import check_film_path
-from stlib.images import SIZE, check_output_path, sample_names
+from stlib.errors import ImageError, JobError, one_line, reason, shown
+from stlib.film import check_film_suffix
+from stlib.images import SIZE, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
 from stlib.vgg import POOLINGS
@@ -115,8 +132,11 @@ DEFAULTS: dict[str, Any] = {
     "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
+# what a Windows path needs
+BACKSLASH = " Write a path with / between its folders, or in single quotes."
 # what a job has beside settings
 NAMES = ("content", "style", "styles", "output", "film")
+KEYS = (*NAMES, "save_every", *DEFAULTS)  # of a table
 _LISTS = ("content_layers", "style_layers", "style_weights", "styles")
 
 
@@ -198,17 +218,11 @@ def read_jobs(path: str | Path) -> list[Job]:
     path: of the file; names of pictures are resolved from its folder.
     Raises JobError for whatever is wrong with its form; `check_jobs` looks for the pictures.
     """
-    path = Path(path)
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise JobError(
-            f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
-        ) from None
-    except RecursionError:
-        raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
-    except ValueError as error:  # TOMLDecodeError, or bytes that are not UTF-8
-        raise JobError(f"{path.name} is not a TOML file: {error}.") from None
+    path = places.home_expanded(path)
+    document = _document(path)
+    for name in document:
+        if name in KEYS:
+            raise JobError(f"{path.name}: {name} stands above all tables: put it under [defaults].")
     check_known(document, ("defaults", "job"), f"{path.name}: no table")
     defaults, tables = document.get("defaults", {}), document.get("job", [])
     is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
@@ -228,15 +242,46 @@ def read_jobs(path: str | Path) -> list[Job]:
         usual = {name: value for name, value in defaults.items() if name not in replaced}
         values = {"content": None, "output": None, **usual, **table}
         try:
-            check_known(values, (*NAMES, "save_every", *DEFAULTS), "no setting")
+            check_known(values, KEYS, "no setting")
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
             raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
     return jobs
 
 
+def _document(path: Path) -> dict[str, Any]:
+    """What a TOML file holds. Raises JobError when it cannot be read."""
+    try:
+        data = path.read_bytes()
+        # Windows' editors begin a file with a mark, and some write two bytes for a character
+        is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = data.decode("utf-16" if is_utf16 else "utf-8-sig")
+        return tomllib.loads(text)
+    except OSError as error:
+        raise JobError(
+            f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
+        ) from None
+    except RecursionError:
+        raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
+    except UnicodeDecodeError:
+        raise JobError(
+            f"{path.name} is not a TOML file: its bytes are no text. Save it as UTF-8."
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise JobError(f"{path.name} is not a TOML file: {error}.{_escaped(text, error)}") from None
+    except ValueError as error:  # a number of more digits than Python reads
+        raise JobError(f"{path.name} is not a TOML file: {error}.") from None
+
+
+def _escaped(text: str, error: tomllib.TOMLDecodeError) -> str:
+    """Advice where the line of the error holds a Windows path."""
+    number = re.search(r"at line (\d+)", str(error))
+    line = text.splitlines()[int(number[1]) - 1] if number else ""
+    return BACKSLASH if "\\" in line else ""
+
+
 def sweep(
-    content: str | Sequence[str],
+    content: str | Sequence[str] | None = None,
     style: str | Sequence[str] | None = None,
     output: str | None = None,
     *,
@@ -248,9 +293,10 @@ def sweep(
 ) -> list[Job]:
     """A job for every combination of the values that are given as lists.
 
-    content, style: a file or a sample's name, or a list of them.
+    content, style: a file or a sample's name, or a list of them; a folder stands for all pictures
+        in it, and a pattern such as photos/*.jpg for those that match.
     output, film: file names; {content}, {style} and the name of any setting in them stand for the
-        value of the job.
+        value of the job, {folder} for the folder of the content, from `folder` on.
     styles: in place of style, several in one picture: names, or dicts with the keys of `Painting`;
         or a list of such lists.
     save_every: see `Job`.
@@ -258,42 +304,114 @@ def sweep(
     Raises JobError for a setting that does not exist or makes no sense, and for a placeholder that
     means nothing.
     """
-    check_known(settings, DEFAULTS, "no setting")
-    named: dict[str, Any] = {"content": content, "style": style, "output": output, "film": film}
-    if styles is not None:
-        if style is not None:
-            raise JobError("style and styles are both given: give one of them.")
-        del named["style"]
-    if film is None:
-        del named["film"]
-    for name, value in named.items():
-        swept = isinstance(value, (list, tuple)) and name not in ("output", "film")
-        names = list(value) if swept else [value]
-        if not names or not all(isinstance(entry, str) and entry for entry in names):
-            given = "missing" if value is None else shown(value)
-            several = ", or styles = […] for several in one picture" if name == "style" else ""
-            raise JobError(f'{name} is {given}: give {name} = "…"{several}.')
-    assert output is not None
+    check_known(settings, KEYS, "no setting")
+    if not isinstance(folder, (str, os.PathLike)):
+        raise JobError(f"folder is {shown(folder)}: give the path of a folder, or leave it out.")
     of_style = {"style": style} if styles is None else {"styles": styles}
-    table = {"content": content, **of_style, **settings}
+    named: dict[str, Any] = {"content": content, **of_style, "output": output}
+    if film is not None:
+        named["film"] = film
+    if styles is not None and style is not None:
+        raise JobError("style and styles are both given: give one of them.")
+    table = {name: _plain(value) for name, value in {**named, **settings}.items()}
+    save_every = _plain(save_every)
+    for name in named:
+        if name != "styles":
+            _check_name(name, table[name])
+    output, film = table.pop("output"), table.pop("film", None)
+    origins: dict[str, str] = {}
+    for name in {"content", "style"} & table.keys():
+        table[name], found = _found(name, folder, table[name])
+        origins |= found
     choices = [value if _is_swept(name, value) else [value] for name, value in table.items()]
     jobs = []
     for values in itertools.product(*choices):
         chosen = dict(zip(table, values, strict=True))
-        p = _from(folder, chosen["content"])
-        a = _style(folder, chosen)
-        fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a})
-        target = str(Path(folder, re.sub(r"\{(.*?)\}", fill, output)))
-        filmed = film and str(Path(folder, re.sub(r"\{(.*?)\}", fill, film)))
+        p, a = chosen["content"], _style(folder, chosen)
+        below = "." if p in sample_names() else places.folder_below(p, origins[p], folder)
+        fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a, "folder": below})
+        target, filmed = (
+            name and places.located(folder, re.sub(r"\{(.*?)\}", fill, name))
+            for name in (output, film)
+        )
         rest = {name: value for name, value in chosen.items() if name in DEFAULTS}
         jobs.append(make_job(p, a, target, film=filmed, save_every=save_every, **rest))
-    return jobs
+    return _without_painted(jobs, origins)
+
+
+def _check_name(name: str, value: Any) -> None:
+    """Raise a JobError unless this is a name, or for pictures that are read, a list of them."""
+    swept = isinstance(value, (list, tuple)) and name in ("content", "style")
+    names = list(value) if swept else [value]
+    if not names or not all(isinstance(entry, str) and entry for entry in names):
+        given = "missing" if value is None else shown(value)
+        several = ", or styles = […] for several in one picture" if name == "style" else ""
+        raise JobError(f'{name} is {given}: give {name} = "…"{several}.')
+    if name in ("output", "film") and not names[0].isprintable():
+        raise JobError(
+            f"{name} is {shown(value)}, with a character that no file name should have.{BACKSLASH}"
+        )
+
+
+def _found(
+    kind: str, folder: str | Path, names: str | Sequence[str]
+) -> tuple[list[str], dict[str, str]]:
+    """The pictures that the names of content or style stand for, and which stands for which."""
+    pictures: list[str] = []
+    origins: dict[str, str] = {}
+    for name in [names] if isinstance(names, str) else names:
+        origin = _from(folder, name)
+        try:
+            several = places.found(origin)
+        except JobError as error:
+            raise JobError(f"{kind}: {error}") from None
+        pictures += several
+        origins |= dict.fromkeys(several, origin)
+    return pictures, origins
+
+
+def _without_painted(jobs: list[Job], origins: Mapping[str, str]) -> list[Job]:
+    """The jobs without those whose content a pattern has found among what the others paint."""
+    outputs = {name for job in jobs for name in (job.output, job.film)}
+    painted = {
+        job.content
+        for job in jobs
+        if job.content in outputs
+        and origins[job.content] != job.content
+        and is_painted(job.content)
+    }
+    return [job for job in jobs if job.content not in painted]
+
+
+def is_painted(output: str) -> bool:
+    """Whether a batch has painted this picture: then there is a note of it beside it."""
+    try:
+        note = json.loads(places.read(f"{output}.json"))
+    except (JobError, OSError, ValueError):
+        return False
+    return isinstance(note, dict) and "fingerprint" in note
+
+
+def _plain(value: Any, depth: int = 3) -> Any:
+    """NumPy's numbers and arrays as Python's, and paths as texts, also in lists and dicts.
+
+    depth: of lists in lists that are looked into; there may be one that holds itself.
+    """
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    if type(value) in (list, tuple) and depth:
+        return [_plain(entry, depth - 1) for entry in value]
+    if type(value) is dict and depth:
+        return {key: _plain(entry, depth - 1) for key, entry in value.items()}
+    return value
 
 
 def _style(folder: str | Path, chosen: Mapping[str, Any]) -> str | tuple[Painting, ...]:
     """The style of a job: a name, or the paintings that `styles` lists."""
     if "style" in chosen:
-        return _from(folder, chosen["style"])
+        return chosen["style"]
     listed = chosen["styles"]
     if not isinstance(listed, (list, tuple)) or not listed:
         raise JobError(
@@ -329,6 +447,7 @@ def picture_file(name: str) -> Path:
 
     Raises JobError when there is neither.
     """
+    places.check_not_web(name)
     try:
         exists, is_file = Path(name).exists(), Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -336,11 +455,49 @@ def picture_file(name: str) -> Path:
     if not exists and name in sample_names():
         return Path(str(files("stlib") / "samples" / f"{name}.jpg"))
     if not is_file:
-        near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
-        listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
-        advice = f"; did you mean the sample {near[0]!r}?" if near else listed
-        raise JobError(f"there is no picture {_short(name)}{advice}")
+        raise JobError(f"there is no picture {_short(name)}{_near(name)}")
     return Path(name)
+
+
+def _near(name: str) -> str:
+    """What may have been meant by the name of a picture that is not there."""
+    slashed = name.replace("\\", "/")
+    if slashed != name and places.is_file(slashed):
+        return f": write {_short(slashed)}."
+    if not name.isprintable():  # "photos\new.jpg" in double quotes has a line break
+        return f".{BACKSLASH}"
+    near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+    if near and not places.is_remote(name):
+        return f"; did you mean the sample {near[0]!r}?"
+    return f", and no sample of this name. The samples are {', '.join(sample_names())}."
+
+
+def picture_source(name: str) -> Path | io.BytesIO:
+    """A picture as `load_image` reads it: a path, or the bytes of one that a cloud keeps.
+
+    Raises JobError when there is none.
+    """
+    if not places.is_remote(name):
+        return picture_file(name)
+    try:
+        file = io.BytesIO(places.read(name))
+    except FileNotFoundError:
+        raise JobError(_no_file(name)) from None
+    file.name = name  # for messages
+    return file
+
+
+def _identity(name: str) -> str:
+    """What a picture is called, whatever way leads to it. Raises JobError when there is none."""
+    if not places.is_remote(name):
+        return str(picture_file(name).resolve())
+    if not places.is_file(name):
+        raise JobError(_no_file(name))
+    return name
+
+
+def _no_file(name: str) -> str:
+    return f"there is no picture {_short(name)}: check the name."
 
 
 def check_jobs(jobs: Iterable[Job]) -> None:
@@ -349,30 +506,54 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     That a file holds a picture is found when its turn comes: one bad picture does not stop the
     others.
     """
-    outputs: dict[Path, str] = {}
-    inputs: set[Path] = set()
+    outputs: dict[str, tuple[str, Job]] = {}
+    inputs: set[str] = set()
     for job in jobs:
         try:
-            inputs |= {picture_file(name).resolve() for name in job.files}
-            targets = {check_output_path(job.output): job.output}
-            if job.film is not None:
-                if check_film_path(job.film) in targets:
-                    raise JobError("the film would replace the picture: give it another name.")
-                targets[check_film_path(job.film)] = job.film
+            inputs |= {_identity(name) for name in job.files}
+            targets = _targets(job)
         except (ImageError, JobError) as error:
             raise JobError(f"the job for {_short(job.output)}: {error}") from None
         for target in targets.keys() & outputs.keys():
-            raise JobError(
-                f"two jobs have the output {_short(outputs[target])}: give each its own. In a "
-                "sweep put what differs into the name, for example "
-                'output = "{content}-{style}-{steps}.png".'
-            )
-        outputs |= targets
-    if overwritten := sorted(outputs[target] for target in outputs.keys() & inputs):
+            name, other = outputs[target]
+            raise JobError(f"two jobs have the output {_short(name)}: {_apart(job, other)}")
+        outputs |= {target: (name, job) for target, name in targets.items()}
+    for name in sorted(outputs[target][0] for target in outputs.keys() & inputs):
         raise JobError(
-            f"{overwritten[0]} is an output, but also a picture to be read: "
+            f"{_short(name)} is an output, but also a picture to be read: "
             "choose another name for the output."
         )
+
+
+def _targets(job: Job) -> dict[str, str]:
+    """The names of the files that a job writes, by what each is called on any way."""
+    targets = {places.check_output(job.output): job.output}
+    if job.film is not None:
+        check_film_suffix(job.film)
+        film = places.check_output(job.film)
+        if film in targets:
+            raise JobError("the film would replace the picture: give it another name.")
+        targets[film] = job.film
+    return targets
+
+
+def _apart(job: Job, other: Job) -> str:
+    """How two jobs that write one file can be told apart by their names."""
+    one, two = PurePath(other.content), PurePath(job.content)
+    if one != two and one.stem == two.stem:
+        if one.parent != two.parent:
+            return (
+                f"their contents are {_short(other.content)} and {_short(job.content)}, so put the "
+                'folder into the name, for example output = "{folder}/{content}.png".'
+            )
+        return (
+            f"their contents {_short(other.content)} and {_short(job.content)} differ in the "
+            "suffix alone, so rename one of them, or give it a [[job]] of its own."
+        )
+    return (
+        "give each its own. In a sweep put what differs into the name, for example "
+        'output = "{content}-{style}-{steps}.png".'
+    )
 
 
 def fingerprint(job: Job) -> str:
@@ -384,12 +565,19 @@ def fingerprint(job: Job) -> str:
     Raises ImageError when a picture cannot be read.
     """
     network = [getattr(job.network, name) for name in NETWORK]
-    try:
-        pictures = [file_digest(picture_file(name)) for name in job.files]
-    except OSError as error:
-        raise ImageError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    pictures = [_digest(name) for name in job.files]
     styles = [[painting.weight, painting.mask is not None] for painting in job.paintings]
     return digest([job.size, network, job.settings.fingerprint(), pictures, styles])
+
+
+def _digest(name: str) -> str:
+    """SHA-256 of a picture's file. Raises ImageError when it cannot be read."""
+    try:
+        if places.is_remote(name):
+            return hashlib.sha256(places.read(name)).hexdigest()
+        return seen.file_digest(picture_file(name))
+    except OSError as error:
+        raise ImageError(f"{_short(name)} cannot be read: {reason(error)}.") from None
 
 
 def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:
@@ -422,6 +610,8 @@ def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
     value = values[name]
     if name in ("style", "styles") and not isinstance(value, str):
         return "+".join(Path(painting.picture).stem for painting in value)
+    if name == "folder":
+        return value
     if name in NAMES:
         return Path(value).stem
     several = isinstance(value, (Mapping, Sequence)) and not isinstance(value, str)
@@ -430,9 +620,10 @@ def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
 
 def _from(folder: str | Path, name: str) -> str:
     """A picture's path in the folder; a sample's name stays when there is no such file."""
-    if name in sample_names() and not Path(folder, name).exists():
-        return name
-    return str(Path(folder, name))
+    path = places.located(folder, name)
+    if name not in sample_names() or places.is_remote(path) or Path(path).exists():
+        return path
+    return name
 
 
 def _short(name: str) -> str:

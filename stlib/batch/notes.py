@@ -7,12 +7,11 @@ picture format and can be read.
 import hashlib
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from stlib import _files
+from stlib.batch import places
 from stlib.batch.jobs import Job
-from stlib.errors import JobError, one_line
+from stlib.errors import JobError, one_line, reason
 
 # in place of a fingerprint: a picture so far, and one that was being written when all ended
 UNFINISHED = "unfinished"
@@ -26,11 +25,11 @@ def read_note(job: Job) -> dict[str, Any]:
     Raises JobError for a file that is no note of a batch: nothing may replace it.
     """
     try:
-        text = _note_file(job).read_bytes()
+        text = places.read(_note_file(job))
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise JobError(f"{error.filename} cannot be read: {error.strerror}.") from None
+        raise JobError(f"{one_line(_note_file(job))} cannot be read: {reason(error)}.") from None
     try:
         note = json.loads(text)
     except ValueError:
@@ -81,9 +80,9 @@ def write_note(job: Job, printed: str) -> None:
 
 
 def announce(job: Job) -> None:
-    """Note that the files of a job are about to be written: whatever interrupts this, a later
-    batch takes them for its own.
+    """Note that the files of a job are about to be written.
 
+    Whatever interrupts the writing, a later batch takes them for its own.
     Raises OSError.
     """
     _write(job, {"fingerprint": BEING_WRITTEN, "picture": None, "film": None})
@@ -97,15 +96,15 @@ def _write(job: Job, state: dict[str, Any]) -> None:
         **job.values(),
     }
     text = json.dumps(note, indent=1, ensure_ascii=False, default=list)  # a set of layers
-    _files.replace(_note_file(job), text.encode("utf-8"))
+    places.write(_note_file(job), text.encode("utf-8"))
 
 
-def _note_file(job: Job) -> Path:
-    return Path(f"{job.output}.json")
+def _note_file(job: Job) -> str:
+    return f"{job.output}.json"
 
 
 def _digest(path: str) -> str | None:
     try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
+        return hashlib.sha256(places.read(path)).hexdigest()
+    except (JobError, OSError):
         return None

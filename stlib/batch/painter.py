@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib.batch import seen
-from stlib.batch.jobs import Job, Network, picture_file
+from stlib.batch.jobs import Job, Network, picture_source
 from stlib.batch.previews import sends_every
 from stlib.brushes import Brush, load_mask, make_brushes
 from stlib.devices import find_device
@@ -67,7 +67,7 @@ class Painted:
 
 def read_pictures(job: Job) -> Pictures:
     """Read all pictures of a job. Raises ImageError or JobError."""
-    content = seen.picture(picture_file(job.content), job.size)
+    content = seen.picture(picture_source(job.content), job.size)
     style_size = job.settings.style_size
     masks = [painting.mask for painting in job.paintings]
     shape = load_image(content, None) if any(masks) else None
@@ -75,7 +75,7 @@ def read_pictures(job: Job) -> Pictures:
         content,
         [
             seen.picture(
-                picture_file(painting.picture),
+                picture_source(painting.picture),
                 style_size or job.size,
                 enlarge=style_size is not None,
             )
@@ -83,7 +83,7 @@ def read_pictures(job: Job) -> Pictures:
         ],
         [painting.weight for painting in job.paintings],
         [
-            None if mask is None or shape is None else load_mask(picture_file(mask), shape)
+            None if mask is None or shape is None else load_mask(picture_source(mask), shape)
             for mask in masks
         ],
     )

@@ -1,6 +1,7 @@
 """Files that many jobs share, hashed and decoded once for as long as they stay as they are."""
 
 import hashlib
+import io
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -23,15 +24,17 @@ def file_digest(path: Path) -> str:
     return _digest(_version(path))
 
 
-def picture(path: Path, size: int | None, *, enlarge: bool = False) -> Image.Image:
-    """As `load_pil`; several callers get one picture, which they must not change.
+def picture(source: Path | io.BytesIO, size: int | None, *, enlarge: bool = False) -> Image.Image:
+    """As `load_pil`; several callers get one picture of a path, which they must not change.
 
     Raises ImageError.
     """
+    if not isinstance(source, Path):
+        return load_pil(source, size, enlarge=enlarge)
     try:
-        version = _version(path)
+        version = _version(source)
     except OSError:  # for which load_pil has words
-        return load_pil(path, size, enlarge=enlarge)
+        return load_pil(source, size, enlarge=enlarge)
     return _decoded(version, size, enlarge)
 
 

@@ -1,0 +1,180 @@
+"""The frames of a video, painted one after the other, each from the result before.
+
+The result before is moved along with the scene first, by the optical flow between the two photos:
+a start that stays where it was would leave the strokes behind what they belong to, as on a window
+pane (`benchmarks/flicker.py`). Cuts are not looked for: give each scene jobs of its own.
+
+Videos are taken apart and put together by other programs, such as ffmpeg:
+
+    ffmpeg -i video.mp4 frames/%04d.png
+    stlib frames jobs.toml
+    ffmpeg -framerate 25 -i painted/%04d.png -pix_fmt yuv420p painted.mp4
+"""
+
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+
+import numpy as np
+import torch
+import torch.nn.functional as nnf
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from stlib._progress import progress_bar
+from stlib.batch import notes, places
+from stlib.batch.jobs import Job, check_jobs, fingerprint, picture_source
+from stlib.batch.painter import build_network, read_pictures
+from stlib.batch.report import Outcome, Report
+from stlib.colour import luminance
+from stlib.descent import Reason
+from stlib.errors import JobError, needs_extra, one_line, reason
+from stlib.film import encoded, film_frame
+from stlib.images import load_image, save_image
+from stlib.settings import digest
+from stlib.transfer import paint
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame that is painted. printed: what its picture depends on, all frames before included."""
+
+    job: Job
+    printed: str
+
+
+def paint_frames(jobs: Iterable[Job], *, progress: bool = True) -> Report:
+    """Paint jobs in their order, each from the result of the one before, with all cores.
+
+    jobs: the frames, as `sweep` and `read_jobs` make them from content = "frames/*.png". Jobs that
+        differ in more than content and output, such as the style, are films of their own.
+    progress: whether a bar is shown.
+
+    `film` of the jobs names an animation of all frames of a sequence. What is there and unchanged
+    is skipped; when a frame changes, those after it are painted anew. A frame that cannot be
+    painted is left out, and the next one begins where the last one ended. Ctrl-C keeps what is
+    done.
+    Raises JobError before any work when a job makes no sense, MissingExtraError without
+    scikit-image.
+    """
+    jobs, began = list(jobs), time.perf_counter()
+    sequences = split(jobs)
+    _check(jobs, sequences)
+    outcomes: dict[str, Outcome] = {}
+    with progress_bar(len(jobs), "frame", shown=progress) as bar:
+        try:
+            for sequence in sequences:
+                _paint_sequence(sequence, outcomes, bar)
+        except KeyboardInterrupt:
+            pass  # what is not done stays cancelled
+    told = [outcomes.get(job.output, Outcome(job.output)) for job in jobs]
+    return Report(told, time.perf_counter() - began)
+
+
+def split(jobs: Sequence[Job]) -> list[list[Job]]:
+    """The jobs by sequence: those that differ in content, output and film alone."""
+    sequences: dict[Job, list[Job]] = {}
+    for job in jobs:
+        sequences.setdefault(replace(job, content="", output="", film=None), []).append(job)
+    return list(sequences.values())
+
+
+def moved_along(picture: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    """A picture of the scene before, moved to where everything is now.
+
+    picture: painted from `before`. before, now: photos of the scene. All are [1, 3, H, W] in
+        [0, 1]. Returns the same shape; what comes into sight is the edge repeated.
+    Raises MissingExtraError without scikit-image.
+    """
+    with needs_extra("stlib.batch.frames", "video"):
+        from skimage.registration import optical_flow_ilk
+    greys = [luminance(photo)[0, 0].numpy() for photo in (now, before)]
+    rows, columns = torch.from_numpy(np.asarray(optical_flow_ilk(*greys)))
+    height, width = rows.shape
+    y, x = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    # −1 and 1 are the centres of the first and the last pixel
+    grid = torch.stack(
+        [2 * (x + columns) / (width - 1) - 1, 2 * (y + rows) / (height - 1) - 1], dim=-1
+    )
+    moved = nnf.grid_sample(
+        picture, grid[None].to(picture), mode="bicubic", padding_mode="border", align_corners=True
+    )
+    return moved.clamp(0, 1)
+
+
+def _check(jobs: Sequence[Job], sequences: Sequence[Sequence[Job]]) -> None:
+    """Raise an error before any work when something makes no sense."""
+    for job in jobs:
+        if job.save_every is not None:
+            raise JobError(
+                f"the job for {one_line(job.output)}: save_every is for single pictures, and "
+                "frames are written one by one: leave it out."
+            )
+    for first, *others in sequences:
+        if any(job.film != first.film for job in others):
+            raise JobError(
+                f"the job for {one_line(first.output)}: film differs from frame to frame, and is "
+                "one animation of them all: give it a name without {content}."
+            )
+    alone = [replace(job, film=None) for sequence in sequences for job in sequence[1:]]
+    check_jobs([*(sequence[0] for sequence in sequences), *alone])
+    with needs_extra("stlib.batch.frames", "video"):
+        import skimage.registration  # noqa: F401
+
+
+def _paint_sequence(jobs: Sequence[Job], outcomes: dict[str, Outcome], bar: tqdm) -> None:
+    """Paint the frames that are not there yet, and their film; tell what became of each."""
+    before: Frame | None = None
+    for job in jobs:
+        began = time.perf_counter()
+        try:
+            printed = digest([fingerprint(job), before and before.printed])
+            single = replace(job, film=None)
+            standing = notes.standing(single, notes.read_note(single), printed, force=False)
+            if standing is None:
+                _paint_frame(single, before, printed)
+        except (MemoryError, OSError, RuntimeError, ValueError) as error:
+            outcomes[job.output] = Outcome(job.output, "failed", reason(error))
+        else:
+            before = Frame(job, printed)
+            seconds = time.perf_counter() - began
+            outcomes[job.output] = (
+                Outcome(job.output, "done", "", seconds, 1)
+                if standing is None
+                else Outcome(job.output, "skipped", standing)
+            )
+        bar.update()
+    _save_film(jobs, outcomes)
+
+
+def _paint_frame(job: Job, before: Frame | None, printed: str) -> None:
+    """Paint a frame and write it. Raises KeyboardInterrupt in place of half a picture."""
+    photo, brushes = read_pictures(job).tensors()
+    settings = job.settings
+    if before is not None:
+        earlier = load_image(picture_source(before.job.content), before.job.size)
+        painted = load_image(picture_source(before.job.output), None)
+        if earlier.shape == photo.shape == painted.shape:
+            settings = replace(settings, init=moved_along(painted, earlier, photo))
+    result = paint(photo, brushes, settings, net=build_network(job.network), progress=False)
+    if result.reason == Reason.INTERRUPTED:
+        raise KeyboardInterrupt
+    notes.announce(job)
+    with places.writing(job.output) as path:
+        save_image(result.image, path)
+    notes.write_note(job, printed)
+
+
+def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome]) -> None:
+    """Make the animation of what is painted, where the jobs name one."""
+    film = jobs[0].film
+    painted = [job.output for job in jobs if outcomes[job.output].status in ("done", "skipped")]
+    if film is None or not painted:
+        return
+    frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
+    try:
+        places.write(film, encoded(frames, PurePath(film).suffix))
+    except (JobError, OSError) as error:
+        last = outcomes[painted[-1]]
+        outcomes[painted[-1]] = replace(last, status="failed", note=f"The film: {reason(error)}")
