@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
 from stlib._commands.watch import saves_every
-from stlib.arguments import FAINTEST, check_whole_number
-from stlib.brushes import Brush, load_mask, make_brushes
+from stlib.arguments import check_whole_number
+from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device

@@ -1,13 +1,16 @@
 """Grids of experiments: one run per setting, and all pictures measured by one yardstick."""
 
+import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
+from stlib.arguments import unknown_keyword
 from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.transfer import Result, paint
@@ -39,6 +42,10 @@ def run(
                 "give it in one of the two places."
             )
     usual = {"content": content, "style": style, "net": net}
+    known = [*usual, *(setting.name for setting in fields(Settings))]
+    for name in itertools.chain(common, *settings.values()):
+        if name not in known:
+            raise unknown_keyword("grid.run", name, known)
     runs = {}
     for name, changed in settings.items():
         chosen = {"solver": "plain", **common, **changed}
