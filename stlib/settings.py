@@ -264,9 +264,14 @@ class Settings:
 
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
+        marks = self.marks()
+        return digest([marks.pop("version of stlib"), marks])
+
+    def marks(self) -> dict[str, Any]:
+        """What the fingerprint is made of, by name."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         weights = None if self.style_weights is None and self.is_clean else self.weights()
-        return digest([PAINTER, values | {"style_weights": weights}])
+        return values | {"style_weights": weights, "version of stlib": PAINTER}
 
 
 def check_layer_list(name: str, layers: object) -> None:

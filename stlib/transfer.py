@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stlib.arguments import suggesting
 from stlib.brushes import Brush, as_brushes
-from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
+from stlib.checkpoint import Checkpoint, check_path, run_marks
 from stlib.cost import check_tile, choose_tile
 from stlib.descent import Reason
 from stlib.errors import shown
@@ -171,7 +171,7 @@ def paint(
     net = VGG() if net is None else net
     kept = None
     if checkpoint is not None:
-        kept = Checkpoint(checkpoint, run_fingerprint(content, brushes, net, settings))
+        kept = Checkpoint(checkpoint, run_marks(content, brushes, net, settings))
 
     size = (content.shape[2], content.shape[3])
     with Record(
