@@ -35,8 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
         of_a_file = options.run is _batch  # whose names are those of arguments
         return _fail(error if of_a_file else as_options(str(error)))
     except ValueError as error:  # an argument that style_transfer refuses
-        parser: Parser = options.parser  # that of the command, which knows its usage
-        parser.error(as_options(str(error)))
+        command: Parser = options.parser  # it knows its usage
+        command.error(as_options(str(error)))
     except (MemoryError, OSError, RuntimeError) as error:
         return _fail(reason(error))
     except KeyboardInterrupt:

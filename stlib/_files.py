@@ -12,7 +12,9 @@ from stlib.errors import one_line, reason
 
 def expanded(path: str | os.PathLike) -> Path:
     """The path with the home folder in place of ~, as a shell has it."""
-    path = Path(os.fsdecode(path))
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"path is a {type(path).__name__}: give the path of a file.")
+    path = Path(path)
     try:
         return path.expanduser()
     except RuntimeError:  # ~somebody, whom this system does not know

@@ -2,7 +2,7 @@
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Mapping, Sized
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
 from functools import cache, wraps
 from types import NoneType, UnionType
 from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -100,6 +100,21 @@ def check_floats(name: str, tensor: object) -> None:
         raise ValueError(f"{name} holds {tensor.dtype}: give a tensor of floats.")
 
 
+def check_same_shape(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise a ValueError unless two tensors have one shape; broadcasting would hide it."""
+    if tensor.shape != other.shape:
+        raise ValueError(
+            f"{name} has the shape {list(tensor.shape)}, {other_name} {list(other.shape)}: they "
+            "must agree."
+        )
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise a ValueError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} is {_told(value)}: use True or False.")
+
+
 def check_some(name: str, values: Sized) -> None:
     """Raise a ValueError when there is nothing in `values`."""
     if not len(values):
@@ -170,7 +185,9 @@ def _allows(hint: Any, value: object) -> bool:
 
 
 def _allows_parts(kind: type, parts: tuple[Any, ...], value: object) -> bool:
-    """The same for a collection, with what is in it."""
+    """The same for a collection, with what is in it; an iterator would be used up by a look."""
+    if kind is Iterable and not isinstance(value, Collection):
+        return isinstance(value, Iterable)
     if issubclass(kind, Mapping):
         return isinstance(value, Mapping) and all(
             _allows(parts[0], key) and _allows(parts[1], part) for key, part in value.items()
@@ -206,6 +223,6 @@ def _words(hint: Any) -> str:
         return f"a dict, each entry {_words(parts[1])}"
     if issubclass(kind, tuple) and parts:
         return f"a tuple of {', '.join(map(_words, parts))}"
-    if issubclass(kind, Collection) and parts:
+    if issubclass(kind, Iterable) and parts:
         return f"a list, each entry {_words(parts[0])}"
     return "a function" if issubclass(kind, Callable) else f"a {kind.__name__}"  # type: ignore[arg-type]

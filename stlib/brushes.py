@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_tensor, check_weight
+from stlib.arguments import check_picture, check_tensor, check_weight, checked
 from stlib.errors import ImageError, one_line
 from stlib.images import Source, as_tensor, load_pil
 from stlib.layers import FLOATS
@@ -123,6 +123,7 @@ def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
         )
 
 
+@checked
 def make_brushes(
     pictures: Sequence[Tensor],
     weights: Sequence[float] | None = None,

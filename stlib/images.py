@@ -16,7 +16,7 @@ from torch import Tensor
 
 from stlib import _files
 from stlib._srgb import OVERSHOOT, float_white, largest, to_upright_srgb
-from stlib.arguments import check_tensor, check_whole_number, is_whole
+from stlib.arguments import check_flag, check_tensor, check_whole_number, is_whole
 from stlib.errors import ImageError, nearest, one_line, reason, shown
 from stlib.layers import FLOATS, SMALLEST_SIDE
 
@@ -101,6 +101,7 @@ def load_pil(
     paper: "white" or "black", what shows where the picture is transparent.
     """
     check_size(size)
+    check_flag("enlarge", enlarge)
     if isinstance(source, Image.Image):
         return _resize(_decode(source, "the PIL image", size, enlarge, paper), size, enlarge)
     name, file = _open(source)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_whole_number
+from stlib.arguments import check_picture, check_whole_number, checked
 from stlib.brushes import Brush, as_brushes, brush_factors, check_style, mask_at
 from stlib.layers import SMALLEST_SIDE, check_layers
 from stlib.losses import (
@@ -144,6 +144,7 @@ class Objective:
         return sum(products, torch.zeros(()))
 
 
+@checked
 def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     """w_l with which all style layers pull equally hard at x: w_l ∝ 1/‖∂E_l/∂x‖, and Σ w_l = 1.
 
@@ -152,6 +153,7 @@ def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     Returns {layer: w_l}, as `Settings.style_weights` takes it.
     Raises ValueError for a layer whose E_l is 0 there: it does not pull.
     """
+    check_picture("x", x)
     x = x.detach().clone().requires_grad_()
     pulls = {}
     for layer, E in objective.style_layer_losses(x).items():

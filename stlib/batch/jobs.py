@@ -36,21 +36,22 @@ picture came to be, and save_every = 20 writes the output anew after every 20 ev
 best picture so far.
 """
 
-import difflib
+import codecs
 import hashlib
 import itertools
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from stlib.arguments import check_weight, check_whole_number
+from stlib import _files
+from stlib.arguments import check_weight, check_whole_number, checked, plain
 from stlib.devices import check_device_name
-from stlib.errors import ImageError, JobError, one_line, shown
+from stlib.errors import ImageError, JobError, nearest, one_line, shown
 from stlib.film import check_film_path
 from stlib.images import SIZE, check_output_path, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
@@ -173,7 +174,7 @@ def make_job(
     Raises JobError for a setting that does not exist or makes no sense.
     """
     check_known(values, DEFAULTS, "no setting")
-    size = values.get("size", DEFAULTS["size"])
+    size, save_every = plain(values.get("size", DEFAULTS["size"])), plain(save_every)
     if film is not None and not (isinstance(film, str) and film):
         raise JobError(f'film is {shown(film)}: give film = "…".')
     try:
@@ -198,9 +199,9 @@ def read_jobs(path: str | Path) -> list[Job]:
     path: of the file; names of pictures are resolved from its folder.
     Raises JobError for whatever is wrong with its form; `check_jobs` looks for the pictures.
     """
-    path = Path(path)
+    path = _files.expanded(path)
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(_text(path.read_bytes()))
     except OSError as error:
         raise JobError(
             f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
@@ -208,7 +209,9 @@ def read_jobs(path: str | Path) -> list[Job]:
     except RecursionError:
         raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
     except ValueError as error:  # TOMLDecodeError, or bytes that are not UTF-8
-        raise JobError(f"{path.name} is not a TOML file: {error}.") from None
+        raise JobError(f"{path.name} is not a TOML file: {error}.{_advice(error)}") from None
+    if lost := sorted(document.keys() & {*NAMES, "save_every", *DEFAULTS}):
+        raise JobError(f"{path.name}: {lost[0]} is in no table: put it below [defaults].")
     check_known(document, ("defaults", "job"), f"{path.name}: no table")
     defaults, tables = document.get("defaults", {}), document.get("job", [])
     is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
@@ -233,6 +236,20 @@ def read_jobs(path: str | Path) -> list[Job]:
         except JobError as error:
             raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
     return jobs
+
+
+def _text(data: bytes) -> str:
+    """The text of a file in UTF-8, or in what editors on Windows call Unicode."""
+    is_utf_16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf_16 else "utf-8-sig").replace("\r\n", "\n")
+
+
+def _advice(error: ValueError) -> str:
+    """What else to say of a text that is no TOML."""
+    if isinstance(error, UnicodeError):
+        return " Save it as UTF-8."
+    in_a_path = any(word in str(error) for word in ("hex value", "backslash", "escape"))
+    return " In a path, write / in place of each backslash." if in_a_path else ""
 
 
 def sweep(
@@ -283,8 +300,8 @@ def sweep(
         p = _from(folder, chosen["content"])
         a = _style(folder, chosen)
         fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a})
-        target = str(Path(folder, re.sub(r"\{(.*?)\}", fill, output)))
-        filmed = film and str(Path(folder, re.sub(r"\{(.*?)\}", fill, film)))
+        target = _named(folder, fill, output)
+        filmed = film and _named(folder, fill, film)
         rest = {name: value for name, value in chosen.items() if name in DEFAULTS}
         jobs.append(make_job(p, a, target, film=filmed, save_every=save_every, **rest))
     return jobs
@@ -336,13 +353,14 @@ def picture_file(name: str) -> Path:
     if not exists and name in sample_names():
         return Path(str(files("stlib") / "samples" / f"{name}.jpg"))
     if not is_file:
-        near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+        near = nearest(Path(name).name, sample_names())
         listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
-        advice = f"; did you mean the sample {near[0]!r}?" if near else listed
+        advice = f"; did you mean the sample {near!r}?" if near else listed
         raise JobError(f"there is no picture {_short(name)}{advice}")
     return Path(name)
 
 
+@checked
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
 
@@ -375,6 +393,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
         )
 
 
+@checked
 def fingerprint(job: Job) -> str:
     """What the painted picture depends on, as 64 hexadecimal digits.
 
@@ -399,8 +418,8 @@ def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) ->
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
+            near = nearest(name, allowed)
+            advice = f"did you mean {near!r}?" if near else f"there are {', '.join(allowed)}."
             raise JobError(f"{complaint} {shown(name)}; {advice}")
 
 
@@ -415,6 +434,11 @@ def _is_swept(name: str, value: object) -> bool:
     if not value:
         raise JobError(f"{name} is an empty list: give at least one value, or leave it out.")
     return True
+
+
+def _named(folder: str | Path, fill: Callable[[re.Match[str]], str], name: str) -> str:
+    """The path of an output, with its placeholders filled."""
+    return str(Path(folder, _files.expanded(re.sub(r"\{(.*?)\}", fill, name))))
 
 
 def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
@@ -434,7 +458,9 @@ def _from(folder: str | Path, name: str) -> str:
     """A picture's path in the folder; a sample's name stays when there is no such file."""
     if name in sample_names() and not Path(folder, name).exists():
         return name
-    return str(Path(folder, name))
+    if "://" in name:
+        raise JobError(f"{_short(name)} is a web address: download it, and give the file's path.")
+    return str(Path(folder, _files.expanded(name)))
 
 
 def _short(name: str) -> str:
