@@ -35,7 +35,7 @@ NOT_HERE = {  # what begins a cluster or takes nothing, and what a run alone cal
     *("stlib.film.add_frame", "stlib.film.encoded", "stlib.film.films"),
     *("stlib.course.quality.as_saved", "stlib.course.quality.features"),
     *("stlib.course.quality.check_same_size", "stlib.course.quality.leaning"),
-    *("stlib.course.quality.plain_network", "stlib.course.quality.texture"),
+    "stlib.course.quality.texture",
     "stlib.course.quality.wave_power",
 }
 PICTURE = torch.linspace(0, 1, 3 * 40 * 48).view(1, 3, 40, 48)
