@@ -109,6 +109,15 @@ def check_same_shape(name: str, tensor: Tensor, other_name: str, other: Tensor) 
         )
 
 
+def check_colours(name: str, picture: Tensor) -> None:
+    """Raise a ValueError unless it is [1, 3, H, W] of finite floats, whatever their range."""
+    check_floats(name, picture)
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
+        raise ValueError(f"{name} has the shape {list(picture.shape)}: give [1, 3, H, W].")
+    if not torch.isfinite(picture).all():
+        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
+
+
 def check_flag(name: str, value: object) -> None:
     """Raise a ValueError unless it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
@@ -189,9 +198,7 @@ def _allows_parts(kind: type, parts: tuple[Any, ...], value: object) -> bool:
     if kind is Iterable and not isinstance(value, Collection):
         return isinstance(value, Iterable)
     if issubclass(kind, Mapping):
-        return isinstance(value, Mapping) and all(
-            _allows(parts[0], key) and _allows(parts[1], part) for key, part in value.items()
-        )
+        return isinstance(value, Mapping) and all(_allows(parts[1], p) for p in value.values())
     if parts[0] in (int, float) and isinstance(value, (np.ndarray, Tensor)):
         return value.ndim == 1
     if isinstance(value, (str, bytes, bytearray, Tensor)) or not isinstance(value, Collection):
@@ -199,8 +206,7 @@ def _allows_parts(kind: type, parts: tuple[Any, ...], value: object) -> bool:
     if kind is tuple and parts[-1] is not ...:
         right = isinstance(value, (tuple, list)) and len(value) == len(parts)
         return right and all(map(_allows, parts, value))
-    usual = isinstance(value, kind) or kind is tuple
-    return usual and all(_allows(parts[0], part) for part in value)
+    return not isinstance(value, Mapping) and all(_allows(parts[0], part) for part in value)
 
 
 def _told(value: object) -> str:

@@ -9,7 +9,7 @@ only the brightness is transferred and the content keeps its hues.
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_same_shape, checked
+from stlib.arguments import check_colours, check_same_shape, checked
 
 # rows: brightness, and what the eye tells apart beside it: red from green, yellow from blue; they
 # have length 1 and are at right angles to each other
@@ -29,8 +29,8 @@ def match_colours(picture: Tensor, reference: Tensor) -> Tensor:
     picture, reference: [1, 3, H, W] in [0, 1], of any sizes.
     Returns the shape of `picture`, not clamped: a few values may leave the range.
     """
-    check_picture("picture", picture)
-    check_picture("reference", reference)
+    check_colours("picture", picture)
+    check_colours("reference", reference)
     colours = picture[0].flatten(start_dim=1).double()  # [3, M]
     wanted = reference[0].flatten(start_dim=1).double()
     A = square_root(_covariance(wanted)) @ torch.linalg.inv(square_root(_covariance(colours)))

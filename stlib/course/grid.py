@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
-from stlib.arguments import check_picture, check_some, checked, unknown_keyword
+from stlib.arguments import check_colours, check_some, checked, unknown_keyword
 from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.transfer import Result, paint
@@ -104,7 +104,7 @@ def correlation_length(picture: Tensor) -> float:
     picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness,
     averaged over all directions, has fallen to 1/e. Opposite borders count as neighbours.
     """
-    check_picture("picture", picture)
+    check_colours("picture", picture)
     brightness = picture.mean(dim=1)[0]
     spectrum = torch.fft.fft2(brightness - brightness.mean())
     # the power spectrum's transform (Wiener & Khinchin)

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
-from stlib.arguments import check_picture, check_some, checked
+from stlib.arguments import check_colours, check_some, checked
 from stlib.layers import layers_of
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
 from stlib.weights import load_weights
@@ -144,7 +144,7 @@ def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
 @checked
 def as_saved(picture: Tensor) -> Tensor:
     """The picture as a file of 8 bits has it: clamped, rounded; float64."""
-    check_picture("picture", picture)
+    check_colours("picture", picture)
     return (picture.detach().double().clamp(0, 1) * 255).round() / 255
 
 
