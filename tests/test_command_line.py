@@ -780,6 +780,14 @@ def test_an_interrupted_run_leaves_a_film(ready, interrupt_at, folder, capsys):
         (["transfer", "castle", "mine.png", "-o", "./mine.png"], "mine.png is an output, but also"),
         (["transfer", "castle", "cat", "-o", "link.png"], "link.png is an output, but also"),
         ([*PAINT, "--mask", "mine.png", "--film", "mine.png"], "mine.png is an output, but also"),
+        (
+            ["transfer", "castle", "mine.png", "-o", "a.png", "--film", "mine.png"],
+            "mine.png is an output, but also",
+        ),
+        (
+            ["transfer", "mine.png", "castle", "-o", "a.png", "--film", "link.png"],
+            "link.png is an output, but also",
+        ),
         ([*PAINT, "--film", "out.png"], "out.png would be written twice"),
         ([*PAINT, "--film", "out.jpg"], "out.jpg cannot be a film: use .webp, .gif"),
     ],
