@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from tqdm.auto import tqdm
 
+from stlib import __version__
 from stlib._commands import frames, sheet, transfer
-from stlib._commands.options import add_cluster, say
+from stlib._commands.options import Parser, add_cluster, as_options, say
 from stlib.errors import StlibError, reason
 
 if TYPE_CHECKING:
@@ -37,9 +38,11 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         return options.run(options)
     except StlibError as error:
-        return _fail(error)
+        of_a_file = options.run is _batch  # whose names are those of arguments
+        return _fail(error if of_a_file else as_options(str(error)))
     except ValueError as error:  # an argument that style_transfer refuses
-        parser.error(str(error))
+        command: Parser = options.parser  # it knows its usage
+        command.error(as_options(str(error)))
     except (MemoryError, OSError, RuntimeError) as error:
         return _fail(reason(error))
     except KeyboardInterrupt:
@@ -48,11 +51,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="stlib" if Path(sys.argv[0]).stem == "stlib" else "python -m stlib",
         description="Neural style transfer after Gatys, Ecker & Bethge (2016).",
+        brief="COMMAND",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.add_argument("--version", action="version", version=f"stlib {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)
     transfer.add_command(commands)
     sheet.add_command(commands)
 
@@ -60,8 +65,9 @@ def _parser() -> argparse.ArgumentParser:
         "batch",
         help="paint many pictures, several at a time; those that are there are skipped",
         description="The form of JOBS.toml: python -c 'help(\"stlib.batch.jobs\")'",
+        brief="JOBS.toml",
     )
-    batch.set_defaults(run=_batch)
+    batch.set_defaults(run=_batch, parser=batch)
     batch.add_argument(
         "jobs", metavar="JOBS.toml", help="which pictures, how, and into which files"
     )
@@ -82,7 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--report", metavar="FILE.csv", help="write what became of each job into this file")
 
     frames.add_command(commands)
-    commands.add_parser("doctor", help="is this machine ready?").set_defaults(run=_doctor)
+    doctor = commands.add_parser("doctor", help="is this machine ready?")
+    doctor.set_defaults(run=_doctor, parser=doctor)
     return parser
 
 

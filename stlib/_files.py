@@ -10,6 +10,17 @@ from typing import BinaryIO
 from stlib.errors import one_line, reason
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """The path with the home folder in place of ~, as a shell has it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise ValueError(f"path is a {type(path).__name__}: give the path of a file.")
+    path = Path(path)
+    try:
+        return path.expanduser()
+    except RuntimeError:  # ~somebody, whom this system does not know
+        return path
+
+
 def writable(path: str | os.PathLike, example: str) -> Path:
     """The file that writing to `path` would create or replace; writes nothing.
 
@@ -18,7 +29,7 @@ def writable(path: str | os.PathLike, example: str) -> Path:
     Raises ValueError with half a sentence, such as "there is no folder x. Create it first.", when
     no file can be written there.
     """
-    path = Path(path)
+    path = expanded(path)
     try:
         target = Path(os.path.realpath(path))
         is_folder, exists, is_file = target.is_dir(), target.exists(), target.is_file()

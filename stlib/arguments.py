@@ -1,29 +1,51 @@
 """What a function was given: each check raises a ValueError that names it and says what to do."""
 
+import inspect
 import sys
+from collections.abc import Callable, Collection, Iterable, Mapping, Sized
+from functools import cache, wraps
+from types import NoneType, UnionType
+from typing import Any, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from stlib.brushes import Brush
-from stlib.errors import shown
+from stlib.errors import nearest, shown
 from stlib.layers import FLOATS
 
-FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
+Parameters = ParamSpec("Parameters")
+Returned = TypeVar("Returned")
+
+
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, Python's or NumPy's; True is none."""
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
+
+
+def is_number(value: object) -> bool:
+    """Whether it is a number, Python's or NumPy's; True is none."""
+    return is_whole(value) or isinstance(value, (float, np.floating))
+
+
+def plain(value: Any) -> Any:
+    """A number of NumPy as Python's own; all else as it is."""
+    if isinstance(value, np.integer):
+        return int(value)
+    return float(value) if isinstance(value, np.floating) else value
 
 
 def check_weight(name: str, weight: object) -> None:
     """Raise a ValueError unless `weight` is a finite number, 0 or more."""
-    number = isinstance(weight, (int, float)) and not isinstance(weight, bool)
-    most = 2**63 if isinstance(weight, int) else sys.float_info.max  # PyTorch has no larger int
-    if not number or not 0 <= weight <= most:  # type: ignore[operator]
+    weight = plain(weight)  # a bound may be too large for a small type of NumPy's
+    most = 2**63 if is_whole(weight) else sys.float_info.max  # PyTorch has no larger int
+    if not is_number(weight) or not 0 <= weight <= most:  # type: ignore[operator]
         raise ValueError(f"{name} is {shown(weight)}: a weight is a finite number, 0 or more.")
 
 
 def check_whole_number(name: str, number: object, smallest: int) -> None:
     """Raise a ValueError unless `number` is a whole number, `smallest` or more."""
-    whole = isinstance(number, int) and not isinstance(number, bool)
-    if not whole or not smallest <= number < 2**63:  # type: ignore[operator]
+    if not is_whole(number) or not smallest <= number < 2**63:  # type: ignore[operator]
         raise ValueError(f"{name} is {shown(number)}: give a whole number, {smallest} or more.")
 
 
@@ -39,7 +61,7 @@ def check_choice(name: str, value: object, choices: tuple[str, ...], also: str =
 
 def check_picture(name: str, picture: object) -> None:
     """Raise a ValueError unless `picture` is a float tensor [1, 3, H, W] with values near 0…1."""
-    _check_tensor(name, picture, f"load it first, {name} = stlib.load_image(…) or stlib.sample(…)")
+    check_tensor(name, picture, f"load it first, {name} = stlib.load_image(…) or stlib.sample(…)")
     assert isinstance(picture, Tensor)
     right_shape = picture.ndim == 4 and picture.shape[:2] == (1, 3) and 0 not in picture.shape
     if not right_shape or picture.dtype not in FLOATS:
@@ -57,57 +79,10 @@ def check_picture(name: str, picture: object) -> None:
         )
 
 
-def check_style(style: object, content: Tensor | None = None) -> None:
-    """Raise a ValueError unless `style` is a picture or a list of brushes.
-
-    content: the picture whose size the masks must have; None looks at no mask.
-    """
-    if isinstance(style, Brush):
-        style = [style]
-    if not isinstance(style, (list, tuple)):
-        check_picture("style", style)
-        return
-    if not style:
-        raise ValueError("style is an empty list: give a picture, or at least one brush.")
-    for number, brush in enumerate(style):
-        _check_brush(f"style[{number}]", brush, content)
-
-
-def _check_brush(name: str, brush: object, content: Tensor | None) -> None:
-    if not isinstance(brush, Brush):
-        raise ValueError(
-            f"style is a list that holds a {type(brush).__name__}: make a brush of every picture, "
-            "style = [stlib.Brush(picture), …]."
-        )
-    check_picture(f"{name}.picture", brush.picture)
-    check_weight(f"{name}.weight", brush.weight)
-    if brush.weight == 0:
-        raise ValueError(f"{name}.weight is 0: leave this brush out, or give it a weight above 0.")
-    if brush.mask is not None and content is not None:
-        _check_mask(f"{name}.mask", brush.mask, content)
-
-
-def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
-    _check_tensor(name, mask, "give one number in 0…1 for each pixel, or None")
-    size = list(content.shape[2:])
-    if list(mask.shape) not in (size, [1, 1, *size]) or mask.dtype not in FLOATS:
-        raise ValueError(
-            f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float "
-            f"tensor of the content's height and width, {size}."
-        )
-    low, high = mask.min().item(), mask.max().item()
-    if not (low >= 0 and high <= 1):  # nan is neither
-        raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
-            "255?"
-        )
-    if high < FAINTEST:
-        raise ValueError(
-            f"{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a region."
-        )
-
-
-def _check_tensor(name: str, tensor: object, advice: str) -> None:
+def check_tensor(name: str, tensor: object, advice: str) -> None:
+    """Raise a ValueError unless it is a tensor whose numbers are all in memory."""
+    if isinstance(getattr(tensor, "image", None), Tensor):
+        advice = "give the picture in it, .image"
     if not isinstance(tensor, Tensor):
         raise ValueError(f"{name} is a {type(tensor).__name__}, not a tensor: {advice}.")
     if tensor.is_nested or tensor.is_meta or tensor.layout != torch.strided:
@@ -115,3 +90,145 @@ def _check_tensor(name: str, tensor: object, advice: str) -> None:
             f"{name} is a tensor that is sparse, nested or without data, but every number is "
             f"needed: {advice}."
         )
+
+
+def check_floats(name: str, tensor: object) -> None:
+    """Raise a ValueError unless it is a tensor of floats that are all in memory."""
+    check_tensor(name, tensor, "give a tensor of floats")
+    assert isinstance(tensor, Tensor)
+    if tensor.dtype not in FLOATS:
+        raise ValueError(f"{name} holds {tensor.dtype}: give a tensor of floats.")
+
+
+def check_same_shape(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise a ValueError unless two tensors have one shape; broadcasting would hide it."""
+    if tensor.shape != other.shape:
+        raise ValueError(
+            f"{name} has the shape {list(tensor.shape)}, {other_name} {list(other.shape)}: they "
+            "must agree."
+        )
+
+
+def check_colours(name: str, picture: Tensor) -> None:
+    """Raise a ValueError unless it is [1, 3, H, W] of finite floats, whatever their range."""
+    check_floats(name, picture)
+    if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
+        raise ValueError(f"{name} has the shape {list(picture.shape)}: give [1, 3, H, W].")
+    if not torch.isfinite(picture).all():
+        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
+
+
+def check_flag(name: str, value: object) -> None:
+    """Raise a ValueError unless it is True or False."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise ValueError(f"{name} is {_told(value)}: use True or False.")
+
+
+def check_some(name: str, values: Sized) -> None:
+    """Raise a ValueError when there is nothing in `values`."""
+    if not len(values):
+        raise ValueError(f"{name} is empty: give at least one.")
+
+
+def suggesting(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """The function, with a TypeError for an unknown keyword that says what was probably meant."""
+    known = [*inspect.signature(function).parameters]
+
+    @wraps(function)
+    def called(*given: Parameters.args, **named: Parameters.kwargs) -> Returned:
+        for name in named:
+            if name not in known:
+                raise unknown_keyword(function.__name__, name, known)
+        return function(*given, **named)
+
+    return called
+
+
+def unknown_keyword(function: str, name: str, known: Collection[str]) -> TypeError:
+    """The error for a keyword that a function does not know."""
+    near = nearest(name, known)
+    advice = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}."
+    return TypeError(f"{function} has no argument {name!r}; {advice}")
+
+
+def checked(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
+    """The function, with a ValueError for an argument that its annotation does not allow.
+
+    So what a function says that it takes is said once; ranges and shapes are its own to check.
+    """
+    signature = inspect.signature(function)
+    several = [p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD]
+
+    @cache
+    def hints() -> dict[str, Any]:
+        return get_type_hints(function)
+
+    @wraps(function)
+    def called(*given: Parameters.args, **named: Parameters.kwargs) -> Returned:
+        for name, value in signature.bind(*given, **named).arguments.items():
+            hint = hints().get(name, Any)
+            if name not in several and not _allows(hint, value):
+                raise ValueError(f"{name} is {_told(value)}: give {_words(hint)}.")
+        return function(*given, **named)
+
+    return called
+
+
+def _allows(hint: Any, value: object) -> bool:
+    """Whether an annotation allows a value; what an annotation cannot tell is allowed."""
+    origin, parts = get_origin(hint), get_args(hint)
+    if hint is Any or hint is inspect.Parameter.empty:
+        return True
+    if origin in (Union, UnionType):
+        return any(_allows(part, value) for part in parts)
+    if hint is int:
+        return is_whole(value)
+    if hint is float:
+        return is_number(value) or (isinstance(value, Tensor) and value.numel() == 1)
+    kind = origin or hint
+    if not isinstance(kind, type):
+        return True
+    if parts and not issubclass(kind, Callable):  # type: ignore[arg-type]
+        return _allows_parts(kind, parts, value)
+    return isinstance(value, kind)
+
+
+def _allows_parts(kind: type, parts: tuple[Any, ...], value: object) -> bool:
+    """The same for a collection, with what is in it; an iterator would be used up by a look."""
+    if kind is Iterable and not isinstance(value, Collection):
+        return isinstance(value, Iterable)
+    if issubclass(kind, Mapping):
+        return isinstance(value, Mapping) and all(_allows(parts[1], p) for p in value.values())
+    if parts[0] in (int, float) and isinstance(value, (np.ndarray, Tensor)):
+        return value.ndim == 1
+    if isinstance(value, (str, bytes, bytearray, Tensor)) or not isinstance(value, Collection):
+        return False
+    if kind is tuple and parts[-1] is not ...:
+        right = isinstance(value, (tuple, list)) and len(value) == len(parts)
+        return right and all(map(_allows, parts, value))
+    return not isinstance(value, Mapping) and all(_allows(parts[0], part) for part in value)
+
+
+def _told(value: object) -> str:
+    """A value in a message: itself where that is short, else its type."""
+    short = value is None or isinstance(value, (str, bool, int, float, np.generic))
+    return shown(value) if short else f"a {type(value).__name__}"
+
+
+def _words(hint: Any) -> str:
+    """What an annotation allows, in words."""
+    names = {int: "a whole number", float: "a number", str: "a text", Tensor: "a tensor"}
+    names |= {NoneType: "None", bool: "True or False", Any: "anything"}
+    if hint in names:
+        return names[hint]
+    origin, parts = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(_words, parts)))
+    kind = origin or hint
+    if issubclass(kind, Mapping):
+        return f"a dict, each entry {_words(parts[1])}"
+    if issubclass(kind, tuple) and parts:
+        return f"a tuple of {', '.join(map(_words, parts))}"
+    if issubclass(kind, Iterable) and parts:
+        return f"a list, each entry {_words(parts[0])}"
+    return "a function" if issubclass(kind, Callable) else f"a {kind.__name__}"  # type: ignore[arg-type]

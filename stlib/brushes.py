@@ -13,9 +13,13 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib.arguments import check_picture, check_tensor, check_weight, checked
 from stlib.errors import ImageError, one_line
-from stlib.images import Source, load_image
+from stlib.images import Source, as_tensor, load_pil
+from stlib.layers import FLOATS
 from stlib.solver import SMALLEST_SIDE, shrink
+
+FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,12 +49,16 @@ class Brush:
 def load_mask(source: Source, content: Tensor) -> Tensor:
     """Read a grey picture as a mask for this content picture: white is 1, black is 0.
 
+    What is transparent is unpainted, so it is 0.
+
     source: as for `load_image`; of the content's shape, but of any size, since it is scaled.
     Returns [1, 1, H, W].
-    Raises ImageError when there is no picture in it, or one of another shape than the content's.
+    Raises ImageError when there is no picture in it, or one of another shape than the content's;
+    ValueError when content is no picture.
     """
-    # read at its full size: load_image would shrink it with a filter that rings beside sharp edges
-    mask = load_image(source, size=None).mean(dim=1, keepdim=True)
+    check_picture("content", content)
+    # read at its full size: Pillow would shrink it with a filter that rings beside sharp edges
+    mask = as_tensor(load_pil(source, None, paper="black")).mean(dim=1, keepdim=True)
     (h, w), (height, width) = mask.shape[2:], content.shape[2:]
     scale = max(height, width) / max(h, w)
     if (
@@ -65,6 +73,57 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 
 
+def check_style(style: object, content: Tensor | None = None) -> None:
+    """Raise a ValueError unless `style` is a picture or a list of brushes.
+
+    content: the picture whose size the masks must have; None looks at no mask.
+    """
+    if isinstance(style, Brush):
+        style = [style]
+    if not isinstance(style, (list, tuple)):
+        check_picture("style", style)
+        return
+    if not style:
+        raise ValueError("style is an empty list: give a picture, or at least one brush.")
+    for number, brush in enumerate(style):
+        _check_brush(f"style[{number}]", brush, content)
+
+
+def _check_brush(name: str, brush: object, content: Tensor | None) -> None:
+    if not isinstance(brush, Brush):
+        raise ValueError(
+            f"style is a list that holds a {type(brush).__name__}: make a brush of every picture, "
+            "style = [stlib.Brush(picture), …]."
+        )
+    check_picture(f"{name}.picture", brush.picture)
+    check_weight(f"{name}.weight", brush.weight)
+    if brush.weight == 0:
+        raise ValueError(f"{name}.weight is 0: leave this brush out, or give it a weight above 0.")
+    if brush.mask is not None and content is not None:
+        _check_mask(f"{name}.mask", brush.mask, content)
+
+
+def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
+    check_tensor(name, mask, "give one number in 0…1 for each pixel, or None")
+    size = list(content.shape[2:])
+    if list(mask.shape) not in (size, [1, 1, *size]) or mask.dtype not in FLOATS:
+        raise ValueError(
+            f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float "
+            f"tensor of the content's height and width, {size}."
+        )
+    low, high = mask.min().item(), mask.max().item()
+    if not (low >= 0 and high <= 1):  # nan is neither
+        raise ValueError(
+            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
+            "255?"
+        )
+    if high < FAINTEST:
+        raise ValueError(
+            f"{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a region."
+        )
+
+
+@checked
 def make_brushes(
     pictures: Sequence[Tensor],
     weights: Sequence[float] | None = None,

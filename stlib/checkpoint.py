@@ -5,7 +5,7 @@ The file holds tensors and numbers only, so that reading it cannot run code.
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +26,12 @@ class Checkpoint:
     """The file of one run.
 
     path: of the file, in a folder that exists; the file need not exist.
-    fingerprint: of the run that it belongs to.
+    marks: of the run that it belongs to, from `run_marks`.
     Raises CheckpointError when no file can be written there.
     """
 
-    def __init__(self, path: str | os.PathLike, fingerprint: str):
-        self.path, self.fingerprint = Path(path), fingerprint
+    def __init__(self, path: str | os.PathLike, marks: Mapping[str, str]):
+        self.path, self.marks = _files.expanded(path), dict(marks)
         self.target = check_path(path)  # where a symbolic link leads
         self.part = Path(f"{self.target}.part")
         self.written_at = 0  # evaluations of the run when it was written last
@@ -47,16 +47,17 @@ class Checkpoint:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # PyTorch's remarks about files of other programs
                 state = torch.load(self.path, map_location="cpu", weights_only=True)
-            owner = state["fingerprint"]
+            owner: dict[str, str] = state["marks"]
+            differing = [name for name in self.marks if owner.get(name) != self.marks[name]]
         except Exception:  # what is no archive of tensors fails in many ways
             raise CheckpointError(
                 f"{self.path} is not a checkpoint, or a damaged one: "
                 "delete it to begin anew, or give another path."
             ) from None
-        if owner != self.fingerprint:
+        if differing:
             raise CheckpointError(
-                f"{self.path} belongs to a run with other pictures, other settings, another "
-                "network or another version: delete it to begin anew, or give another path."
+                f"{self.path} belongs to another run, with another {' and '.join(differing)}: "
+                "delete it to begin anew, or give another path."
             )
         return state
 
@@ -104,7 +105,7 @@ class Checkpoint:
         """Put the state in the place of the last one; a full disk is a warning and no more."""
         try:
             with _files.replacing(self.target, self.part) as file:
-                torch.save({**state, "fingerprint": self.fingerprint}, file)
+                torch.save({**state, "marks": self.marks}, file)
         except (OSError, RuntimeError) as error:
             # PyTorch's own error when a file cannot be written hides the one that says why
             why = error if isinstance(error, OSError) else error.__context__
@@ -137,8 +138,11 @@ def check_path(path: str | os.PathLike) -> Path:
     return target
 
 
-def run_fingerprint(content: Tensor, brushes: Sequence[Brush], net: VGG, settings: Settings) -> str:
-    """64 hexadecimal digits for all that the picture of a run depends on."""
+def run_marks(
+    content: Tensor, brushes: Sequence[Brush], net: VGG, settings: Settings
+) -> dict[str, str]:
+    """64 hexadecimal digits for each thing that the picture of a run depends on, by its name."""
     styles = [[brush.picture, brush.weight, brush.mask] for brush in brushes]
     network = [[*net.parameters()], repr(net.preprocess), net.pooling]
-    return digest([content, styles, network, settings.fingerprint()])
+    things = {"content": content, "style": styles, "network": network, **settings.marks()}
+    return {name: digest(thing) for name, thing in things.items()}

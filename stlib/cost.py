@@ -20,7 +20,7 @@ from torch import Tensor
 
 from stlib._kernels import memory
 from stlib._kernels.winograd import FEWEST_PRODUCTS
-from stlib.arguments import check_whole_number
+from stlib.arguments import check_whole_number, unknown_keyword
 from stlib.brushes import Brush, as_brushes
 from stlib.descent import HISTORY_SIZE, history_size
 from stlib.layers import SMALLEST_SIDE, LayerCost, find_layer, layer_names, layer_table, route
@@ -93,7 +93,7 @@ def estimate(
     """
     names = [setting.name for setting in fields(Settings)]
     if unknown := [name for name in settings if name not in names]:
-        raise TypeError(f"estimate has no setting {unknown[0]!r}; there are {', '.join(names)}.")
+        raise unknown_keyword("estimate", unknown[0], ["net", "tile", *names])
     chosen = Settings(**settings)
     check_pictures(content, style, chosen, net)
     check_tile(tile)

@@ -8,6 +8,8 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+from stlib.arguments import check_floats, check_weight, checked
+
 HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 20 and 50 ended within 2 % of the loss
 # of z with more numbers than a picture of 4 megapixels has, where each pair takes 100 MB and more
 SHORT_HISTORY = 5
@@ -57,6 +59,7 @@ class Evaluation:
     gradient: Tensor | None
 
 
+@checked
 def descend(
     objective: Callable[[Tensor], tuple[Tensor, dict[str, float]]],
     z: Tensor,
@@ -75,6 +78,9 @@ def descend(
     known: the evaluation of z, if there was one before.
     Returns why it ended.
     """
+    check_floats("z", z)
+    if not z.requires_grad:
+        raise ValueError("z asks for no gradient: call z.requires_grad_() first.")
     left = evaluations
     recent = [known] if known else []  # evaluations of this step, and of the z at which it began
 
@@ -118,12 +124,15 @@ class _Stop(Exception):
         self.reason = reason
 
 
+@checked
 def lbfgs(z: Tensor, first_step: float = 1.0) -> torch.optim.LBFGS:
     """PyTorch's L-BFGS with a line search: one step per call, and no stopping rule of its own.
 
     z: what it changes. first_step: the length of the first step, times PyTorch's own, in which all
         changes together add up to 1.
     """
+    check_floats("z", z)
+    check_weight("first_step", first_step)
     # Gatys' L-BFGS takes every step at its full length. From some pictures that diverges within a
     # few evaluations (the loss of the castle at 224 pixels grew by a factor of 1e191); a line
     # search costs few evaluations and cannot diverge.

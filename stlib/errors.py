@@ -1,6 +1,7 @@
 """The package's own errors. Each says what was wrong with which input, and what to do about it."""
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 
@@ -46,6 +47,13 @@ def needs_extra(part: str, extra: str) -> Iterator[None]:
             f"{part} needs the package {error.name}, which is not installed. Run `make setup`, or "
             f'`python -m pip install --editable ".[{extra}]"` in the course\'s folder.'
         ) from None
+
+
+def nearest(name: object, names: Iterable[str]) -> str | None:
+    """The name that was probably meant, whatever its case; None when none is near."""
+    by_lower = {known.lower(): known for known in names}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    return by_lower[near[0]] if near else None
 
 
 def one_line(text: object) -> str:

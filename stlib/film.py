@@ -9,6 +9,7 @@ from PIL import Image
 from torch import Tensor
 
 from stlib import _files
+from stlib.arguments import check_some, checked
 from stlib.errors import ImageError, one_line
 from stlib.images import check_output_path, to_pil
 from stlib.record import Watch
@@ -31,12 +32,13 @@ def check_film_path(path: str | os.PathLike) -> Path:
 
 def check_film_suffix(path: str | os.PathLike) -> None:
     """Raise an ImageError unless the suffix of a file's name is of a format for films."""
-    if Path(path).suffix.lower() not in FORMATS:
+    if _files.expanded(path).suffix.lower() not in FORMATS:
         raise ImageError(
             f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture."
         )
 
 
+@checked
 def film_frame(picture: Tensor) -> Image.Image:
     """A picture [1, 3, H, W] in [0, 1] as a frame, at most `SIDE` pixels on its longer side."""
     frame = to_pil(picture)
@@ -44,6 +46,7 @@ def film_frame(picture: Tensor) -> Image.Image:
     return frame
 
 
+@checked
 def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -> Path:
     """Write frames as an animation that begins again after its end; the suffix names the format.
 
@@ -55,14 +58,13 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     ValueError when there is no frame.
     """
     target = check_film_path(path)
-    if not len(frames):
-        raise ValueError("frames is empty: a film needs at least one picture.")
+    check_some("frames", frames)
     film = [film_frame(frame) if isinstance(frame, Tensor) else frame for frame in frames]
     try:
-        _files.replace(target, encoded(film, Path(path).suffix))
+        _files.replace(target, encoded(film, target.suffix))
     except (OSError, ValueError) as error:
         raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
-    return Path(path)
+    return _files.expanded(path)
 
 
 def encoded(frames: Sequence[Image.Image], suffix: str) -> memoryview:

@@ -15,9 +15,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from stlib import _files
-from stlib._srgb import to_upright_srgb
-from stlib.errors import ImageError, one_line, reason, shown
-from stlib.layers import SMALLEST_SIDE
+from stlib._srgb import OVERSHOOT, float_white, largest, to_upright_srgb
+from stlib.arguments import check_flag, check_tensor, check_whole_number, is_whole
+from stlib.errors import ImageError, nearest, one_line, reason, shown
+from stlib.layers import FLOATS, SMALLEST_SIDE
 
 SIZE = 256  # pixels, of the longer side of a picture unless said otherwise
 # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
@@ -72,7 +73,12 @@ def load_image(source: Source, size: int | None = SIZE, *, enlarge: bool = False
     Raises ImageError when there is no picture in it, or one with a side under 32 pixels; ValueError
     for a bad size.
     """
-    pixels = torch.from_numpy(np.array(load_pil(source, size, enlarge=enlarge)))  # [H, W, 3], uint8
+    return as_tensor(load_pil(source, size, enlarge=enlarge))
+
+
+def as_tensor(image: Image.Image) -> Tensor:
+    """An 8-bit RGB PIL image as a tensor [1, 3, H, W], float32 in [0, 1]."""
+    pixels = torch.from_numpy(np.array(image))  # [H, W, 3], uint8
     return (pixels.permute(2, 0, 1)[None].float() / 255).contiguous()
 
 
@@ -80,18 +86,24 @@ def check_size(size: object) -> None:
     """Raise a ValueError unless `size` is what `load_image` takes: 32 or more, or None."""
     if size is None:
         return
-    if isinstance(size, bool) or not isinstance(size, int) or size < SMALLEST_SIDE:
+    if not is_whole(size) or size < SMALLEST_SIDE:  # type: ignore[operator]
         raise ValueError(
             f"size is {shown(size)}: give the longer side as a whole number of pixels, "
             f"{SMALLEST_SIDE} or more."
         )
 
 
-def load_pil(source: Source, size: int | None = SIZE, *, enlarge: bool = False) -> Image.Image:
-    """Read a picture as an 8-bit RGB PIL image; arguments and errors are those of `load_image`."""
+def load_pil(
+    source: Source, size: int | None = SIZE, *, enlarge: bool = False, paper: str = "white"
+) -> Image.Image:
+    """Read a picture as an 8-bit RGB PIL image; arguments and errors are those of `load_image`.
+
+    paper: "white" or "black", what shows where the picture is transparent.
+    """
     check_size(size)
+    check_flag("enlarge", enlarge)
     if isinstance(source, Image.Image):
-        return _resize(_decode(source, "the PIL image", size, enlarge), size, enlarge)
+        return _resize(_decode(source, "the PIL image", size, enlarge, paper), size, enlarge)
     name, file = _open(source)
     with file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's; what matters in them is checked here
@@ -123,16 +135,19 @@ def load_pil(source: Source, size: int | None = SIZE, *, enlarge: bool = False) 
             ) from None
         except Exception as error:  # a hostile header can make a decoder raise anything
             raise ImageError(_undecodable(name, error, file_size)) from None
-        return _resize(_decode(image, name, size, enlarge, file_size), size, enlarge)
+        return _resize(_decode(image, name, size, enlarge, paper, file_size), size, enlarge)
 
 
 def to_pil(image: Tensor) -> Image.Image:
     """Turn a tensor into an 8-bit PIL image.
 
-    image: [1, 3, H, W] or [3, H, W], RGB in [0, 1]; values outside are clamped.
+    image: [1, 3, H, W] or [3, H, W], RGB: floats in [0, 1], of which those a little outside are
+        clamped, or levels 0…255 as torch.uint8.
 
-    Raises ValueError for another shape or for values that are not finite.
+    Raises ValueError for what is no tensor, for another shape or type, for values that are not
+    finite, and for those far outside the range, of which nothing would be seen.
     """
+    check_tensor("image", image, "give one of the shape [1, 3, H, W]")
     pixels = image.detach()
     if pixels.ndim == 4 and pixels.shape[0] == 1:
         pixels = pixels[0]
@@ -141,13 +156,31 @@ def to_pil(image: Tensor) -> Image.Image:
             "a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has "
             f"{list(image.shape)}."
         )
+    if 0 in pixels.shape:
+        raise ValueError(f"the picture has no pixels: its shape is {list(image.shape)}.")
+    levels = pixels if pixels.dtype == torch.uint8 else _levels(pixels)
+    return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
+
+
+def _levels(pixels: Tensor) -> Tensor:
+    """Floats of 0…1 as levels 0…255."""
+    if pixels.dtype not in FLOATS:
+        raise ValueError(
+            f"the picture holds {pixels.dtype}: give floats in 0…1, or levels 0…255 as torch.uint8."
+        )
+    pixels = pixels.float()
     if not torch.isfinite(pixels).all():
         raise ValueError(
             "the picture holds values that are not finite (nan or inf); there is nothing sensible "
             "to show."
         )
-    levels = (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
-    return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
+    low, high = pixels.min().item(), pixels.max().item()
+    if low < -OVERSHOOT or high > OVERSHOOT:
+        raise ValueError(
+            f"the picture has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide "
+            "by 255?"
+        )
+    return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
 
 
 def check_output_path(path: str | os.PathLike) -> Path:
@@ -156,7 +189,9 @@ def check_output_path(path: str | os.PathLike) -> Path:
     Worth calling before a long run, so that a typing error costs a second and not the picture.
     Raises ImageError when it could not be written there.
     """
-    path = Path(path)
+    if not isinstance(path, (str, os.PathLike)):
+        raise ImageError(f"path is a {type(path).__name__}: give the path of a file to write.")
+    path = _files.expanded(path)
     try:
         target = _files.writable(path, "picture.png")
     except ValueError as error:
@@ -185,7 +220,7 @@ def _named(path: str | os.PathLike) -> str:
 def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: int = 95) -> Path:
     """Write a picture to a file; the suffix names the format.
 
-    image: a tensor [1, 3, H, W] in [0, 1], or a PIL image. quality: 1 to 100, for JPEG and WebP.
+    image: a tensor as for `to_pil`, or a PIL image. quality: 1 to 100, for JPEG and WebP.
     Returns the path.
 
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
@@ -193,8 +228,10 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
     """
     target = check_output_path(path)
+    check_whole_number("quality", quality, 1)
     picture = image if isinstance(image, Image.Image) else to_pil(image)
-    file_format = Image.registered_extensions()[Path(path).suffix.lower()]
+    path = _files.expanded(path)
+    file_format = Image.registered_extensions()[path.suffix.lower()]
     # a losslessly compressed TIFF refuses a quality
     options = {} if file_format == "TIFF" else {"quality": quality}
     # Pillow's own writing does not notice when a disk that is nearly full takes only a part
@@ -204,7 +241,7 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
         _files.replace(target, encoded.getbuffer())
     except (OSError, ValueError) as error:
         raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
-    return Path(path)
+    return path
 
 
 def sample_names() -> list[str]:
@@ -228,10 +265,12 @@ def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tens
 
     Raises ImageError for an unknown name.
     """
-    if name not in sample_names():
+    if not isinstance(name, str) or name not in sample_names():
+        near = nearest(name, sample_names())
+        advice = f"; did you mean {near!r}?" if near else "."
         raise ImageError(
-            f"there is no sample called {name!r}. The samples are {', '.join(sample_names())}; "
-            "use load_image for a picture of your own."
+            f"there is no sample called {shown(name)}{advice} The samples are "
+            f"{', '.join(sample_names())}; use load_image for a picture of your own."
         )
     with (_SAMPLES / f"{name}.jpg").open("rb") as file:  # a file has a name, for messages
         return load_image(file, size, enlarge=enlarge)
@@ -250,7 +289,7 @@ def _open(source: object) -> tuple[str, BinaryIO]:
                 f"{one_line(path)} is a web address: download the picture and give the path of the "
                 "file."
             )
-        return _open_path(Path(path))
+        return _open_path(_files.expanded(path))
     if hasattr(source, "read"):
         name = one_line(Path(str(getattr(source, "name", "the file object"))).name)
         return name, _read_stream(source, name)
@@ -317,9 +356,14 @@ def _open_path(path: Path) -> tuple[str, BinaryIO]:
 
 
 def _decode(
-    image: Image.Image, name: str, size: int | None, enlarge: bool, file_size: int | None = None
+    image: Image.Image,
+    name: str,
+    size: int | None,
+    enlarge: bool,
+    paper: str,
+    file_size: int | None = None,
 ) -> Image.Image:
-    """Upright 8-bit sRGB on white; a large picture comes at 2 to 4 times the size asked for."""
+    """Upright 8-bit sRGB on paper; a large picture comes at 2 to 4 times the size asked for."""
     _check_pixels(name, image.size, MOST_BYTES // _HELD.get(image.format, _HELD_BY_OTHERS))
     _check_sides(name, image.size, size, enlarge)
     factor = 1
@@ -327,7 +371,10 @@ def _decode(
         factor = max(1, max(image.size) // (2 * size))
     try:
         image.load()
-        return to_upright_srgb(image, factor)
+        _check_levels(name, image)
+        return to_upright_srgb(image, factor, paper)
+    except ImageError:
+        raise
     except MemoryError:
         raise ImageError(
             f"there is not enough memory to open {name}: close other programs, or use a smaller "
@@ -342,6 +389,15 @@ def _decode(
 def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:
     if size[0] * size[1] > most:
         raise ImageError(_too_many_pixels(name, f"is {size[0]} × {size[1]} pixels", most))
+
+
+def _check_levels(name: str, image: Image.Image) -> None:
+    """Raise an ImageError for floats of an unknown range, of which white would be guessed wrong."""
+    if image.mode == "F" and float_white(most := largest(image)) is None:
+        raise ImageError(
+            f"{name} has values up to {most:.3g}, which are neither of 0…1 nor of 0…255 or "
+            "0…65535: change them to 0…1 first."
+        )
 
 
 def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: bool) -> None:
@@ -378,6 +434,8 @@ def _resize(image: Image.Image, size: int | None, enlarge: bool) -> Image.Image:
 
 def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
     why = reason(error)
+    if any(word in why.lower() for word in ("unsupported", "unimplemented", "not supported")):
+        return f"{name} has a form that Pillow does not read ({why}). {_EXPORT}"
     ends_early = isinstance(error, EOFError) or any(
         word in why.lower() for word in ("truncated", "not enough")
     )

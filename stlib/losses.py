@@ -15,14 +15,17 @@ import torch
 from torch import Tensor
 
 from stlib._kernels.gram import guided_product, self_product
+from stlib.arguments import check_floats, check_same_shape, checked
 
 
+@checked
 def flatten_positions(features: Tensor) -> Tensor:
     """F, the feature map as a matrix: one row per channel, one column per position.
 
     features: [1, N, H, W], [N, H, W] or [N, M]. Returns [N, M].
     Raises ValueError for a batch of more than one picture, whose positions must not be mixed.
     """
+    check_floats("features", features)
     if features.ndim == 4 and features.shape[0] != 1:
         raise ValueError(
             f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at "
@@ -38,6 +41,7 @@ def flatten_positions(features: Tensor) -> Tensor:
     return F.flatten(start_dim=1)
 
 
+@checked
 def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """G = F Fᵀ, the inner products of all pairs of feature maps (eq. 3).
 
@@ -60,6 +64,7 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
     return guided_product(F, mask.flatten().square())  # (T∘F)(T∘F)ᵀ
 
 
+@checked
 def style_target(features: Tensor) -> Tensor:
     """A/M, the Gram matrix per position: all that the style loss has to know of the style picture.
 
@@ -69,6 +74,7 @@ def style_target(features: Tensor) -> Tensor:
     return gram_matrix(features) / M
 
 
+@checked
 def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """L_content = ½ Σ (F − P)² (eq. 1). Its gradient with respect to F is F − P.
 
@@ -85,6 +91,7 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     return (F - P).square().sum() / 2
 
 
+@checked
 def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = None) -> Tensor:
     """E_l = 1/(4 N²) Σ (G/M − A/M_a)², the style loss of one layer (eq. 4).
 
@@ -108,14 +115,17 @@ def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = Non
     return gram_loss(gram_matrix(features, mask) / positions, target)
 
 
+@checked
 def gram_loss(gram: Tensor, target: Tensor) -> Tensor:
     """1/(4 N²) Σ (G/M − A/M_a)², for those who have the Gram matrix per position already.
 
     gram, target: G/M and A/M_a, [N, N]. Returns a scalar.
     """
+    check_same_shape("gram", gram, "target", target)
     return (gram - target).square().sum() / (4 * len(gram) ** 2)
 
 
+@checked
 def style_layer_losses(
     features: Mapping[str, Tensor], targets: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
@@ -131,6 +141,7 @@ def style_layer_losses(
     return {layer: style_layer_loss(features[layer], A) for layer, A in targets.items()}
 
 
+@checked
 def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) -> Tensor:
     """L_style = Σ_l w_l E_l (eq. 5).
 
@@ -139,7 +150,7 @@ def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) ->
     Raises ValueError when there is no layer, or when E and w are not of the same layers.
     """
     if not E:
-        raise ValueError("no style layer: give the loss of at least one.")
+        raise ValueError("E holds no style layer: give the loss of at least one.")
     w = dict.fromkeys(E, 1 / len(E)) if w is None else w
     if set(w) != set(E):
         raise ValueError(
@@ -148,6 +159,7 @@ def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) ->
     return sum((w[layer] * E[layer] for layer in w), torch.zeros(()))
 
 
+@checked
 def total_variation(image: Tensor) -> Tensor:
     """Σ |x[i+1, j] − x[i, j]| + Σ |x[i, j+1] − x[i, j]|: how rough a picture is.
 
@@ -155,32 +167,44 @@ def total_variation(image: Tensor) -> Tensor:
 
     image: [..., H, W]. Returns a scalar: 0 for a constant picture.
     """
+    _check_plane(image)
     x = image
     return (x[..., 1:, :] - x[..., :-1, :]).abs().sum() + (
         x[..., :, 1:] - x[..., :, :-1]
     ).abs().sum()
 
 
+@checked
 def roughness(image: Tensor) -> Tensor:
     """The mean square of the differences between neighbouring pixels; not in the paper.
 
     image: [..., H, W]. Returns a scalar, 0 for a constant picture. Unlike `total_variation`, a mean
     does not grow with the picture.
     """
+    _check_plane(image)
     x = image
     down, right = x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
     return (down.square().sum() + right.square().sum()) / x.numel()
 
 
+@checked
 def overflow(image: Tensor) -> Tensor:
     """The mean square of how far values lie outside 0…1; not in the paper.
 
     Clamping them at the end would turn fine differences of brightness into specks of colour.
     image: of any shape. Returns a scalar, 0 for a picture that can be shown as it is.
     """
+    check_floats("image", image)
     return (image - image.clamp(0, 1)).square().mean()
 
 
+@checked
 def total_loss(content: Tensor, style: Tensor, alpha: float, beta: float) -> Tensor:
     """L_total = α L_content + β L_style (eq. 7)."""
     return alpha * content + beta * style
+
+
+def _check_plane(image: Tensor) -> None:
+    check_floats("image", image)
+    if image.ndim < 2 or 0 in image.shape:
+        raise ValueError(f"image has the shape {list(image.shape)}: give [..., H, W].")

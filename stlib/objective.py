@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_picture, check_style
-from stlib.brushes import Brush, as_brushes, brush_factors, mask_at
-from stlib.layers import check_layers
+from stlib.arguments import check_picture, check_whole_number, checked
+from stlib.brushes import Brush, as_brushes, brush_factors, check_style, mask_at
+from stlib.layers import SMALLEST_SIDE, check_layers
 from stlib.losses import (
     content_loss,
     gram_loss,
@@ -60,8 +60,11 @@ class Objective:
         settings: Settings | None = None,
         tile: int | None = None,
     ):
+        check_network(net)
         check_picture("content", content)
         check_style(style)
+        if tile is not None:
+            check_whole_number("tile", tile, SMALLEST_SIDE)
         settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv
@@ -141,6 +144,7 @@ class Objective:
         return sum(products, torch.zeros(()))
 
 
+@checked
 def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     """w_l with which all style layers pull equally hard at x: w_l ∝ 1/‖∂E_l/∂x‖, and Σ w_l = 1.
 
@@ -149,6 +153,7 @@ def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     Returns {layer: w_l}, as `Settings.style_weights` takes it.
     Raises ValueError for a layer whose E_l is 0 there: it does not pull.
     """
+    check_picture("x", x)
     x = x.detach().clone().requires_grad_()
     pulls = {}
     for layer, E in objective.style_layer_losses(x).items():
@@ -170,6 +175,18 @@ def default_beta(content_features: Mapping[str, Tensor]) -> float:
     return BALANCE * (sum(P.numel() for P in content_features.values()) or 1)
 
 
+def check_network(net: object) -> None:
+    """Raise a ValueError unless it is a network that can paint, such as a `VGG`."""
+    if not isinstance(net, torch.nn.Module) or not hasattr(net, "walk"):
+        given = f"the class {net.__name__}" if isinstance(net, type) else f"a {type(net).__name__}"
+        raise ValueError(f"net is {given}: give a network, for example stlib.VGG(), or None.")
+    types = {parameter.dtype for parameter in net.parameters()} - {torch.float32, torch.float64}
+    if types:
+        raise ValueError(
+            f"net computes in {types.pop()}, in which losses overflow: give net.float()."
+        )
+
+
 def check_pictures(
     content: Tensor,
     style: Tensor | Brush | Sequence[Brush],
@@ -184,10 +201,8 @@ def check_pictures(
             f"init has the shape {list(settings.init.shape)}, the content picture "
             f"{list(content.shape)}: they must agree."
         )
-    if not (net is None or (isinstance(net, torch.nn.Module) and hasattr(net, "walk"))):
-        raise ValueError(
-            f"net is a {type(net).__name__}: give a network, for example stlib.VGG(), or None."
-        )
+    if net is not None:
+        check_network(net)
     depth = 19 if net is None else net.depth
     check_layers(content, [*settings.content_layers, *settings.style_layers] or ["relu1_1"], depth)
     for brush in as_brushes(style):

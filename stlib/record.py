@@ -48,6 +48,7 @@ class Record:
         self.lowest = math.inf  # the total loss of this stage's best
         self.stage: Stage = Stage(1.0, steps)
         self.evaluations, self.work = 0, 0.0
+        self.callback_failed = False
         self.began = time.perf_counter()
         self.bar = progress_bar(steps, "eval", shown=progress, scaled=True)
 
@@ -76,9 +77,23 @@ class Record:
         self.evaluations += 1
         if self.watch:
             self.watch(self.evaluations, self.picture)
-        if self.callback and self.callback(self.evaluations - 1, seen.x.clone(), dict(losses)):
-            return Reason.CALLBACK
-        return None
+        return Reason.CALLBACK if self.callback and self._is_ended(self.callback, seen) else None
+
+    def _is_ended(self, callback: Callback, seen: Evaluation) -> bool:
+        """Whether the callback ends the run."""
+        try:
+            answer = callback(self.evaluations - 1, seen.x.clone(), dict(seen.losses))
+        except Exception:
+            self.callback_failed = True
+            raise
+        try:
+            return bool(answer)
+        except (RuntimeError, TypeError, ValueError):  # an array has no truth
+            self.callback_failed = True
+            raise ValueError(
+                f"callback returned a {type(answer).__name__}, which is neither true nor false: "
+                "return True to end the run, or nothing."
+            ) from None
 
     def picture(self) -> Tensor:
         """The best picture so far, finished and at the finished size, in 0…1, on the CPU."""

@@ -16,6 +16,7 @@ from stlib.arguments import (
     check_picture,
     check_weight,
     check_whole_number,
+    plain,
 )
 from stlib.errors import shown
 from stlib.layers import PADDINGS, SMALLEST_SIDE, find_layer
@@ -160,6 +161,7 @@ class Settings:
     keep_every: int | None = None
 
     def __post_init__(self) -> None:
+        self._take_plain_numbers()
         for name in ("alpha", "tv"):
             check_weight(name, getattr(self, name))
         for name in ("beta", "roughness", "overflow"):
@@ -176,7 +178,7 @@ class Settings:
             in_order = sorted(layers) if isinstance(layers, Set) else layers
             object.__setattr__(self, name, tuple(in_order))
         if self.style_weights is not None:
-            weights = tuple(w[layer] for layer in self.style_layers)
+            weights = tuple(plain(w[layer]) for layer in self.style_layers)
             object.__setattr__(self, "style_weights", weights)
         has_layers = bool(self.content_layers or self.style_layers)
         has_content = self.alpha != 0 and self.content_layers
@@ -205,6 +207,11 @@ class Settings:
         else:
             also = "a picture of the content's shape"
             check_choice("init", self.init, INITS, also)
+
+    def _take_plain_numbers(self) -> None:
+        """NumPy's numbers could not be written into a note."""
+        for setting in fields(self):
+            object.__setattr__(self, setting.name, plain(getattr(self, setting.name)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Settings) and self.fingerprint() == other.fingerprint()
@@ -257,9 +264,14 @@ class Settings:
 
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
+        marks = self.marks()
+        return digest([marks.pop("version of stlib"), marks])
+
+    def marks(self) -> dict[str, Any]:
+        """What the fingerprint is made of, by name."""
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         weights = None if self.style_weights is None and self.is_clean else self.weights()
-        return digest([PAINTER, values | {"style_weights": weights}])
+        return values | {"style_weights": weights, "version of stlib": PAINTER}
 
 
 def check_layer_list(name: str, layers: object) -> None:

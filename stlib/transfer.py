@@ -14,8 +14,9 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from stlib.arguments import suggesting
 from stlib.brushes import Brush, as_brushes
-from stlib.checkpoint import Checkpoint, check_path, run_fingerprint
+from stlib.checkpoint import Checkpoint, check_path, run_marks
 from stlib.cost import check_tile, choose_tile
 from stlib.descent import Reason
 from stlib.errors import shown
@@ -48,6 +49,7 @@ class Result:
     reason: Reason = Reason.STEPS
 
 
+@suggesting
 def style_transfer(
     content: Tensor,
     style: Tensor | Brush | Sequence[Brush],
@@ -169,7 +171,7 @@ def paint(
     net = VGG() if net is None else net
     kept = None
     if checkpoint is not None:
-        kept = Checkpoint(checkpoint, run_fingerprint(content, brushes, net, settings))
+        kept = Checkpoint(checkpoint, run_marks(content, brushes, net, settings))
 
     size = (content.shape[2], content.shape[3])
     with Record(
@@ -184,6 +186,8 @@ def paint(
         try:
             reason = paint_stages(p, a, net, chosen, record, kept, tile)
         except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
+            if record.callback_failed:  # whatever it says, it is not about the run
+                raise
             reason = _why_it_ended(error, record)
 
     if kept and reason not in (Reason.INTERRUPTED, Reason.OUT_OF_MEMORY):
@@ -195,7 +199,7 @@ def paint(
         )
     if reason in (Reason.NOT_FINITE, Reason.OUT_OF_MEMORY):
         message = reason.message.format(done=record.evaluations, of=settings.steps)
-        warnings.warn(message, RuntimeWarning, stacklevel=3)
+        warnings.warn(message, RuntimeWarning, stacklevel=4)  # of style_transfer
     return Result(record.picture(), record.history, record.coarse, record.frames, reason)
 
 

@@ -19,6 +19,8 @@ from typing import TypeGuard
 import torch
 from torch import Tensor
 
+from stlib import _files
+from stlib.arguments import check_whole_number
 from stlib.errors import WeightsError, reason, shown
 from stlib.layers import BLOCKS, FLOATS, conv_shapes, layers_of
 
@@ -77,7 +79,8 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     """
     if not isinstance(depth, int) or depth not in BLOCKS:
         raise ValueError(f"depth is {shown(depth)}: there are VGG-16 and VGG-19.")
-    source = str(source) if isinstance(source, (str, Path)) else shown(source)
+    check_whole_number("seed", seed, 0)
+    source = str(_files.expanded(source)) if isinstance(source, (str, Path)) else shown(source)
     if source == "oxford":
         if depth != 19:
             raise ValueError(

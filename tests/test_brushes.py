@@ -5,6 +5,7 @@ from dataclasses import FrozenInstanceError
 
 import pytest
 import torch
+from PIL import Image
 from torch.testing import assert_close
 
 from stlib import (
@@ -71,6 +72,22 @@ def gradient(objective, x):
 
 
 # guided Gram matrices
+
+
+@pytest.mark.parametrize("way", ["RGBA", "LA", "P", "I;16"])
+def test_what_is_transparent_in_a_mask_is_unpainted(way, content, tmp_path):
+    """Strokes on a transparent layer, as image editors have them; white would paint everywhere."""
+    height, width = content.shape[2:]
+    if way == "I;16":  # a PNG that names one transparent grey
+        mask = Image.new("I;16", (width, height), 40000)
+        options = {"transparency": 40000}
+    else:
+        mask, options = Image.new("RGBA", (width, height), (255, 255, 255, 0)), {}
+    mask.paste(Image.new(mask.mode, (width // 2, height), "white" if way != "I;16" else 65535))
+    mask.convert("RGBA" if way == "P" else way).save(tmp_path / "mask.png", **options)
+    T = load_mask(tmp_path / "mask.png", content)
+    assert T[..., : width // 2 - 4].min() == 1
+    assert T[..., width // 2 + 4 :].max() == 0
 
 
 def test_the_guided_gram_matrix_is_that_of_the_masked_features():

@@ -227,7 +227,7 @@ def broken_off(paint, file, killed_at):
 @pytest.mark.parametrize("other", OTHERS)
 def test_the_checkpoint_of_another_run_is_refused_and_kept(paint, broken_off, other):
     before = broken_off.read_bytes()
-    with pytest.raises(CheckpointError, match=r"belongs to a run with other .*delete it"):
+    with pytest.raises(CheckpointError, match=r"belongs to another run, with another .*delete it"):
         paint(checkpoint=broken_off, **OTHERS[other])
     assert broken_off.read_bytes() == before
 
@@ -237,7 +237,7 @@ def test_the_checkpoint_of_a_version_that_paints_otherwise_is_refused(
     paint, broken_off, monkeypatch
 ):
     monkeypatch.setattr("stlib.settings.PAINTER", PAINTER + 1)
-    with pytest.raises(CheckpointError, match="another version: delete it"):
+    with pytest.raises(CheckpointError, match="another version of stlib: delete it"):
         paint(checkpoint=broken_off)
 
 

@@ -108,7 +108,7 @@ def test_black_and_white_stay_what_they_are():
 
 
 def test_pictures_of_different_sizes_are_refused():
-    with pytest.raises(ValueError, match="give both the same size"):
+    with pytest.raises(ValueError, match="they must agree"):
         with_colours_of(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 9))
 
 

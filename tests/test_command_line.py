@@ -20,6 +20,7 @@ from stlib import (
     Result,
     Settings,
     WeightsError,
+    __version__,
     load_image,
     sample,
     save_image,
@@ -33,6 +34,14 @@ from stlib.objective import Objective
 from stlib.presets import PRESETS, told
 
 PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
+
+
+def instead(name, value):
+    """The command PAINT with another value of an option."""
+    place = PAINT.index(name) + 1
+    return [*PAINT[:place], value, *PAINT[place + 1 :]]
+
+
 OPTIONS = {setting.name: setting for setting in fields(Settings) if setting.metadata}
 
 
@@ -152,7 +161,7 @@ def test_errors_as_a_program():
 @pytest.mark.parametrize("suffix", ["jpg", "webp", "PNG"])
 def test_the_suffix_names_the_format(calls, suffix):
     """Whatever Pillow writes."""
-    assert main([*PAINT, "-o", f"out.{suffix}"]) == 0
+    assert main(instead("-o", f"out.{suffix}")) == 0
     with Image.open(f"out.{suffix}") as written:
         assert written.format == {"jpg": "JPEG"}.get(suffix, suffix.upper())
 
@@ -161,7 +170,7 @@ def test_pictures_are_files_or_samples(calls, folder):
     """A file goes before a sample of the same name."""
     save_image(sample("cat", 64), "my.png")
     (folder / "my.png").rename("castle")
-    assert main([*PAINT, "--size", "48"]) == 0
+    assert main(instead("--size", "48")) == 0
     (call,) = calls
     assert torch.equal(call.content, load_image("castle", 48))
     assert torch.equal(call.style[0].picture, sample("cafe-terrace", 48))
@@ -234,6 +243,30 @@ SHARED = ["--preset", "--size", "--device", *map(option, OPTIONS)]
 CLUSTER = ["--workers", "--threads", "--address"]
 
 
+def test_messages_name_options(idle, capsys):
+    """And not the arguments of style_transfer, which nobody has typed."""
+    for options, words in {
+        ("--style-size", "5"): "error: --style-size is 5: give a whole number",
+        ("--tv", "-1"): "error: --tv is -1.0: a weight is",
+        ("--solver", "fast", "--optimizer", "adam"): "use --solver plain with --optimizer adam",
+        ("--device", "gpu"): "error: --device is 'gpu': use",
+    }.items():
+        with pytest.raises(SystemExit):
+            main([*PAINT, *options])
+        usage, told = capsys.readouterr().err.splitlines()
+        assert words in told
+        assert (
+            usage
+            == "usage: python -m stlib transfer PHOTO STYLE [STYLE ...] -o OUT (--help tells all)"
+        )
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"stlib {__version__}\n"
+
+
 def test_the_help_tells_every_command_and_option(capsys):
     for arguments, words in {
         (): ["transfer", "sheet", "batch", "frames", "doctor"],
@@ -267,12 +300,18 @@ def test_an_output_that_cannot_be_is_refused_before_any_work(monkeypatch, capsys
     monkeypatch.setattr(
         "stlib._commands.transfer.picture", lambda *_, **__: pytest.fail("a picture was read")
     )
-    assert main([*PAINT, "-o", output]) == 1
+    assert main(instead("-o", output)) == 1
     assert_one_error_line(capsys.readouterr().err)
     assert list(folder.iterdir()) == []
 
 
+SHORT = PAINT[:-2]
 WRONG_USAGE = [
+    *([*PAINT, option, "1", option, "2"] for option in ("--blend", "--tv", "--film", "--device")),
+    [*PAINT, "--preset", "fine", "--preset", "sketch"],
+    [*PAINT, "--steps", "3"],
+    ["sheet", "castle", "-o", "a.png", "--output", "b.png"],
+    ["batch", "jobs.toml", "--workers", "1", "--workers", "2"],
     [],
     ["paint"],
     ["transfer"],
@@ -293,19 +332,19 @@ WRONG_USAGE = [
     ["sheet", "castle", "-o", "out.png", "--over", "beta"],
     ["sheet", "castle", "-o", "out.png", "--over", "beta=1,"],
     ["sheet", "castle", "-o", "out.png", "--columns", "0"],
-    [*PAINT, "--size", "0"],
-    [*PAINT, "--size", "31"],
-    [*PAINT, "--steps", "1.5"],
+    instead("--size", "0"),
+    instead("--size", "31"),
+    instead("--steps", "1.5"),
     [*PAINT, "--alpha", "0", "--beta", "0"],
     [*PAINT, "--solver", "fast", "--optimizer", "adam"],
     [*PAINT, "--init", "castle"],
     ["doctor", "castle"],
-    *([*PAINT, option(name), "many"] for name in OPTIONS),
-    *([*PAINT, option(name), ""] for name in OPTIONS),
-    *([*PAINT, option(name), "-1"] for name in OPTIONS),
-    *([*PAINT, option(name), "nan"] for name in OPTIONS),
-    *([*PAINT, option(name), "inf"] for name in OPTIONS),
-    *([*PAINT, option(name), "1e400"] for name in OPTIONS),
+    *([*SHORT, option(name), "many"] for name in OPTIONS),
+    *([*SHORT, option(name), ""] for name in OPTIONS),
+    *([*SHORT, option(name), "-1"] for name in OPTIONS),
+    *([*SHORT, option(name), "nan"] for name in OPTIONS),
+    *([*SHORT, option(name), "inf"] for name in OPTIONS),
+    *([*SHORT, option(name), "1e400"] for name in OPTIONS),
 ]
 
 
@@ -378,7 +417,7 @@ def test_interrupted_midway_saves_the_best(ready, old_picture, interrupt_at, net
         sample("castle", 64), sample("cafe-terrace", 64), net=net, steps=2, progress=False
     )
     interrupt_at(2)
-    assert main([*PAINT, "--steps", "9"]) == 130
+    assert main(instead("--steps", "9")) == 130
     out, err = capsys.readouterr()
     assert "2 evaluations" in out
     assert err.splitlines()[-1].endswith(
@@ -422,21 +461,39 @@ def test_the_fast_solver_interrupted_early_saves_a_whole_picture(
 def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, monkeypatch, capsys):
     """Ctrl-C leaves the best picture and the state; the same command paints the rest."""
     monkeypatch.setattr("stlib.checkpoint.EVERY", 3)
-    assert main([*PAINT, "--steps", "12"]) == 0
+    assert main(instead("--steps", "12")) == 0
     expected = (folder / "out.png").read_bytes()
     with monkeypatch.context() as patch:
         patch.setattr(Objective, "__call__", Objective.__call__)  # undone at the end of the block
         interrupt_at(8)
-        assert main([*PAINT, "--steps", "12", "--resume"]) == 130
+        assert main([*instead("--steps", "12"), "--resume"]) == 130
         assert "the same command goes on from there" in capsys.readouterr().err
     assert {path.name for path in folder.iterdir()} == {"out.png", "out.png.checkpoint"}
-    assert main([*PAINT, "--steps", "12", "--resume"]) == 0
+    assert main([*instead("--steps", "12"), "--resume"]) == 0
     assert "going on from out.png.checkpoint" in capsys.readouterr().err
     assert (folder / "out.png").read_bytes() == expected
     assert {path.name for path in folder.iterdir()} == {"out.png"}
 
 
-def test_resume_with_other_settings_is_refused(ready, folder, monkeypatch, capsys):
+def test_resume_with_other_settings_says_what_differs(
+    ready, folder, interrupt_at, monkeypatch, capsys
+):
+    """And not that it goes on."""
+    monkeypatch.setattr("stlib.checkpoint.EVERY", 3)
+    interrupt_at(8)
+    assert main([*instead("--steps", "12"), "--resume"]) == 130
+    capsys.readouterr()
+    before = (folder / "out.png.checkpoint").read_bytes()
+    assert main([*instead("--steps", "13"), "--resume", "--tv", "1"]) == 1
+    err = capsys.readouterr().err
+    assert "going on" not in err
+    assert "belongs to another run, with another tv and steps: " in err
+    assert (folder / "out.png.checkpoint").read_bytes() == before
+
+
+def test_resume_with_the_checkpoint_of_something_else_is_refused(
+    ready, folder, monkeypatch, capsys
+):
     (folder / "out.png.checkpoint").write_bytes(b"of something else")
     assert main([*PAINT, "--resume"]) == 1
     assert (
@@ -688,10 +745,10 @@ def test_the_picture_so_far_can_be_watched(ready, monkeypatch, folder):
         return save_image(image, path)
 
     monkeypatch.setattr("stlib._commands.watch.save_image", noted)
-    assert main([*PAINT, "--steps", "7", "--save-every", "2"]) == 0
+    assert main([*instead("--steps", "7"), "--save-every", "2"]) == 0
     with_it = (folder / "out.png").read_bytes()
     assert written == ["out.png"] * 3
-    assert main([*PAINT, "--steps", "7"]) == 0
+    assert main(instead("--steps", "7")) == 0
     assert (folder / "out.png").read_bytes() == with_it
 
 
@@ -709,7 +766,7 @@ def test_a_picture_so_far_that_cannot_be_written_does_not_end_the_run(ready, mon
 
 def test_an_interrupted_run_leaves_a_film(ready, interrupt_at, folder, capsys):
     interrupt_at(2)
-    assert main([*PAINT, "--steps", "9", "--film", "film.gif"]) == 130
+    assert main([*instead("--steps", "9"), "--film", "film.gif"]) == 130
     with Image.open("film.gif") as film:
         assert film.n_frames == 2
     assert "film.gif: 2 frames" in capsys.readouterr().out
@@ -723,6 +780,14 @@ def test_an_interrupted_run_leaves_a_film(ready, interrupt_at, folder, capsys):
         (["transfer", "castle", "mine.png", "-o", "./mine.png"], "mine.png is an output, but also"),
         (["transfer", "castle", "cat", "-o", "link.png"], "link.png is an output, but also"),
         ([*PAINT, "--mask", "mine.png", "--film", "mine.png"], "mine.png is an output, but also"),
+        (
+            ["transfer", "castle", "mine.png", "-o", "a.png", "--film", "mine.png"],
+            "mine.png is an output, but also",
+        ),
+        (
+            ["transfer", "mine.png", "castle", "-o", "a.png", "--film", "link.png"],
+            "link.png is an output, but also",
+        ),
         ([*PAINT, "--film", "out.png"], "out.png would be written twice"),
         ([*PAINT, "--film", "out.jpg"], "out.jpg cannot be a film: use .webp, .gif"),
     ],

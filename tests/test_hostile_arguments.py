@@ -79,17 +79,19 @@ def also(*values):
     return {repr(value): value for value in values}
 
 
+# weights that NumPy has made are weights
+NO_NUMBERS = {name: value for name, value in ANYTHING.items() if name != "half a number of NumPy"}
 NO_WEIGHTS = also(-1e-300, 10**309, "0", [1], 1j)
-NO_WHOLE_NUMBERS = also(1.0, 2**63, "1", [1], np.int64(1))
+NO_WHOLE_NUMBERS = also(1.0, 2**63, "1", [1], np.float64(1))
 REFUSED = {  # argument: values
     "content": anything() | NO_PICTURES,
     "style": anything() | NO_PICTURES | also([]),
     "net": anything("none") | {"a module that walks": os},
-    "alpha": anything() | NO_WEIGHTS,
-    "beta": anything("none") | NO_WEIGHTS,
-    "tv": anything() | NO_WEIGHTS,
-    "roughness": anything("none") | NO_WEIGHTS,
-    "overflow": anything("none") | NO_WEIGHTS,
+    "alpha": NO_NUMBERS | NO_WEIGHTS,
+    "beta": anything("none", "half a number of NumPy") | NO_WEIGHTS,
+    "tv": NO_NUMBERS | NO_WEIGHTS,
+    "roughness": anything("none", "half a number of NumPy") | NO_WEIGHTS,
+    "overflow": anything("none", "half a number of NumPy") | NO_WEIGHTS,
     "padding": anything("none") | also("Zero"),
     "content_layers": anything() | also(["relu4_2", "relu4_2"]),
     "style_layers": anything() | also(["relu1_1"] * 5),
@@ -123,7 +125,7 @@ PARTS = {  # what: (argument, how it is made of a value, values)
     "the weight of a brush": (
         "style",
         lambda value: [Brush(PICTURE, value)],
-        anything() | also(0),
+        NO_NUMBERS | also(0),
     ),
     "the mask of a brush": (
         "style",
@@ -133,7 +135,7 @@ PARTS = {  # what: (argument, how it is made of a value, values)
     "a weight of a layer": (
         "style_weights",
         lambda value: [1, 1, value, 1, 1],
-        anything(),
+        NO_NUMBERS,
     ),
     "a content layer": (
         "content_layers",
@@ -217,6 +219,19 @@ def test_a_style_size_that_this_painting_cannot_have_is_refused(style_size):
     """48 × 40 pixels would be 32 × 27, which is too small, or more than any machine could take."""
     with pytest.raises(ValueError, match=rf"^style_size is {style_size}: the style picture .*\.$"):
         style_transfer(PICTURE, [Brush(PICTURE)], style_size=style_size)
+
+
+def test_numbers_of_numpy_are_numbers():
+    """A sweep over np.arange is as good as one over range; notes and files hold Python's own."""
+    of_numpy = Settings(
+        steps=np.arange(2, 4)[0],
+        alpha=np.float32(2),
+        seed=np.uint8(3),
+        style_weights=list(np.ones(5)),
+    )
+    assert of_numpy == Settings(steps=2, alpha=2.0, seed=3, style_weights=[1.0] * 5)
+    values = [getattr(of_numpy, setting.name) for setting in fields(Settings)]
+    assert not any(isinstance(value, np.generic) for value in [*values, *of_numpy.style_weights])
 
 
 def test_every_argument_is_tried():

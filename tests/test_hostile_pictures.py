@@ -26,7 +26,7 @@ from PIL import Image, ImageCms
 from torch.testing import assert_close
 
 from stlib.errors import ImageError
-from stlib.images import MOST_BYTES, load_image
+from stlib.images import MOST_BYTES, load_image, sample, to_pil
 
 posix = pytest.mark.skipif(
     os.name != "posix", reason="needs the devices, links and file names of Unix"
@@ -453,9 +453,27 @@ NO_FILES = [
 @pytest.mark.survives("a path or file object that leads to no picture file")
 def test_a_path_that_leads_to_no_regular_file(places):
     def load(path):
-        assert isinstance(tensor_or_sentence(path, repr(path[:100])[1:-1]), str)
+        name = str(Path.home()) if path == "~" else repr(path[:100])[1:-1]
+        assert isinstance(tensor_or_sentence(path, name), str)
 
     each(NO_FILES, load)
+
+
+def test_a_highlight_does_not_turn_a_picture_of_floats_black(tmp_path):
+    """0…1 with values a little above, 0…255, 0…65535, and 32-bit levels: one picture."""
+    grey = np.asarray(to_pil(sample("cat", 64)).convert("L"))
+    unit = np.float32(grey / grey.max())
+    expected = load_image(Image.fromarray(np.uint8(255 * unit))).clamp(max=0.98)
+    for factor in (1, 1.02, 255, 255 * 1.02, 65535):
+        Image.fromarray(factor * unit).save(tmp_path / "floats.tif")
+        found = load_image(tmp_path / "floats.tif").clamp(max=0.98)
+        assert (found - expected).abs().max() < 0.025, factor
+    levels = load_image(Image.fromarray(np.int32(255 * unit))).clamp(max=0.98)
+    assert (levels - expected).abs().max() < 0.01
+    unit[3, 4] = np.inf
+    assert (load_image(Image.fromarray(unit)).clamp(max=0.98) - expected).abs().mean() < 0.025
+    with pytest.raises(ImageError, match=r"values up to 1e\+03, .*change them to 0…1 first\.$"):
+        load_image(Image.fromarray(1000 * unit.clip(0, 1)))
 
 
 @posix

@@ -11,7 +11,7 @@ from PIL import Image
 from torch.testing import assert_close
 
 from stlib.errors import ImageError
-from stlib.images import check_output_path, load_image, save_image, to_pil
+from stlib.images import check_output_path, load_image, sample, save_image, to_pil
 
 posix = pytest.mark.skipif(os.name != "posix", reason="needs pipes and symbolic links")
 OLD = b"the old file, byte for byte"
@@ -90,10 +90,26 @@ def test_a_pil_image_from_a_compressed_tiff_is_saved_as_tiff(painting, tmp_path)
 
 @pytest.mark.parametrize(
     ("value", "level"),
-    [(-3e9, 0), (-0.001, 0), (0, 0), (0.2, 51), (1, 255), (1.001, 255), (3e9, 255)],
+    [(-9.0, 0), (-0.001, 0), (0.0, 0), (0.2, 51), (1.0, 255), (1.001, 255), (9.0, 255)],
 )
 def test_values_outside_0_to_1_are_clamped(value, level):
     assert to_pil(torch.full((1, 3, 4, 5), value)).getpixel((0, 0)) == (level,) * 3
+
+
+def test_levels_are_the_picture_that_they_are_levels_of(tmp_path):
+    """As torchvision has them; every other integer is refused, and never a white picture."""
+    picture = sample("cat", 48)
+    levels = (255 * picture).round().to(torch.uint8)
+    assert to_pil(levels).tobytes() == to_pil(picture).tobytes()
+    assert torch.equal(load_image(save_image(levels, tmp_path / "cat.png"), None), picture)
+
+
+@pytest.mark.parametrize("far", [255.0, -100.0, -3e9])
+def test_a_picture_far_outside_0_to_1_is_refused_not_shown_white(far, tmp_path):
+    for wrong in (far * sample("cat", 48), (255 * sample("cat", 48)).long()):
+        with pytest.raises(ValueError, match=r"the picture (has|holds) .* in 0…1"):
+            save_image(wrong, tmp_path / "white.png")
+    assert not any(tmp_path.iterdir())
 
 
 def test_to_pil_keeps_rows_columns_and_channels():

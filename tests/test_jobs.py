@@ -202,7 +202,7 @@ def test_mistakes_in_the_form(text, words):
 def test_a_file_that_is_not_there_or_no_text(folder):
     with pytest.raises(JobError, match=r"nowhere\.toml cannot be read: No such file"):
         read_jobs("nowhere.toml")
-    (folder / "bytes.toml").write_bytes(b"\xe4")
+    (folder / "bytes.toml").write_bytes(b"\xfa\xfe")
     with pytest.raises(JobError, match=r"bytes\.toml is not a TOML file"):
         read_jobs("bytes.toml")
 
@@ -371,6 +371,45 @@ def test_an_output_never_overwrites_an_input(folder):
     save_image(sample("cat", 64), "mine.png")
     with pytest.raises(JobError, match=r"mine\.png is an output, but also a picture to be read"):
         check_jobs([job(output="mine.png"), job(content="mine.png")])
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_a_file_of_windows_is_read(encoding, folder):
+    """With the mark that Notepad and PowerShell write, and with their line ends."""
+    text = '[[job]]\r\ncontent = "castle"\r\nstyle = "cat"\r\noutput = "a.png"\r\n'
+    (folder / "jobs.toml").write_bytes(text.encode(encoding))
+    assert [job.content for job in read_jobs("jobs.toml")] == ["castle"]
+
+
+def test_backslashes_other_bytes_and_lost_settings_have_a_way_out(folder):
+    job = '[[job]]\ncontent = "{}"\nstyle = "cat"\noutput = "a.png"\n'
+    for data, words in {
+        job.format(r"C:\Users\me\cat.jpg").encode(): "In a path, write / in place of",
+        job.format(r"photos\cat.jpg").encode(): "In a path, write / in place of",
+        job.format("Käse.jpg").encode("latin-1"): "Save it as UTF-8.",
+        b"size = 64\n" + job.format("castle").encode(): "size is in no table: put it below",
+        job.format("https://example.org/cat.png").encode(): "is a web address: download it",
+    }.items():
+        (folder / "jobs.toml").write_bytes(data)
+        with pytest.raises(JobError, match=re.escape(words)):
+            read_jobs("jobs.toml")
+
+
+def test_the_home_folder_is_meant_by_its_sign(monkeypatch, folder):
+    """~ in a path of a photo, a mask, an output and the file itself."""
+    (folder / "home").mkdir()
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    monkeypatch.setenv("USERPROFILE", str(folder / "home"))
+    save_image(sample("cat", 64), "~/cat.png")
+    (folder / "home" / "jobs.toml").write_text(
+        '[[job]]\ncontent = "~/cat.png"\nstyle = "castle"\noutput = "~/{content}-out.png"\n'
+    )
+    (read,) = read_jobs("~/jobs.toml")
+    check_jobs([read])
+    assert (read.content, read.output) == tuple(
+        str(folder / "home" / name) for name in ("cat.png", "cat-out.png")
+    )
+    assert not (folder / "~").exists()
 
 
 def test_masks_are_inputs_too():

@@ -1,15 +1,18 @@
 """The optimisation loop: what it returns, how it ends, and what it refuses."""
 
+import copy
 import math
 import time
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as nnf
 from torch.testing import assert_close
 
-from stlib import gram_matrix, sample, style_transfer, total_variation
+from stlib import VGG, estimate, gram_matrix, sample, style_transfer, total_variation
+from stlib.course import grid
 from stlib.objective import Objective, default_beta
 from stlib.settings import STYLE_LAYERS, Settings
 
@@ -395,6 +398,53 @@ def test_callback_ends_the_run(paint):
     result = paint(callback=lambda evaluation, x, losses: evaluation == 2, steps=100, **SHALLOW)
     assert len(result.history) == 3
     assert result.reason == "callback"
+
+
+@pytest.mark.parametrize("error", [RuntimeError("out of memory"), MemoryError("mine"), KeyError(1)])
+def test_an_error_of_the_callback_is_told_as_it_is(paint, error):
+    """Also where it sounds as if the run had no memory."""
+
+    def fails(evaluation, *_):
+        if evaluation:
+            raise error
+
+    with pytest.raises(type(error)) as caught:
+        paint(callback=fails, **SHALLOW)
+    assert caught.value is error
+
+
+def test_a_callback_that_returns_no_truth_is_told_so(paint):
+    with pytest.raises(ValueError, match=r"^callback returned a ndarray.* or nothing\.$"):
+        paint(callback=lambda *_: np.zeros(3), **SHALLOW)
+
+
+def test_an_unknown_keyword_is_answered_with_the_nearest(content, style):
+    for call in (
+        lambda **wrong: style_transfer(content, style, **wrong),
+        lambda **wrong: estimate(content, style, **wrong),
+        lambda **wrong: grid.run({"usual": {}}, content, style, None, **wrong),
+    ):
+        with pytest.raises(TypeError, match=r"no argument 'style_wieghts'; did you mean 'style_w"):
+            call(style_wieghts=1)
+
+
+def test_a_network_that_cannot_paint_is_told_so(content, style, net):
+    """The class in place of a network, and half precision, whose losses overflow."""
+    with pytest.raises(ValueError, match=r"^net is the class VGG: give a network"):
+        style_transfer(content, style, net=VGG)
+    half = copy.deepcopy(net).half()
+    with pytest.raises(ValueError, match=r"^net computes in torch\.float16.*net\.float\(\)\.$"):
+        style_transfer(content, style, net=half)
+
+
+def test_the_default_type_of_pytorch_does_not_matter(paint):
+    """Some libraries set it to float64."""
+    usual = paint(**SHALLOW).image
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert torch.equal(paint(**SHALLOW).image, usual)
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def test_callback_cannot_disturb_the_run(paint):

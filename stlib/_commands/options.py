@@ -1,19 +1,66 @@
 """What the commands share: options that say how to paint, pictures by name, and safe outputs."""
 
 import argparse
-import difflib
+import re
 import sys
 from collections.abc import Collection, Iterable
 from dataclasses import Field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from torch import Tensor
 
-from stlib.errors import ImageError, one_line
+from stlib import _files
+from stlib.errors import ImageError, nearest, one_line
 from stlib.images import SIZE, load_image, sample, sample_names
 from stlib.presets import PRESETS, told
 from stlib.settings import Settings
+
+# what messages call by the name of an argument of style_transfer, and the user by an option
+NAMES = ["size", "device", *(setting.name for setting in fields(Settings) if setting.metadata)]
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses an option given twice, and tells a mistake in two lines.
+
+    brief: the arguments that a command cannot do without, as its usage has them.
+    """
+
+    def __init__(self, *arguments: Any, brief: str = "", **options: Any):
+        super().__init__(*arguments, **options)
+        self.brief = brief
+        self.register("action", None, Once)
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong below a usage that hides nothing: --help lists all options."""
+        usage = f"usage: {self.prog} {self.brief} (--help tells all)\n"
+        self.exit(2, f"{usage}{self.prog}: error: {message}\n")
+
+
+class Once(argparse.Action):
+    """What argparse does with an option's value, unless there was one before."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        given: frozenset[str] = getattr(namespace, "given", frozenset())
+        if option_string and self.dest in given:
+            raise argparse.ArgumentError(self, "it is given twice: leave out one of the two.")
+        namespace.given = given | {self.dest}
+        setattr(namespace, self.dest, values)
+
+
+def as_options(message: str) -> str:
+    """A message with options in place of arguments' names: --style-size, --solver plain."""
+    for name in NAMES:
+        option = f"--{name.replace('_', '-')}"
+        message = re.sub(rf"""\b{name}=['"](\w+)['"]""", rf"{option} \1", message)
+        message = re.sub(rf"^{name}\b(?= is )", option, message)
+    return re.sub(r"\b(?<!--)style_size\b", "--style-size", message)
 
 
 def add_painting(parser: argparse.ArgumentParser) -> None:
@@ -97,16 +144,16 @@ def picture(name: str, size: int, *, enlarge: bool = False) -> Tensor:
         return load_image(name, size, enlarge=enlarge)
     if name in sample_names():
         return sample(name, size, enlarge=enlarge)
-    near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+    near = nearest(Path(name).name, sample_names())
     listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
-    advice = f"; did you mean the sample {near[0]!r}?" if near else listed
+    advice = f"; did you mean the sample {near!r}?" if near else listed
     raise ImageError(f"there is no file {one_line(name)}{advice}")
 
 
 def _is_missing(name: str) -> bool:
     """Whether there is no file of this name; for whatever else is wrong, `load_image` has words."""
     try:
-        Path(name).stat()
+        _files.expanded(name).stat()
     except FileNotFoundError:
         return "://" not in name
     except (OSError, ValueError):
@@ -117,8 +164,9 @@ def _is_missing(name: str) -> bool:
 def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
     """Raise an ImageError when a file would be written twice, or over one that is read."""
     written: list[Path] = []
-    for output in map(Path, outputs):
-        if any(_is_same(output, path) for path in map(Path, inputs)):
+    read = [_files.expanded(path) for path in inputs]
+    for output in map(_files.expanded, outputs):
+        if any(_is_same(output, path) for path in read):
             raise ImageError(
                 f"{one_line(output)} is an output, but also a picture to be read: "
                 "choose another name for the output."

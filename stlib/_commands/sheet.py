@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from PIL import Image
 
+from stlib import _files
 from stlib._commands.options import add_cluster, add_painting, check_outputs, chosen_values, say
 from stlib.arguments import check_whole_number
 from stlib.contact_sheet import CELL, contact_sheet
@@ -32,9 +33,11 @@ INSTEAD = {
 def add_command(commands: Any) -> None:
     """Add it to the commands of a parser."""
     parser = commands.add_parser(
-        "sheet", help="paint a photo in many styles, or with many settings, all on one sheet"
+        "sheet",
+        help="paint a photo in many styles, or with many settings, all on one sheet",
+        brief="PHOTO -o OUT",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     add = parser.add_argument
     add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
     add(
@@ -232,7 +235,7 @@ def _folder(keep: str | None) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="stlib-") as folder:
             yield Path(folder)
     else:
-        yield Path(keep)
+        yield _files.expanded(keep)
 
 
 def _make(folder: Path) -> None:

@@ -10,10 +10,11 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from stlib import _files
 from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
-from stlib._commands.watch import saves_every
-from stlib.arguments import FAINTEST, check_whole_number
-from stlib.brushes import Brush, load_mask, make_brushes
+from stlib._commands.watch import saves_every, tells_that_it_goes_on
+from stlib.arguments import check_whole_number
+from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device
@@ -32,9 +33,11 @@ SHORT = 5e6
 def add_command(commands: Any) -> None:
     """Add it to the commands of a parser."""
     parser = commands.add_parser(
-        "transfer", help="paint a photo in the style of a painting, or of several"
+        "transfer",
+        help="paint a photo in the style of a painting, or of several",
+        brief="PHOTO STYLE [STYLE ...] -o OUT",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     add = parser.add_argument
     add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
     add(
@@ -97,9 +100,7 @@ def run(options: argparse.Namespace) -> int:
     if max(content.shape) < size:
         say(f"the photo has only {_sides(content)} pixels, and so will the picture")
     brushes = _brushes(options, content, size, settings.style_size)
-    checkpoint = f"{options.output}.checkpoint" if options.resume else None
-    if checkpoint and Path(checkpoint).exists():
-        say(f"going on from {checkpoint}")
+    checkpoint = _checkpoint(options)
     net = VGG(device=device) if device else None
     _announce(settings, content, brushes, net)
     frames: list[Image.Image] = []
@@ -136,8 +137,13 @@ def _check_files(options: argparse.Namespace) -> None:
         check_film_path(options.film)
     if options.save_every is not None:
         check_whole_number("--save-every", options.save_every, 1)
-    outputs = [options.output, *([options.film] if options.film else [])]
-    check_outputs(outputs, [options.content, *options.styles, *options.mask])
+    outputs = [options.output, options.film, _checkpoint(options)]
+    check_outputs(filter(None, outputs), [options.content, *options.styles, *options.mask])
+
+
+def _checkpoint(options: argparse.Namespace) -> str | None:
+    """The file in which the run's state is kept, if it is kept."""
+    return f"{options.output}.checkpoint" if options.resume else None
 
 
 def _blend(text: str) -> list[float]:
@@ -230,6 +236,9 @@ def _watch(
 ) -> Watch | None:
     """Whoever is to be told of the run while it paints."""
     watches = []
+    checkpoint = _checkpoint(options)
+    if checkpoint and _files.expanded(checkpoint).exists():
+        watches.append(tells_that_it_goes_on(checkpoint))
     if options.save_every is not None:
         watches.append(saves_every(options.save_every, options.output))
     if options.film:

@@ -5,9 +5,22 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from stlib._commands.options import say
 from stlib.errors import ImageError
 from stlib.images import save_image
 from stlib.record import Watch
+
+
+def tells_that_it_goes_on(checkpoint: str) -> Watch:
+    """Say so at the first evaluation, when the checkpoint has been found to be of this run."""
+    told: list[int] = []
+
+    def watch(done: int, picture: Callable[[], Tensor]) -> None:
+        if not told:
+            told.append(done)
+            say(f"going on from {checkpoint}, after {done - 1} evaluations")
+
+    return watch
 
 
 def saves_every(evaluations: int, path: str) -> Watch:

@@ -144,7 +144,7 @@ def _apply(x: Tensor, filters: Tensor, border: int, on_input: Tensor, on_output:
     # [4h + 2, 4w + 2, N_in]
     d = nnf.pad(x[0].permute(1, 2, 0), (0, 0, border, right, border, below)).contiguous()
     row, column, _ = d.stride()
-    out = torch.empty(1, n_out, height, width, memory_format=torch.channels_last)
+    out = torch.empty(1, n_out, height, width, dtype=x.dtype, memory_format=torch.channels_last)
     y = out[0].permute(1, 2, 0)  # [H, W, N_out], the same memory
     rows_at_once = max(1, TILES_AT_ONCE // w)
     for top in range(0, h, rows_at_once):

@@ -47,7 +47,6 @@ best picture so far.
 """
 
 import codecs
-import difflib
 import hashlib
 import io
 import itertools
@@ -64,10 +63,11 @@ from typing import Any
 
 import numpy as np
 
-from stlib.arguments import check_weight, check_whole_number
+from stlib import _files
+from stlib.arguments import check_weight, check_whole_number, checked, plain
 from stlib.batch import places, seen
 from stlib.devices import check_device_name
-from stlib.errors import ImageError, JobError, one_line, reason, shown
+from stlib.errors import ImageError, JobError, nearest, one_line, reason, shown
 from stlib.film import check_film_suffix
 from stlib.images import SIZE, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
@@ -193,7 +193,7 @@ def make_job(
     Raises JobError for a setting that does not exist or makes no sense.
     """
     check_known(values, DEFAULTS, "no setting")
-    size = values.get("size", DEFAULTS["size"])
+    size, save_every = plain(values.get("size", DEFAULTS["size"])), plain(save_every)
     if film is not None and not (isinstance(film, str) and film):
         raise JobError(f'film is {shown(film)}: give film = "…".')
     try:
@@ -218,7 +218,7 @@ def read_jobs(path: str | Path) -> list[Job]:
     path: of the file; names of pictures are resolved from its folder.
     Raises JobError for whatever is wrong with its form; `check_jobs` looks for the pictures.
     """
-    path = places.home_expanded(path)
+    path = _files.expanded(path)
     document = _document(path)
     for name in document:
         if name in KEYS:
@@ -466,9 +466,9 @@ def _near(name: str) -> str:
         return f": write {_short(slashed)}."
     if not name.isprintable():  # "photos\new.jpg" in double quotes has a line break
         return f".{BACKSLASH}"
-    near = difflib.get_close_matches(Path(name).name, sample_names(), n=1)
+    near = nearest(Path(name).name, sample_names())
     if near and not places.is_remote(name):
-        return f"; did you mean the sample {near[0]!r}?"
+        return f"; did you mean the sample {near!r}?"
     return f", and no sample of this name. The samples are {', '.join(sample_names())}."
 
 
@@ -500,6 +500,7 @@ def _no_file(name: str) -> str:
     return f"there is no picture {_short(name)}: check the name."
 
 
+@checked
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
 
@@ -556,6 +557,7 @@ def _apart(job: Job, other: Job) -> str:
     )
 
 
+@checked
 def fingerprint(job: Job) -> str:
     """What the painted picture depends on, as 64 hexadecimal digits.
 
@@ -585,8 +587,8 @@ def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) ->
     allowed = list(allowed)
     for name in names:
         if name not in allowed:
-            near = difflib.get_close_matches(str(name), allowed, n=1)
-            advice = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(allowed)}."
+            near = nearest(name, allowed)
+            advice = f"did you mean {near!r}?" if near else f"there are {', '.join(allowed)}."
             raise JobError(f"{complaint} {shown(name)}; {advice}")
 
 

@@ -46,16 +46,8 @@ def located(folder: str | Path, name: str) -> str:
         return name
     if is_remote(str(folder)):
         return f"{str(folder).rstrip('/')}/{name}"
-    path = str(Path(folder, home_expanded(name)))
+    path = str(Path(folder, _files.expanded(name)))
     return f"{path}/" if name.endswith("/") else path  # only a folder's name ends so
-
-
-def home_expanded(name: str | os.PathLike) -> Path:
-    """The path with ~ as the home folder; as it is where nobody knows whose home is meant."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
 
 
 def found(name: str) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
+from stlib.arguments import check_same_shape, check_whole_number, checked
 from stlib.colour import square_root
 from stlib.descent import Evaluation, descend, lbfgs
 from stlib.images import sample, sample_names
@@ -39,6 +40,7 @@ class Patch:
     column: int
 
 
+@checked
 def receptive_field(layer: str, depth: int = 19) -> int:
     """The side, in pixels, of the square of the picture that one position of a layer can see.
 
@@ -47,6 +49,7 @@ def receptive_field(layer: str, depth: int = 19) -> int:
     return _row(layer, depth).receptive_field
 
 
+@checked
 def maximize(
     net: VGG,
     layer: str,
@@ -68,6 +71,8 @@ def maximize(
     Returns [len(channels), 3, size, size], RGB in [0, 1], on the CPU; the same for the same seed.
     Raises ValueError for an unknown layer or channel.
     """
+    for name, number, least in (("size", size, 1), ("steps", steps, 0), ("jitter", jitter, 0)):
+        check_whole_number(name, number, least)
     layer = find_layer(layer, net.depth).convolution.name
     _check_channels(net, layer, channels)
     generator = torch.Generator().manual_seed(seed)
@@ -92,6 +97,7 @@ def maximize(
         return _picture(spectrum, canvas, canvas)[..., middle, middle].cpu()
 
 
+@checked
 def top_patches(
     net: VGG, images: Mapping[str, Tensor], layer: str, channel: int, count: int = 4
 ) -> list[Patch]:
@@ -129,6 +135,7 @@ def top_patches(
     return sorted(found, key=lambda patch: -patch.activation)[:count]
 
 
+@checked
 def invert(
     net: VGG, image: Tensor, layer: str, *, steps: int = 60, seed: int = 0, progress: bool = True
 ) -> Tensor:
@@ -167,8 +174,10 @@ def invert(
         return _picture(spectrum, height, width).cpu()
 
 
+@checked
 def psnr(image: Tensor, original: Tensor) -> float:
     """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in dB."""
+    check_same_shape("image", image, "original", original)
     return float(-10 * torch.log10((image - original).square().mean()))
 
 

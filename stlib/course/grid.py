@@ -1,19 +1,23 @@
 """Grids of experiments: one run per setting, and all pictures measured by one yardstick."""
 
+import itertools
 import math
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
+from stlib.arguments import check_colours, check_some, checked, unknown_keyword
 from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.transfer import Result, paint
 from stlib.vgg import VGG
 
 
+@checked
 def run(
     settings: Mapping[str, Mapping[str, Any]],
     content: Tensor,
@@ -39,6 +43,10 @@ def run(
                 "give it in one of the two places."
             )
     usual = {"content": content, "style": style, "net": net}
+    known = [*usual, *(setting.name for setting in fields(Settings))]
+    for name in itertools.chain(common, *settings.values()):
+        if name not in known:
+            raise unknown_keyword("grid.run", name, known)
     runs = {}
     for name, changed in settings.items():
         chosen = {"solver": "plain", **common, **changed}
@@ -52,6 +60,7 @@ def run(
     return results
 
 
+@checked
 def judge(
     pictures: Mapping[str, Tensor], content: Tensor, style: Tensor, net: VGG
 ) -> dict[str, dict[str, float]]:
@@ -74,8 +83,10 @@ def judge(
     return rows
 
 
+@checked
 def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     """Numbers with two digits as aligned text, one line per row below the columns' names."""
+    check_some("rows", rows)
     columns = list(next(iter(rows.values())))
     first, other = max(map(len, rows)), max(9, 2 + max(map(len, columns)))
     lines = [" " * first + "".join(f"{column:>{other}}" for column in columns)]
@@ -86,12 +97,14 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
     return "\n".join(lines)
 
 
+@checked
 def correlation_length(picture: Tensor) -> float:
     """How far apart, in pixels, two places are whose brightness has little in common.
 
     picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness,
     averaged over all directions, has fallen to 1/e. Opposite borders count as neighbours.
     """
+    check_colours("picture", picture)
     brightness = picture.mean(dim=1)[0]
     spectrum = torch.fft.fft2(brightness - brightness.mean())
     # the power spectrum's transform (Wiener & Khinchin)
@@ -100,6 +113,8 @@ def correlation_length(picture: Tensor) -> float:
     distance = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
     total = torch.zeros(int(distance.max()) + 1).index_add(0, distance, correlation.flatten())
     profile = (total / distance.bincount() / correlation[0, 0]).tolist()
-    beyond = next(d for d, share in enumerate(profile) if share < 1 / math.e)
+    beyond = next((d for d, share in enumerate(profile) if share < 1 / math.e), None)
+    if beyond is None:
+        raise ValueError("the picture has the same brightness everywhere: there is no length.")
     before, after = profile[beyond - 1], profile[beyond]
     return beyond - 1 + (before - 1 / math.e) / (before - after)

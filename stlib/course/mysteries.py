@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stlib.arguments import checked
 from stlib.descent import Evaluation, descend, lbfgs
 from stlib.layers import layers_of
 from stlib.losses import content_loss, gram_matrix, style_layer_losses, style_loss, style_target
@@ -58,6 +59,7 @@ class Mystery:
     outside: float
 
 
+@checked
 def mysteries(
     net: VGG, content: Tensor, style: Tensor, evaluations: int = 20
 ) -> dict[str, Mystery]:

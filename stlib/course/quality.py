@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from stlib.arguments import check_colours, check_some, checked
 from stlib.layers import layers_of
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
 from stlib.weights import load_weights
@@ -101,8 +102,10 @@ class Quality:
         return "\n".join(lines)
 
 
+@checked
 def mean_loss(losses: Mapping[str, float]) -> float:
     """L_style for E_l under each style layer: their mean, as w_l = 1/5 in the paper."""
+    check_some("losses", losses)
     return sum(losses.values()) / len(losses)
 
 
@@ -111,6 +114,7 @@ def _listed(losses: Mapping[str, float]) -> str:
     return f"{mean_loss(losses):.3g} ({layers})"
 
 
+@checked
 def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
     """All measures of a picture.
 
@@ -137,17 +141,21 @@ def judge(result: Tensor, content: Tensor, style: Tensor) -> Quality:
     )
 
 
+@checked
 def as_saved(picture: Tensor) -> Tensor:
     """The picture as a file of 8 bits has it: clamped, rounded; float64."""
+    check_colours("picture", picture)
     return (picture.detach().double().clamp(0, 1) * 255).round() / 255
 
 
+@checked
 def clipped(picture: Tensor) -> float:
     """Share of the numbers (three per pixel) that are 0 or 255 in the saved picture."""
     levels = as_saved(picture)
     return float(((levels == 0) | (levels == 1)).double().mean())
 
 
+@checked
 def grain(result: Tensor, style: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Power of fine waves over that of the painting's own, for each of `BANDS`.
 
@@ -159,6 +167,7 @@ def grain(result: Tensor, style: Tensor) -> tuple[tuple[float, ...], tuple[float
     return tuple(ratio[0]), tuple(ratio[1])
 
 
+@checked
 def wave_power(picture: Tensor) -> Tensor:
     """Mean power of the waves of each of `BANDS` under a Hann window, [2, bands].
 
@@ -241,6 +250,7 @@ def features(
     return plain_network(picture.device)(as_saved(picture).float(), layers, padding)
 
 
+@checked
 def style_losses(result: Tensor, style: Tensor, padding: str = "constant") -> dict[str, float]:
     """E_l = 1/(4 N²) Σ (G/M − A/M_a)² for each style layer (Gatys et al. 2016, eq. 4).
 
@@ -264,6 +274,7 @@ def _correlations(F: Tensor) -> Tensor:
     return torch.einsum("bihw,bjhw->ij", F, F) / F.shape[2:].numel()
 
 
+@checked
 def content_distance(result: Tensor, content: Tensor, padding: str = "constant") -> float:
     """Σ (F − P)² / Σ P² over the content layers: L_content as a share of that of a blank F.
 
@@ -281,6 +292,7 @@ def _distance(F: Mapping[str, Tensor], P: Mapping[str, Tensor]) -> float:
     return distance / sum(float(P[layer].square().sum()) for layer in CONTENT_LAYERS)
 
 
+@checked
 def check_same_size(result: Tensor, content: Tensor) -> None:
     """Raise a ValueError unless both pictures have one shape."""
     if result.shape != content.shape:
@@ -290,6 +302,7 @@ def check_same_size(result: Tensor, content: Tensor) -> None:
         )
 
 
+@checked
 def border_ghost(result: Tensor, content: Tensor, style: Tensor) -> Ghost:
     """How much more the picture's border resembles the painting's than its mirror image's.
 
@@ -313,6 +326,7 @@ def _ghost(result: Tensor, content: Tensor, style: Tensor) -> Ghost:
     return _beside_chance(of_result - share * of_photo, style)
 
 
+@checked
 def mirror_ghost(result: Tensor, mirrored: Tensor, style: Tensor) -> Ghost:
     """`border_ghost` from two pictures: the surer measure, where a second run can be afforded.
 
@@ -325,6 +339,7 @@ def mirror_ghost(result: Tensor, mirrored: Tensor, style: Tensor) -> Ghost:
     return _beside_chance(leaning(texture(result)) - leaning(texture(mirrored)), texture(style))
 
 
+@checked
 def texture(picture: Tensor) -> Tensor:
     """The picture in relu4_1 without a sense of its border, [1, N, H, W]."""
     return features(picture, [GHOST_LAYER], padding="replicate")[GHOST_LAYER]

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stlib.arguments import check_some, check_weight, check_whole_number, checked
 from stlib.errors import needs_extra
 from stlib.images import to_pil
 from stlib.layers import find_layer, layer_names
@@ -57,12 +58,14 @@ LOOK: dict[Any, Any] = {
 }
 
 
+@checked
 def layer_look(layer: str) -> dict[str, Any]:
     """The colour and dashes of a layer's line, as arguments of `axes.plot`."""
     color, dashes = BLOCK_LOOK[find_layer(layer).block]
     return {"color": color, "linestyle": dashes}
 
 
+@checked
 def images(
     pictures: Mapping[str, Tensor] | Sequence,
     title: str = "",
@@ -76,10 +79,11 @@ def images(
     of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
     all in one row. height: of one picture, in inches.
     """
+    check_some("pictures", pictures)
     pairs = (
         list(pictures.items())
         if isinstance(pictures, Mapping)
-        else [("", picture) if isinstance(picture, Tensor) else picture for picture in pictures]
+        else [_captioned(picture) for picture in pictures]
     )
     _grid(
         [(caption, to_pil(picture)) for caption, picture in pairs],
@@ -90,12 +94,14 @@ def images(
     )
 
 
+@checked
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
     """Show how α L_content, β L_style and their sum fall, and beside them E_l of each style layer.
 
     history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared
         with their sum.
     """
+    check_some("history", history)
     evaluations = range(len(history))
     layers = [name for name in history[0] if name in layer_names()]
     with plt.rc_context(LOOK):
@@ -121,6 +127,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
         plt.show()
 
 
+@checked
 def curves(
     series: Mapping[str, Sequence[float]],
     title: str,
@@ -132,6 +139,7 @@ def curves(
 
     What rises above one and a half times the highest start has diverged, and leaves the figure.
     """
+    check_some("series", series)
     with plt.rc_context(LOOK):
         _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, values), look in zip(series.items(), _looks(series), strict=True):
@@ -141,6 +149,7 @@ def curves(
         plt.show()
 
 
+@checked
 def lines(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     title: str,
@@ -155,6 +164,7 @@ def lines(
     colour. x, y: what the axes show, with its unit. logarithmic: the axes with a logarithmic scale,
     "x", "y" or "xy".
     """
+    check_some("series", series)
     with plt.rc_context(LOOK):
         _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, (across, up)), look in zip(series.items(), _looks(series), strict=True):
@@ -166,6 +176,7 @@ def lines(
         plt.show()
 
 
+@checked
 def bars(
     groups: Mapping[str, Mapping[str, float]], title: str, *, y: str, logarithmic: str = ""
 ) -> None:
@@ -175,6 +186,7 @@ def bars(
         its unit.
     logarithmic: "y" for a logarithmic scale.
     """
+    check_some("groups", groups)
     names = list(next(iter(groups.values())))
     width = 0.8 / len(groups)
     hatches = ("", "//", "..", "xx")
@@ -206,6 +218,7 @@ def bars(
         plt.show()
 
 
+@checked
 def maps(
     feature_maps: Mapping[str, Tensor],
     title: str = "",
@@ -218,6 +231,7 @@ def maps(
     feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with
     its own scale; a map with both signs from purple (negative) over white (0) to orange (positive).
     """
+    check_some("feature_maps", feature_maps)
     _grid(
         [(caption, values.detach().cpu().numpy()) for caption, values in feature_maps.items()],
         max(values.shape[1] / values.shape[0] for values in feature_maps.values()),
@@ -227,6 +241,7 @@ def maps(
     )
 
 
+@checked
 def kernels(
     named: Mapping[str, Tensor], title: str = "", *, columns: int = 16, height: float = 2.1
 ) -> None:
@@ -235,6 +250,7 @@ def kernels(
     named: {caption: [K, 3, k, k], RGB}. Each kernel has its own scale. columns: kernels that stand
         side by side in a set.
     """
+    check_some("named", named)
     sheets = {}
     for caption, weights in named.items():
         weights = weights.detach().cpu()
@@ -250,6 +266,7 @@ def kernels(
     images(sheets, title, height=height)
 
 
+@checked
 def matrices(
     named: Mapping[str, Tensor],
     title: str,
@@ -264,6 +281,7 @@ def matrices(
     named: {caption: [rows, columns]}. x, y: what columns and rows are. ticks: names of the rows,
     and of the columns of a square. Colours as in `maps`.
     """
+    check_some("named", named)
     wide = max(matrix.shape[1] / matrix.shape[0] for matrix in named.values())
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(
@@ -292,12 +310,14 @@ def matrices(
         plt.show()
 
 
+@checked
 def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) -> None:
     """Show tables side by side, each number coloured by its ratio to that in the first row.
 
     tables: {caption: {row: {column: number}}}, the same rows in each. White is like the first row,
     orange larger and purple smaller; the full colour is reached at a factor of 8.
     """
+    check_some("tables", tables)
     rows = list(next(iter(tables.values())))
     with plt.rc_context({**LOOK, "axes.grid": False}):
         figure, axes = plt.subplots(
@@ -328,11 +348,13 @@ def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) 
         plt.show()
 
 
+@checked
 def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 6) -> None:
     """Show how a picture came to be: frames, named by the evaluation at which they were kept.
 
     frames: of a Transfer with keep_every=`every`.
     """
+    check_some("frames", frames)
     count = min(most, len(frames))
     chosen = sorted({round(i * (len(frames) - 1) / max(count - 1, 1)) for i in range(count)})
     images(
@@ -343,8 +365,11 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
     )
 
 
+@checked
 def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     """The frames as an animation that plays again and again, and rests on the last frame."""
+    check_some("frames", frames)
+    check_weight("seconds", seconds)
     pictures = [to_pil(frame).quantize(64) for frame in frames]
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
@@ -359,6 +384,19 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     return NotebookImage(data=data.getvalue(), format="gif")
 
 
+def _captioned(picture: Any) -> tuple[str, Tensor]:
+    """A picture with its caption, which may be none."""
+    if isinstance(picture, Tensor):
+        return "", picture
+    if isinstance(picture, (tuple, list)) and len(picture) == 2:
+        caption, shown_picture = picture
+        return str(caption), shown_picture
+    raise ValueError(
+        f"pictures holds a {type(picture).__name__}: give tensors, or pairs of a caption and a "
+        "tensor."
+    )
+
+
 def _grid(
     drawings: list[tuple[str, object]],
     widest: float,
@@ -367,6 +405,8 @@ def _grid(
     height: float,
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
+    if columns is not None:
+        check_whole_number("columns", columns, 1)
     columns = columns or len(drawings)
     rows = -(-len(drawings) // columns)
     line = 0.3 if any(caption for caption, _ in drawings) else 0.1
