@@ -231,4 +231,4 @@ def _words(hint: Any) -> str:
         return f"a tuple of {', '.join(map(_words, parts))}"
     if issubclass(kind, Iterable) and parts:
         return f"a list, each entry {_words(parts[0])}"
-    return "a function" if issubclass(kind, Callable) else f"a {kind.__name__}"  # type: ignore[arg-type]
+    return "a function" if kind is Callable else f"a {kind.__name__}"

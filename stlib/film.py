@@ -30,6 +30,7 @@ def check_film_path(path: str | os.PathLike) -> Path:
     return check_output_path(path)
 
 
+@checked
 def check_film_suffix(path: str | os.PathLike) -> None:
     """Raise an ImageError unless the suffix of a file's name is of a format for films."""
     if _files.expanded(path).suffix.lower() not in FORMATS:

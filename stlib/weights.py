@@ -80,7 +80,7 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     if not isinstance(depth, int) or depth not in BLOCKS:
         raise ValueError(f"depth is {shown(depth)}: there are VGG-16 and VGG-19.")
     check_whole_number("seed", seed, 0)
-    source = str(_files.expanded(source)) if isinstance(source, (str, Path)) else shown(source)
+    source = str(source) if isinstance(source, (str, Path)) else shown(source)
     if source == "oxford":
         if depth != 19:
             raise ValueError(
@@ -101,7 +101,7 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
         return Weights(
             source,
             depth,
-            _from_features(_read_file(Path(source)), depth, Path(source).name),
+            _from_features(_read_file(_files.expanded(source)), depth, Path(source).name),
             IMAGENET_INPUT,
         )
     raise ValueError(

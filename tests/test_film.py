@@ -48,7 +48,7 @@ def test_a_film_that_cannot_be_saved_is_refused(tmp_path, frames, name, words):
 
 
 def test_a_film_without_frames_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="frames is empty: a film needs at least one picture"):
+    with pytest.raises(ValueError, match="frames is empty: give at least one"):
         save_film([], tmp_path / "film.webp")
     assert list(tmp_path.iterdir()) == []
 

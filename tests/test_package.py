@@ -281,8 +281,11 @@ def test_private_parts_are_seen(source, count):
 
 
 def test_the_loop_knows_nobody():
-    """`descend` calls what it is given: neither the record of a run, nor who runs it."""
-    assert all_below("descent") == set()
+    """`descend` calls what it is given: neither the record of a run, nor who runs it.
+
+    Below it are only what its arguments are checked with.
+    """
+    assert all_below("descent") == {"arguments", "errors", "layers"}
 
 
 def test_imports_make_no_circle():

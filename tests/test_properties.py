@@ -232,7 +232,7 @@ SIDES = st.integers(32, 90)
     SIDES,
     SEEDS,
     st.sampled_from([".png", ".bmp", ".tif", ".ppm", ".tga"]),
-    st.floats(0.1, 3),
+    st.floats(0.1, 1.5),
 )
 def test_what_is_saved_without_loss_is_read_as_it_was_to_1_in_255(
     folder, height, width, seed, suffix, spread

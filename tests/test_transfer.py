@@ -418,11 +418,11 @@ def test_a_callback_that_returns_no_truth_is_told_so(paint):
         paint(callback=lambda *_: np.zeros(3), **SHALLOW)
 
 
-def test_an_unknown_keyword_is_answered_with_the_nearest(content, style):
+def test_an_unknown_keyword_is_answered_with_the_nearest(content, style, net):
     for call in (
         lambda **wrong: style_transfer(content, style, **wrong),
         lambda **wrong: estimate(content, style, **wrong),
-        lambda **wrong: grid.run({"usual": {}}, content, style, None, **wrong),
+        lambda **wrong: grid.run({"usual": {}}, content, style, net, **wrong),
     ):
         with pytest.raises(TypeError, match=r"no argument 'style_wieghts'; did you mean 'style_w"):
             call(style_wieghts=1)

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from stlib.arguments import checked
 from stlib.batch import notes
 from stlib.batch.jobs import Job, Network, check_jobs, fingerprint
 from stlib.batch.painter import build_network, read_pictures
@@ -51,6 +52,7 @@ class _Kind(NamedTuple):
     styles: int
 
 
+@checked
 def forecast(jobs: Iterable[Job], *, force: bool = False) -> Forecast:
     """How long `run` would take on this machine, with how much memory, and what it would skip.
 
