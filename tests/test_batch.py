@@ -431,7 +431,7 @@ def test_failures_in_a_row_end_the_batch(address):
     ]
     report = run(jobs, address=address, progress=False, stop_after=3, tell=told.append)
     assert report.count("done") == 4
-    assert 5 <= report.count("failed") <= 6  # one may have been on its way before the last "done"
+    assert 4 <= report.count("failed") <= 7  # the two workers may be out of step
     assert "3 pictures in a row failed, the last one: the loss" in report.stopped
     assert len(told) == report.count("done") + report.count("failed")
 
@@ -514,7 +514,7 @@ def test_workers_may_join_in_mid_batch(tmp_path_factory):
         report = run(jobs, address=address, threads=1, progress=False)
         over.set()
         watcher.join()
-    assert statuses(report) == ["done"] * 16
+    assert statuses(report) == ["done"] * 16, report
     joined = loads[loads.index([1, 1]) :]
     assert joined.count([1, 1]) > 0.7 * len(joined), loads
     assert max(map(sum, loads)) == 2

@@ -387,7 +387,8 @@ def test_backslashes_other_bytes_and_lost_settings_have_a_way_out(folder):
         job.format(r"C:\Users\me\cat.jpg").encode(): "Write a path with / between",
         job.format(r"photos\cat.jpg").encode(): "Write a path with / between",
         job.format("Käse.jpg").encode("latin-1"): "Save it as UTF-8.",
-        b"size = 64\n" + job.format("castle").encode(): "size stands above all tables: put it under",
+        b"size = 64\n"
+        + job.format("castle").encode(): "size stands above all tables: put it under",
     }.items():
         (folder / "jobs.toml").write_bytes(data)
         with pytest.raises(JobError, match=re.escape(words)):
