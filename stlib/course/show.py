@@ -151,7 +151,7 @@ def curves(
 
 @checked
 def lines(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    series: Mapping[str, tuple[Sequence[float] | Sequence[str], Sequence[float]]],
     title: str,
     *,
     x: str,
