@@ -56,9 +56,9 @@ def test_no_file_names_this_machine_or_a_registry():
     """The project holds no absolute path of a workplace and no host name of a package index."""
     hosts = ("py" + "pi.org", "pythonhosted" + ".org", "download." + "pytorch", "/work" + "/")
     for path in ROOT.rglob("*"):
-        if (
-            path.suffix in {".py", ".md", ".toml", ".yml", ".cfg", ".ipynb", ".cff"}
-            and ".venv" not in path.parts
-        ):
+        if path.suffix in {".py", ".md", ".toml", ".yml", ".cfg", ".ipynb", ".cff"} and not {
+            ".venv",
+            "build",
+        } & {*path.relative_to(ROOT).parts}:
             content = path.read_text("utf-8")
             assert not [host for host in hosts if host in content], path

@@ -108,7 +108,12 @@ def texts(*kinds):
     for path in sorted(ROOT.rglob("*")):
         inside = path.relative_to(ROOT).parts
         hidden = any(part.startswith(".") for part in inside)
-        if not hidden and path.is_file() and (path.suffix or path.name) in kinds:
+        if (
+            not hidden
+            and inside[0] != "build"
+            and path.is_file()
+            and (path.suffix or path.name) in kinds
+        ):
             yield path, path.read_text(encoding="utf-8")
 
 
