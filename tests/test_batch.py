@@ -16,7 +16,6 @@ import threading
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from types import SimpleNamespace
 
 import dask
 import psutil
@@ -25,7 +24,6 @@ import torch
 from distributed import Client, LocalCluster, get_worker
 from hostile import ANYTHING, each
 from PIL import Image
-from tqdm import tqdm
 
 from stlib import VGG, Brush, load_image, load_mask, sample, save_image, style_transfer
 from stlib.__main__ import main
@@ -436,19 +434,6 @@ def test_failures_in_a_row_end_the_batch(address):
     assert 4 <= report.count("failed") <= 7  # the two workers may be out of step
     assert "3 pictures in a row failed, the last one: the loss" in report.stopped
     assert len(told) == report.count("done") + report.count("failed")
-
-
-def test_a_worker_that_still_imports_is_asked_again(folder):
-    """Of two threads that import a package at once, one may find it half there."""
-    half_there = ImportError("cannot import name 'VGG' from partially initialized module 'stlib'")
-    batch = cluster._Batch(sweep("castle", "cat", "a.png", **CHEAP), tqdm(disable=True))
-    future = SimpleNamespace(status="error", exception=lambda: half_there)
-    for _ in range(cluster.EARLY):
-        batch.receive(0, future)
-        assert batch.waiting.pop() == 0
-    batch.receive(0, future)
-    assert batch.outcomes[0].status == "failed"
-    assert not batch.waiting
 
 
 def test_one_bad_picture_fails_alone(address, folder):

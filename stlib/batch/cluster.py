@@ -48,7 +48,6 @@ from stlib.images import save_image
 from stlib.vgg import best_device
 
 PATIENCE = 30  # seconds to wait for a scheduler's answer, and for a worker when there is none
-EARLY = 5  # times that a job is sent again to workers that still import stlib
 PULSE = 0.5  # seconds after which the workers are counted anew
 STOP_AFTER = 10  # failures in a row
 ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s/:\[\]]+|\[[\da-fA-F:.%]+\]):\d{1,5}/?")
@@ -178,7 +177,6 @@ class _Batch:
         self.finished: queue.SimpleQueue[Future] = queue.SimpleQueue()
         self.prints: dict[int, str] = {}
         self.attempts: Counter[int] = Counter()
-        self.early: Counter[int] = Counter()  # how often a worker was not ready for a job
         self.failures = 0  # in a row, of pictures that were painted
         self.stopped = ""
         self.writing = threading.Lock()  # no picture so far may replace a result
@@ -292,12 +290,7 @@ class _Batch:
                 self.finish(number, "done", painted.remark, painted.seconds)
                 self.failures = 0
         elif future.status == "error":
-            failure = future.exception()
-            if _is_too_early(failure) and self.early[number] < EARLY:
-                self.early[number] += 1
-                self.waiting.append(number)
-            else:
-                self.fail(number, _why(failure))
+            self.fail(number, _why(future.exception()))
         else:
             raise Stopped(CONNECTION_LOST)
 
@@ -386,11 +379,6 @@ def _check_version(worker: str, answer: object) -> None:
         raise Stopped(f"The worker {worker} cannot import stlib: {reason(answer)}. {remedy}")
     if isinstance(answer, str) and answer != stlib.__version__:
         raise Stopped(f"The worker {worker} has stlib {answer}. {remedy}")
-
-
-def _is_too_early(error: BaseException) -> bool:
-    """Whether a worker had not yet imported stlib: its version was asked for in another thread."""
-    return isinstance(error, ImportError) and "partially initialized module" in str(error)
 
 
 def _has_no_room(error: BaseException) -> bool:
