@@ -8,13 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from stlib.arguments import (
-    check_colours,
-    check_floats,
-    check_picture,
-    check_whole_number,
-    checked,
-)
+from stlib.arguments import check_colours, check_picture, check_whole_number, checked
 from stlib.brushes import Brush, as_brushes, brush_factors, check_style, mask_at
 from stlib.layers import SMALLEST_SIDE, check_layers
 from stlib.losses import (
@@ -159,8 +153,7 @@ def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
     Returns {layer: w_l}, as `Settings.style_weights` takes it.
     Raises ValueError for a layer whose E_l is 0 there: it does not pull.
     """
-    check_floats("x", x)  # it may have left 0…1
-    check_colours("x", x)
+    check_colours("x", x)  # it may have left 0…1
     x = x.detach().clone().requires_grad_()
     pulls = {}
     for layer, E in objective.style_layer_losses(x).items():

@@ -264,8 +264,7 @@ class Settings:
 
         They also differ between versions of stlib that paint differently (`PAINTER`).
         """
-        marks = self.marks()
-        return digest([marks.pop("version of stlib"), marks])
+        return digest(self.marks())
 
     def marks(self) -> dict[str, Any]:
         """What the fingerprint is made of, by name."""

@@ -6,7 +6,7 @@
   easily than fast ones.
 - Grain: a little noise at the start of a stage wakes channels that are silent in even surfaces and
   have no gradient there.
-- The first step: long enough for L-BFGS to learn something from it.
+- The first step: long enough for L-BFGS to learn something from it, short enough to tear no holes.
 
 None of them changes the loss at full size, only the way down.
 """

@@ -21,6 +21,7 @@ import dask
 import psutil
 import pytest
 import torch
+from clusters import dask_cluster
 from distributed import Client, LocalCluster, get_worker
 from hostile import ANYTHING, each
 from PIL import Image
@@ -61,14 +62,8 @@ def folder(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def address():
     """A scheduler with two workers, as on another machine; all are gone at the end."""
-    with LocalCluster(
-        n_workers=2,
-        threads_per_worker=1,
-        dashboard_address=None,
-        silence_logs=50,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as cluster:
-        yield cluster.scheduler_address
+    with dask_cluster(workers=2) as there:
+        yield there
         workers = [
             one
             for one in psutil.Process().children(recursive=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 import fsspec
 import numpy as np
 import pytest
-from distributed import LocalCluster
+from clusters import dask_cluster
 
 from stlib import sample, save_image
 from stlib.batch import places
@@ -38,14 +38,8 @@ def folder(tmp_path, monkeypatch):
 
 @pytest.fixture(scope="module")
 def address():
-    with LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        dashboard_address=None,
-        silence_logs=50,
-        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
-    ) as cluster:
-        yield cluster.scheduler_address
+    with dask_cluster(workers=1) as there:
+        yield there
 
 
 @pytest.fixture
