@@ -1,0 +1,38 @@
+"""The pictures that experiments paint: samples of the course, both sides of a pair equally long."""
+
+import torch
+from torch import Tensor
+
+from stlib import VGG, sample
+from stlib.weights import load_weights
+
+PAIRS = (
+    "castle × cafe-terrace",
+    "cat × harvest-at-la-crau",
+    "astronaut × langlois-bridge",
+)
+MORE_PAIRS = (
+    *PAIRS,
+    "castle × church-at-auvers",
+    "cat × cafe-terrace",
+    "astronaut × church-at-auvers",
+)
+PHOTOS = ("castle", "cat", "astronaut")
+PAINTINGS = ("cafe-terrace", "harvest-at-la-crau", "church-at-auvers")
+ALL_PAINTINGS = (*PAINTINGS, "langlois-bridge")
+
+
+def pair(name: str, size: int) -> tuple[Tensor, Tensor]:
+    """Photo and painting of "photo × painting", the longer side of each `size` pixels."""
+    photo, painting = name.split(" × ")
+    return sample(photo, size), sample(painting, size)
+
+
+def network(kind: str, seed: int = 0) -> VGG:
+    """VGG-19 with "trained" weights, or with "random" ones from a seed; both normalised."""
+    return VGG() if kind == "trained" else VGG(weights=load_weights("random", seed=seed))
+
+
+def noise_like(picture: Tensor, seed: int) -> Tensor:
+    """Uniform noise of a picture's shape."""
+    return torch.rand(picture.shape, generator=torch.Generator().manual_seed(seed))
