@@ -12,7 +12,9 @@ def main() -> None:
     options = parser.parse_args()
     unknown = set(options.names) - set(bench.names())
     if unknown:
-        parser.error(f"no experiment {', '.join(sorted(unknown))}; there are {parser.format_help()}")
+        parser.error(
+            f"no experiment {', '.join(sorted(unknown))}; there are {parser.format_help()}"
+        )
     for name in options.names or bench.names():
         bench.perform(name, told=lambda line: print(line, flush=True))
 

@@ -135,7 +135,9 @@ def key_of(experiment: ModuleType, case: Case) -> str:
     tree = ast.parse(Path(experiment.__file__).read_text(encoding="utf-8"))
     tree.body = [part for part in tree.body if not _is_plan(part)]
     for part in ast.walk(tree):
-        if isinstance(part, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(part):
+        if isinstance(part, (ast.Module, ast.FunctionDef, ast.ClassDef)) and ast.get_docstring(
+            part
+        ):
             part.body = part.body[1:]
     text = json.dumps([ast.dump(tree), case, PAINTER], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

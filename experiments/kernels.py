@@ -1,0 +1,94 @@
+"""What does a texture keep when features are compared by another kernel than the Gram matrix's?
+
+Textures are painted from noise with the maximum mean discrepancy between the features of the picture
+and the painting's (Y. Li, N. Wang, J. Liu & X. Hou, "Demystifying neural style transfer", IJCAI
+2017), for four kernels: linear (means), means and variances, Gaussian, and (xᵀy)², which is the style
+loss. The Gaussian kernel is written as an inner product of random waves of the features (A. Rahimi &
+B. Recht, NIPS 2007). E_l of each texture is the common judge: it is at home for the last kernel only.
+"""
+
+import math
+
+import torch
+from torch import Tensor
+
+from experiments.bench import Case, Measured
+from experiments.pairs import PAINTINGS, noise_like
+from stlib import VGG, sample
+from stlib.descent import Evaluation, descend, lbfgs
+from stlib.objective import Objective
+from stlib.settings import STYLE_LAYERS, Settings
+
+WAVES = 1024  # random waves of the Gaussian kernel, for each layer
+SMALL = {"kernel": "means", "painting": "cafe-terrace", "size": 64, "steps": 10, "seed": 0}
+CASES = [
+    {"kernel": kernel, "painting": painting, "size": 256, "steps": 200, "seed": 0}
+    for painting in PAINTINGS
+    for kernel in ("means", "means and variances", "Gaussian", "Gram")
+]
+
+
+def measure(case: Case) -> Measured:
+    """E_l of the texture that each kernel makes, and by which share its own distance fell."""
+    painting = sample(case["painting"], case["size"])
+    net = VGG()
+    with torch.no_grad():
+        features = net.features(painting, STYLE_LAYERS)
+    statistics = {
+        layer: statistic(case["kernel"], F[0].flatten(1), case["seed"])
+        for layer, F in features.items()
+    }
+    targets = {layer: statistics[layer](F[0].flatten(1)) for layer, F in features.items()}
+    x = noise_like(painting, case["seed"]).requires_grad_()
+
+    def distances(picture: Tensor) -> dict[str, Tensor]:
+        found = net.features(picture, STYLE_LAYERS)
+        return {
+            layer: (statistics[layer](F[0].flatten(1)) - targets[layer]).square().sum()
+            for layer, F in found.items()
+        }
+
+    with torch.no_grad():
+        first = distances(x)
+
+    def objective(picture: Tensor) -> tuple[Tensor, dict[str, float]]:
+        # each layer starts at 1, so that no kernel leaves a layer out because its numbers are small
+        loss = sum(distance / first[layer] for layer, distance in distances(picture).items())
+        return loss, {"total": float(loss.detach())}
+
+    best = {"loss": float("inf"), "picture": x.detach().clone()}
+
+    def note(seen: Evaluation) -> None:
+        if seen.losses["total"] < best["loss"]:
+            best.update(loss=seen.losses["total"], picture=seen.x)
+
+    descend(objective, x, lambda z: z, lbfgs(x), case["steps"], note)
+    texture = best["picture"].clamp(0, 1)
+    judge = Objective(net, painting, painting, Settings(content_layers=[]))
+    with torch.no_grad():
+        E = judge.style_layer_losses(texture)
+    numbers = {
+        "own distance": best["loss"] / len(STYLE_LAYERS),
+        "E": {layer: float(loss) for layer, loss in E.items()},
+    }
+    return Measured(numbers, {"texture": texture})
+
+
+def statistic(kernel: str, F: Tensor, seed: int):
+    """The numbers whose squared differences are the MMD with a kernel, as a function of F [N, M]."""
+    if kernel == "means":
+        return lambda F: F.mean(dim=1)
+    if kernel == "means and variances":
+        return lambda F: torch.cat([F.mean(dim=1), F.var(dim=1, correction=0).sqrt()])
+    if kernel == "Gram":
+        return lambda F: F @ F.T / F.shape[1]
+    return _random_waves(F, seed)
+
+
+def _random_waves(F: Tensor, seed: int):
+    """mean over positions of √(2/D) cos(ωᵀ x + b), for ω of a Gaussian as wide as F's own spread."""
+    generator = torch.Generator().manual_seed(seed)
+    width = float(F.var(dim=1).sum().sqrt())
+    omega = torch.randn(WAVES, F.shape[0], generator=generator) / width
+    shift = 2 * math.pi * torch.rand(WAVES, 1, generator=generator)
+    return lambda F: math.sqrt(2 / WAVES) * (omega @ F + shift).cos().mean(dim=1)
