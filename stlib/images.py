@@ -224,7 +224,8 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Returns the path.
 
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
-    disk. Whatever fails before that leaves the old file whole.
+    disk. Whatever fails before that leaves the old file whole. A file that is there is replaced
+    without asking; the command line asks.
     Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
     """
     target = check_output_path(path)
@@ -253,6 +254,11 @@ def sample_names() -> list[str]:
     )
 
 
+def sample_file(name: str) -> Path:
+    """The file of one of the `sample_names()`."""
+    return Path(str(_SAMPLES / f"{name}.jpg"))
+
+
 def sample_paintings() -> list[str]:
     """The names of the samples that are paintings, in alphabetical order."""
     return [name for name in sample_names() if name not in _PHOTOS]
@@ -272,7 +278,7 @@ def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tens
             f"there is no sample called {shown(name)}{advice} The samples are "
             f"{', '.join(sample_names())}; use load_image for a picture of your own."
         )
-    with (_SAMPLES / f"{name}.jpg").open("rb") as file:  # a file has a name, for messages
+    with sample_file(name).open("rb") as file:  # a file has a name, for messages
         return load_image(file, size, enlarge=enlarge)
 
 

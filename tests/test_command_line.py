@@ -33,7 +33,8 @@ from stlib.film import films
 from stlib.objective import Objective
 from stlib.presets import PRESETS, told
 
-PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
+OUT = ["-o", "out.png", "--force"]
+PAINT = ["transfer", "castle", "cafe-terrace", *OUT, "--size", "64", "--steps", "3"]
 
 
 def instead(name, value):
@@ -191,7 +192,7 @@ def test_every_setting_with_a_help_text_is_an_option(calls):
 
     def give(setting):
         text = another(setting)
-        assert main(["transfer", "castle", "cat", "-o", "out.png", option(setting.name), text]) == 0
+        assert main(["transfer", "castle", "cat", *OUT, option(setting.name), text]) == 0
         value = setting.metadata.get("type", str)(text)
         assert value != setting.default
         assert calls.pop().settings == Settings(**{setting.name: value})
@@ -271,9 +272,10 @@ def test_the_help_tells_every_command_and_option(capsys):
     for arguments, words in {
         (): ["transfer", "sheet", "batch", "frames", "doctor"],
         ("transfer",): ["PHOTO", "STYLE [STYLE ...]", "--output", "--blend", "--mask", *SHARED],
-        ("transfer", "castle"): ["--save-every", "--film", "--resume"],
+        ("transfer", "castle"): ["--save-every", "--film", "--resume", "--force"],
         ("sheet",): ["PHOTO", "--output", "--style", "--over", "--columns", "--keep", *SHARED],
-        ("sheet", "castle"): CLUSTER,
+        ("sheet", "castle"): [*CLUSTER, "--force"],
+        ("frames",): ["JOBS.toml", "--force"],
         ("doctor",): ["usage: python -m stlib doctor"],
         ("batch",): ["JOBS.toml", *CLUSTER, "--dry-run", "--force", "--stop-after", "--report"],
     }.items():
@@ -468,7 +470,11 @@ def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, mo
         interrupt_at(8)
         assert main([*instead("--steps", "12"), "--resume"]) == 130
         assert "the same command goes on from there" in capsys.readouterr().err
-    assert {path.name for path in folder.iterdir()} == {"out.png", "out.png.checkpoint"}
+    assert {path.name for path in folder.iterdir()} == {
+        "out.png",
+        "out.png.checkpoint",
+        "out.png.checkpoint.json",
+    }
     assert main([*instead("--steps", "12"), "--resume"]) == 0
     assert "going on from out.png.checkpoint" in capsys.readouterr().err
     assert (folder / "out.png").read_bytes() == expected
@@ -669,7 +675,7 @@ def test_a_photo_smaller_than_the_size_is_told(calls, capsys):
 def test_a_preset_sets_what_its_table_says(calls, monkeypatch, capsys, name):
     """And says so; what is given goes before it."""
     monkeypatch.setattr("stlib._commands.transfer.SHORT", 1e12)
-    command = ["transfer", "castle", "cat", "-o", "out.png", "--preset", name]
+    command = ["transfer", "castle", "cat", *OUT, "--preset", name]
     assert main(command) == 0
     values = {**PRESETS[name]}
     assert calls[0].content.shape == sample("castle", values["size"]).shape

@@ -4,6 +4,7 @@ import argparse
 import math
 import tempfile
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from PIL import Image
 from torch import Tensor
 
 from stlib import _files
-from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
+from stlib._commands.options import add_force, add_painting, chosen_values, picture, say
 from stlib._commands.watch import saves_every, tells_that_it_goes_on
+from stlib._outputs import check_free, check_outputs, leaving
 from stlib.arguments import check_whole_number
 from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
+from stlib.checkpoint import check_path
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device
@@ -51,7 +54,8 @@ def add_command(commands: Any) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="where to save it; the suffix names the format (.png, .jpg, .webp, …)",
+        help="where to save it; the suffix names the format (.png, .jpg, .webp, …). A file that is "
+        "there is replaced only if this command left it so, or by --force",
     )
     add(
         "--blend",
@@ -85,8 +89,10 @@ def add_command(commands: Any) -> None:
     add(
         "--resume",
         action="store_true",
-        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there",
+        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there, and "
+        "replaces what it left",
     )
+    add_force(parser, "OUT and FILM where they are there already")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -112,12 +118,7 @@ def run(options: argparse.Namespace) -> int:
         checkpoint=checkpoint,
         watch=_watch(options, frames, settings, content),
     )
-    _save(result.image, options.output)
-    print(f"{options.output}: {_told(result)}")
-    if options.film:
-        add_frame(frames, result.image)
-        save_film(frames, options.film)
-        print(f"{options.film}: {len(frames)} frames")
+    _write(options, result, frames)
     if result.reason != Reason.INTERRUPTED:
         return 0
     evaluations = len(result.coarse) + len(result.history)
@@ -137,8 +138,30 @@ def _check_files(options: argparse.Namespace) -> None:
         check_film_path(options.film)
     if options.save_every is not None:
         check_whole_number("--save-every", options.save_every, 1)
-    outputs = [options.output, options.film, _checkpoint(options)]
-    check_outputs(filter(None, outputs), [options.content, *options.styles, *options.mask])
+    pictures, note = _pictures(options), _note(options)
+    written: list[str | Path] = [*pictures, *_state(options), *([note] if note else [])]
+    check_outputs(written, [options.content, *options.styles, *options.mask])
+    check_free(pictures, note, force=options.force)
+
+
+def _pictures(options: argparse.Namespace) -> list[str]:
+    """The files that the command is for."""
+    return [options.output, options.film] if options.film else [options.output]
+
+
+def _state(options: argparse.Namespace) -> list[Path]:
+    """The files of the checkpoint, the one that is written first included."""
+    checkpoint = _checkpoint(options)
+    if checkpoint is None:
+        return []
+    target = check_path(checkpoint)
+    return [target, Path(f"{target}.part")]
+
+
+def _note(options: argparse.Namespace) -> Path | None:
+    """Of the pictures that the same command may replace when it goes on."""
+    checkpoint = _checkpoint(options)
+    return None if checkpoint is None else _files.expanded(f"{checkpoint}.json")
 
 
 def _checkpoint(options: argparse.Namespace) -> str | None:
@@ -240,11 +263,26 @@ def _watch(
     if checkpoint and _files.expanded(checkpoint).exists():
         watches.append(tells_that_it_goes_on(checkpoint))
     if options.save_every is not None:
-        watches.append(saves_every(options.save_every, options.output))
+        noting = partial(leaving, _pictures(options), _note(options))
+        watches.append(saves_every(options.save_every, options.output, noting))
     if options.film:
         plan = settings.plan(min(content.shape[2:]))
         watches.append(films(frames, sum(stage.evaluations for stage in plan)))
     return all_of(watches)
+
+
+def _write(options: argparse.Namespace, result: Result, frames: list[Image.Image]) -> None:
+    """Write what was painted, and forget how it was left when the run is over."""
+    note = _note(options)
+    with leaving(_pictures(options), note):
+        _save(result.image, options.output)
+        print(f"{options.output}: {_told(result)}")
+        if options.film:
+            add_frame(frames, result.image)
+            save_film(frames, options.film)
+            print(f"{options.film}: {len(frames)} frames")
+    if note and result.reason not in (Reason.INTERRUPTED, Reason.OUT_OF_MEMORY):
+        note.unlink(missing_ok=True)
 
 
 def _save(image: Tensor, path: str) -> None:
