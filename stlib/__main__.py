@@ -10,7 +10,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from stlib import __version__
+from stlib import __version__, _interrupt
 from stlib._commands import batch, frames, sheet, transfer
 from stlib._commands.options import Parser, as_options, say
 from stlib.errors import StlibError, reason
@@ -22,6 +22,7 @@ def program() -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    _interrupt.raise_again()
     return main()
 
 
@@ -41,7 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (MemoryError, OSError, RuntimeError) as error:
         return _fail(reason(error))
     except KeyboardInterrupt:
-        say("interrupted before the first evaluation; nothing was written")
+        say(_interrupt.NOTHING)
         return 130
 
 

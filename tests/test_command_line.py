@@ -814,6 +814,28 @@ def test_nothing_that_is_read_is_overwritten(idle, capsys, folder, wrong, words)
 # as a program called stlib
 
 
+@pytest.mark.parametrize("as_module", [True, False])
+def test_ctrl_c_while_pytorch_is_imported(folder, as_module):
+    """Exit code 130 and one sentence, although the import would swallow it."""
+    (folder / "torch.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except BaseException:\n    pass\n"
+        "raise SystemExit('it went on')\n"
+    )
+    (folder / "stlib").write_text("from stlib.__main__ import program\nprogram()\n")
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, *(["-m", "stlib"] if as_module else [folder / "stlib"]), *PAINT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}"},
+    )
+    assert done.stderr == "stlib: interrupted before the first evaluation; nothing was written\n"
+    assert (done.returncode, done.stdout) == (130, "")
+
+
 def test_the_console_script_is_the_same_program(monkeypatch, capsys):
     """It is what pyproject.toml names, and calls itself stlib."""
     pyproject = Path(__file__).parents[1] / "pyproject.toml"
