@@ -40,9 +40,10 @@ _HELD = {
     "AVIF": 16,
 }
 _HELD_BY_OTHERS = 20  # as for JPEG 2000
-# programs that draw, containers that hold other files of any size, and what Pillow recognises but
-# does not decode
+# programs that draw, containers that hold other files of any size, what Pillow recognises but does
+# not decode, and what it shows as a negative (XBM)
 _NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
+_NOT_OPENED |= {"XBM"}
 _ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
 _NOT_RGB = {
@@ -449,6 +450,11 @@ def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
         return (
             f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
             "the file is truncated. Copy or download it again."
+        )
+    if why.startswith("decoder error"):  # libtiff says no more, also of what it was built without
+        return (
+            f"{name} is damaged, or has a form that Pillow does not read ({why}). Copy or download "
+            "it again; if an image viewer opens it, export it there as PNG or JPEG."
         )
     return _damaged(name, why)
 
