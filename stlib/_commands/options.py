@@ -3,7 +3,7 @@
 import argparse
 import re
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import Field, fields
 from pathlib import Path
 from typing import Any, NoReturn
@@ -16,6 +16,7 @@ from stlib.images import SIZE, load_image, sample, sample_names
 from stlib.presets import PRESETS, told
 from stlib.settings import Settings
 
+WEB = ("http", "https", "ftp")  # for which load_image has words
 # what messages call by the name of an argument of style_transfer, and the user by an option
 NAMES = ["size", "device", *(setting.name for setting in fields(Settings) if setting.metadata)]
 
@@ -164,6 +165,17 @@ def _is_missing(name: str) -> bool:
     except (OSError, ValueError):
         return False
     return False
+
+
+def check_local(names: Iterable[str]) -> None:
+    """Raise an ImageError for the name of a cloud's file, which would be taken for a folder s3:."""
+    for name in names:
+        protocol, slashes, _ = name.partition("://")
+        if slashes and protocol.lower() not in WEB:
+            raise ImageError(
+                f"{one_line(name)} is no path on this machine: give one, or let stlib batch paint "
+                "it, which reads and writes in clouds, too."
+            )
 
 
 def say(message: object) -> None:

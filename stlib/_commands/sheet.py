@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from stlib import _files
-from stlib._commands.options import add_cluster, add_force, add_painting, chosen_values, say
+from stlib._commands.options import (
+    add_cluster,
+    add_force,
+    add_painting,
+    check_local,
+    chosen_values,
+    say,
+)
 from stlib._outputs import check_free, check_outputs, leaving
 from stlib.arguments import check_whole_number
 from stlib.contact_sheet import CELL, contact_sheet
@@ -81,13 +88,14 @@ def run(options: argparse.Namespace) -> int:
     from stlib import batch  # Dask takes a second to import, and only some commands need it
     from stlib.batch.jobs import picture_file
 
+    styles = options.style or sample_paintings()
+    check_local([options.content, *styles, options.output, options.keep or ""])
     check_output_path(options.output)
     if options.columns is not None:
         check_whole_number("--columns", options.columns, 1)
     values = chosen_values(options, [name for name, _ in options.over])
     if options.device:
         values["device"] = options.device
-    styles = options.style or sample_paintings()
     picture_file(options.content)  # there is one
     _check_styles(styles, [picture_file(name).resolve() for name in styles])
     with _folder(options.keep) as folder:

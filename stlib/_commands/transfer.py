@@ -12,7 +12,14 @@ from PIL import Image
 from torch import Tensor
 
 from stlib import _files
-from stlib._commands.options import add_force, add_painting, chosen_values, picture, say
+from stlib._commands.options import (
+    add_force,
+    add_painting,
+    check_local,
+    chosen_values,
+    picture,
+    say,
+)
 from stlib._commands.watch import saves_every, tells_that_it_goes_on
 from stlib._outputs import check_free, check_outputs, leaving
 from stlib.arguments import check_whole_number
@@ -133,14 +140,16 @@ def run(options: argparse.Namespace) -> int:
 
 def _check_files(options: argparse.Namespace) -> None:
     """Raise an error before any work when something cannot be written, or should not be."""
+    read, pictures = [options.content, *options.styles, *options.mask], _pictures(options)
+    check_local([*read, *pictures])
     check_output_path(options.output)
     if options.film:
         check_film_path(options.film)
     if options.save_every is not None:
         check_whole_number("--save-every", options.save_every, 1)
-    pictures, note = _pictures(options), _note(options)
+    note = _note(options)
     written: list[str | Path] = [*pictures, *_state(options), *([note] if note else [])]
-    check_outputs(written, [options.content, *options.styles, *options.mask])
+    check_outputs(written, read)
     check_free(pictures, note, force=options.force)
 
 
