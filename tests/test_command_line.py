@@ -570,6 +570,19 @@ def test_a_mask_says_where_the_style_applies(calls, masks):
     assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
 
 
+def test_a_mask_without_effect_is_told(calls, masks, capsys):
+    """White everywhere is as if there were none; a mask with a little grey is a mask."""
+    white = torch.ones(1, 3, 64, 96)
+    save_image(white, "white.png")
+    white[..., :32, :48] = 0.9
+    save_image(white, "nearly.png")
+    assert main([*BOTH, "--mask", "white.png", "--mask", "nearly.png"]) == 0
+    first, second = calls[0].style
+    assert first.mask is None and second.mask is not None
+    told = "stlib: warning: white.png is white everywhere, so it has no effect\n"
+    assert capsys.readouterr().err == told
+
+
 def test_masks_are_in_the_order_of_the_styles(calls, masks):
     assert main([*BOTH, "--mask", "right.png", "--mask", "left.png"]) == 0
     first, second = calls[0].style

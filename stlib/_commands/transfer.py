@@ -4,7 +4,9 @@ import argparse
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -208,7 +210,7 @@ def _brushes(
     read = [load_mask(name, content) for name in masks]
     brushes = make_brushes(pictures, weights, [*read, *[None] * (count - len(read))])
     _check_regions(brushes, masks, styles)
-    return brushes
+    return [_without_white(brush, name) for brush, name in zip_longest(brushes, masks)]
 
 
 def _check_blend(weights: Sequence[float], styles: Sequence[str]) -> None:
@@ -242,6 +244,14 @@ def _check_regions(brushes: Sequence[Brush], masks: Sequence[str], styles: Seque
             f"{one_line(' and '.join(masks))} {whole} everywhere and {leave} nothing for the last "
             f"STYLE, {one_line(style)}: draw its region in black, or leave it out."
         )
+
+
+def _without_white(brush: Brush, mask: str | None) -> Brush:
+    """The brush without a mask that has no effect, which is told. mask: its name."""
+    if mask is None or brush.mask is None or brush.mask.min() <= 1 - FAINTEST:
+        return brush
+    say(f"warning: {one_line(mask)} is white everywhere, so it has no effect")
+    return replace(brush, mask=None)
 
 
 def _counted(count: int, noun: str) -> str:
