@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -36,8 +36,8 @@ def check_outputs(written: Iterable[str | Path], read: Iterable[str | Path]) -> 
 def check_free(outputs: Iterable[str | Path], note: Path | None = None, *, force: bool) -> None:
     """Raise an ImageError for an output that is there, unless this command left it as it is.
 
-    note: the file of `leaving`; None where nothing is remembered. force: whether any output may be
-        replaced; a note never is by what it does not belong to.
+    note: the file of `leaving`; None where nothing is remembered. force: whether outputs may be
+        replaced all the same. A file in the place of the note, and of something else, never is.
     """
     left = [] if note is None else _left(note)
     for name in outputs:
@@ -49,11 +49,12 @@ def check_free(outputs: Iterable[str | Path], note: Path | None = None, *, force
 
 
 @contextmanager
-def leaving(outputs: Collection[str | Path], note: Path | None) -> Iterator[None]:
-    """Remember how the block leaves these outputs, in a note, so that they may be replaced later.
+def leaving(outputs: Sequence[str | Path], note: Path | None) -> Iterator[None]:
+    """Remember in a note how the block leaves these outputs, so that they may be replaced later.
 
-    Whatever kills the process in between, the same command takes them for its own. A note that
-    cannot be written is no reason to lose a picture.
+    note: the file; None remembers nothing. Whatever kills the process inside the block, the same
+    command takes the outputs for its own. A note that cannot be written is no reason to lose a
+    picture.
     """
     if note is None:
         yield
@@ -75,15 +76,16 @@ def _left(note: Path) -> list[str] | None:
 
     Raises ImageError for a file that is no such note: nothing may replace it.
     """
-    try:
-        return json.loads(note.read_bytes())[LEFT]
-    except (FileNotFoundError, NotADirectoryError):
+    if not os.access(note, os.F_OK):  # as of a name that no file can have
         return []
-    except (KeyError, OSError, TypeError, ValueError):
-        raise ImageError(
-            f"{one_line(note)} is there already, and is no note of stlib's: move it away, or "
-            "choose another name for the output."
-        ) from None
+    with suppress(KeyError, OSError, TypeError, ValueError):
+        left = json.loads(note.read_bytes())[LEFT]
+        if left is None or isinstance(left, list):
+            return left
+    raise ImageError(
+        f"{one_line(note)} is there already, and is no note of stlib's: move it away, or choose "
+        "another name for the output."
+    )
 
 
 def _digest(name: str | Path) -> str | None:

@@ -225,8 +225,8 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Returns the path.
 
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
-    disk. Whatever fails before that leaves the old file whole. A file that is there is replaced
-    without asking; the command line asks.
+    disk. Whatever fails before that leaves the old file whole. A file that is there is
+    replaced; the command line refuses to.
     Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
     """
     target = check_output_path(path)

@@ -208,6 +208,21 @@ def test_what_somebody_else_made_is_not_replaced(idle, capsys):
     )
 
 
+@pytest.mark.survives("a file of yours where a command writes")
+def test_a_file_in_the_place_of_a_note_is_not_replaced(idle, capsys):
+    """Even by force."""
+    notes = [("transfer", "out.png.checkpoint.json"), ("sheet", "kept/sheet.png.sheet.json")]
+    notes.append(("batch", "report.csv.json"))
+
+    def give(text):
+        for name, note in notes:
+            begin()
+            Path(note).write_text(text)
+            assert_refused(f"{COMMANDS[name].line} --force", capsys, f"{note} is there already")
+
+    each(["", "[1]", "{}", '{"left by stlib": 5}', '{"left by stlib": ["5"]'], give)
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_force_replaces_outputs(net, runs, monkeypatch, name):
     """But no note that is none, and no checkpoint of something else."""

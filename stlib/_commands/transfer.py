@@ -132,12 +132,19 @@ def run(options: argparse.Namespace) -> int:
         return 0
     evaluations = len(result.coarse) + len(result.history)
     work = "" if result.coarse else f" of {settings.steps}"
-    again = ", and the same command goes on from there" if checkpoint else ""
     say(
         f"interrupted after {evaluations}{work} evaluations; "
-        f"the best picture so far is saved{again}"
+        f"the best picture so far is saved{_again(checkpoint)}"
     )
     return 130
+
+
+def _again(checkpoint: str | None) -> str:
+    """What the same command does after an interruption."""
+    if checkpoint is None:
+        return ""
+    does = "goes on from there" if _files.expanded(checkpoint).exists() else "begins anew"
+    return f", and the same command {does}"
 
 
 def _check_files(options: argparse.Namespace) -> None:
