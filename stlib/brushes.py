@@ -6,6 +6,7 @@ losses.
 """
 
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -19,7 +20,7 @@ from stlib.images import Source, as_tensor, load_pil
 from stlib.layers import FLOATS
 from stlib.solver import SMALLEST_SIDE, shrink
 
-FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits
+FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits, and nearer to 1 is white
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +121,12 @@ def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
     if high < FAINTEST:
         raise ValueError(
             f"{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a region."
+        )
+    if low > 1 - FAINTEST:
+        warnings.warn(
+            f"{name} is 1 everywhere, as if there were none: 0 is where the style does not apply.",
+            RuntimeWarning,
+            stacklevel=2,
         )
 
 

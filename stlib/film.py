@@ -54,7 +54,8 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     frames: at least one, of one size: tensors [1, 3, H, W] in [0, 1], or PIL images.
     path: .webp, .gif, .png or .apng. Returns it.
 
-    Atomic, as `save_image` is. The last frame stays for two seconds.
+    As `save_image`, it is atomic and replaces a file that is there. The last frame stays for two
+    seconds.
     Raises ImageError for another suffix, before any work, and when the file cannot be written;
     ValueError when there is no frame.
     """

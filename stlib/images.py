@@ -40,9 +40,10 @@ _HELD = {
     "AVIF": 16,
 }
 _HELD_BY_OTHERS = 20  # as for JPEG 2000
-# programs that draw, containers that hold other files of any size, and what Pillow recognises but
-# does not decode
+# programs that draw, containers that hold other files of any size, what Pillow recognises but does
+# not decode, and what it shows as a negative (XBM)
 _NOT_OPENED = {"BUFR", "CUR", "EPS", "FITS", "FPX", "GRIB", "HDF5", "ICNS", "MIC", "MPEG", "WMF"}
+_NOT_OPENED |= {"XBM"}
 _ICON = b"\0\0\1\0"  # Pillow decodes an icon as soon as it opens it, whatever the size
 _BEGINNINGS = (b"\x89PNG", b"\xff\xd8", b"GIF8")  # of PNG, JPEG and GIF files
 _NOT_RGB = {
@@ -224,7 +225,8 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Returns the path.
 
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
-    disk. Whatever fails before that leaves the old file whole.
+    disk. Whatever fails before that leaves the old file whole. A file that is there is
+    replaced; the command line refuses to.
     Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
     """
     target = check_output_path(path)
@@ -253,6 +255,11 @@ def sample_names() -> list[str]:
     )
 
 
+def sample_file(name: str) -> Path:
+    """The file of one of the `sample_names()`."""
+    return Path(str(_SAMPLES / f"{name}.jpg"))
+
+
 def sample_paintings() -> list[str]:
     """The names of the samples that are paintings, in alphabetical order."""
     return [name for name in sample_names() if name not in _PHOTOS]
@@ -272,7 +279,7 @@ def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tens
             f"there is no sample called {shown(name)}{advice} The samples are "
             f"{', '.join(sample_names())}; use load_image for a picture of your own."
         )
-    with (_SAMPLES / f"{name}.jpg").open("rb") as file:  # a file has a name, for messages
+    with sample_file(name).open("rb") as file:  # a file has a name, for messages
         return load_image(file, size, enlarge=enlarge)
 
 
@@ -443,6 +450,11 @@ def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
         return (
             f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
             "the file is truncated. Copy or download it again."
+        )
+    if why.startswith("decoder error"):  # libtiff says no more, also of what it was built without
+        return (
+            f"{name} is damaged, or has a form that Pillow does not read ({why}). Copy or download "
+            "it again; if an image viewer opens it, export it there as PNG or JPEG."
         )
     return _damaged(name, why)
 

@@ -19,7 +19,15 @@ from stlib import (
     style_transfer,
     to_pil,
 )
-from stlib.brushes import as_brushes, brush_factors, coverage, load_mask, mask_at, shrink_pictures
+from stlib.brushes import (
+    as_brushes,
+    brush_factors,
+    check_style,
+    coverage,
+    load_mask,
+    mask_at,
+    shrink_pictures,
+)
 from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.solver import SMALLEST_SIDE
@@ -444,6 +452,15 @@ def test_it_can_start_with_the_first_style(paint, style, other):
             callback=lambda e, x, losses, name=name: start.update({name: x}),
         )
     assert torch.equal(start["picture"], start["brushes"])
+
+
+def test_a_mask_without_effect_is_told(content, style):
+    """Of several brushes, the one whose mask is white everywhere."""
+    brushes = [Brush(style, mask=left_of(40)), Brush(style, mask=torch.ones(HEIGHT, WIDTH))]
+    with pytest.warns(RuntimeWarning) as told:
+        check_style(brushes, content)
+    (message,) = [str(warning.message) for warning in told]
+    assert message.startswith("style[1].mask is 1 everywhere")
 
 
 def test_brushes_are_not_written_to(paint, style, other):

@@ -33,7 +33,8 @@ from stlib.film import films
 from stlib.objective import Objective
 from stlib.presets import PRESETS, told
 
-PAINT = ["transfer", "castle", "cafe-terrace", "-o", "out.png", "--size", "64", "--steps", "3"]
+OUT = ["-o", "out.png", "--force"]
+PAINT = ["transfer", "castle", "cafe-terrace", *OUT, "--size", "64", "--steps", "3"]
 
 
 def instead(name, value):
@@ -191,7 +192,7 @@ def test_every_setting_with_a_help_text_is_an_option(calls):
 
     def give(setting):
         text = another(setting)
-        assert main(["transfer", "castle", "cat", "-o", "out.png", option(setting.name), text]) == 0
+        assert main(["transfer", "castle", "cat", *OUT, option(setting.name), text]) == 0
         value = setting.metadata.get("type", str)(text)
         assert value != setting.default
         assert calls.pop().settings == Settings(**{setting.name: value})
@@ -271,9 +272,10 @@ def test_the_help_tells_every_command_and_option(capsys):
     for arguments, words in {
         (): ["transfer", "sheet", "batch", "frames", "doctor"],
         ("transfer",): ["PHOTO", "STYLE [STYLE ...]", "--output", "--blend", "--mask", *SHARED],
-        ("transfer", "castle"): ["--save-every", "--film", "--resume"],
+        ("transfer", "castle"): ["--save-every", "--film", "--resume", "--force"],
         ("sheet",): ["PHOTO", "--output", "--style", "--over", "--columns", "--keep", *SHARED],
-        ("sheet", "castle"): CLUSTER,
+        ("sheet", "castle"): [*CLUSTER, "--force"],
+        ("frames",): ["JOBS.toml", "--force"],
         ("doctor",): ["usage: python -m stlib doctor"],
         ("batch",): ["JOBS.toml", *CLUSTER, "--dry-run", "--force", "--stop-after", "--report"],
     }.items():
@@ -468,7 +470,11 @@ def test_resume_goes_on_to_the_same_picture(ready, folder, interrupt_at, net, mo
         interrupt_at(8)
         assert main([*instead("--steps", "12"), "--resume"]) == 130
         assert "the same command goes on from there" in capsys.readouterr().err
-    assert {path.name for path in folder.iterdir()} == {"out.png", "out.png.checkpoint"}
+    assert {path.name for path in folder.iterdir()} == {
+        "out.png",
+        "out.png.checkpoint",
+        "out.png.checkpoint.json",
+    }
     assert main([*instead("--steps", "12"), "--resume"]) == 0
     assert "going on from out.png.checkpoint" in capsys.readouterr().err
     assert (folder / "out.png").read_bytes() == expected
@@ -562,6 +568,19 @@ def test_a_mask_says_where_the_style_applies(calls, masks):
     (brush,) = calls[0].style
     assert brush.mask.shape == (1, 1, *calls[0].content.shape[2:])
     assert brush.mask[..., :31].min() > 1 - 1e-6 and brush.mask[..., 33:].max() < 1e-6
+
+
+def test_a_mask_without_effect_is_told(calls, masks, capsys):
+    """White everywhere is as if there were none; a mask with a little grey is a mask."""
+    white = torch.ones(1, 3, 64, 96)
+    save_image(white, "white.png")
+    white[..., :32, :48] = 0.9
+    save_image(white, "nearly.png")
+    assert main([*BOTH, "--mask", "white.png", "--mask", "nearly.png"]) == 0
+    first, second = calls[0].style
+    assert first.mask is None and second.mask is not None
+    told = "stlib: warning: white.png is white everywhere, so it has no effect\n"
+    assert capsys.readouterr().err == told
 
 
 def test_masks_are_in_the_order_of_the_styles(calls, masks):
@@ -669,7 +688,7 @@ def test_a_photo_smaller_than_the_size_is_told(calls, capsys):
 def test_a_preset_sets_what_its_table_says(calls, monkeypatch, capsys, name):
     """And says so; what is given goes before it."""
     monkeypatch.setattr("stlib._commands.transfer.SHORT", 1e12)
-    command = ["transfer", "castle", "cat", "-o", "out.png", "--preset", name]
+    command = ["transfer", "castle", "cat", *OUT, "--preset", name]
     assert main(command) == 0
     values = {**PRESETS[name]}
     assert calls[0].content.shape == sample("castle", values["size"]).shape
@@ -806,6 +825,28 @@ def test_nothing_that_is_read_is_overwritten(idle, capsys, folder, wrong, words)
 
 
 # as a program called stlib
+
+
+@pytest.mark.parametrize("as_module", [True, False])
+def test_ctrl_c_while_pytorch_is_imported(folder, as_module):
+    """Exit code 130 and one sentence, although the import would swallow it."""
+    (folder / "torch.py").write_text(
+        "import os, signal\n"
+        "try:\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "except BaseException:\n    pass\n"
+        "raise SystemExit('it went on')\n"
+    )
+    (folder / "stlib").write_text("from stlib.__main__ import program\nprogram()\n")
+    root = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, *(["-m", "stlib"] if as_module else [folder / "stlib"]), *PAINT],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": f"{folder}{os.pathsep}{root}"},
+    )
+    assert done.stderr == "stlib: interrupted before the first evaluation; nothing was written\n"
+    assert (done.returncode, done.stdout) == (130, "")
 
 
 def test_the_console_script_is_the_same_program(monkeypatch, capsys):

@@ -205,6 +205,7 @@ def test_the_command_line_saves_elsewhere_what_took_long_to_paint(
         "64",
         "--steps",
         "2",
+        "--force",
     ]
     assert main(arguments) == 1
     told = capsys.readouterr().err

@@ -137,7 +137,8 @@ NO_PICTURES = {
     "ICO",
     "PALM",
     "PDF",
-}  # programs, containers, and what Pillow writes but does not read
+    "XBM",
+}  # programs, containers, what Pillow writes but does not read, and what it shows as a negative
 
 
 def halves(mode):

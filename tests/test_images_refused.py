@@ -91,6 +91,24 @@ def test_not_a_picture(folder):
     each([b"x", b"<!DOCTYPE html>", "Schloß".encode(), bytes(5000), b"PK\3\4" + bytes(99)], load)
 
 
+@pytest.mark.survives("a file that is no picture, or an odd one")
+def test_what_only_other_programs_read():
+    """To copy or download it again cannot help alone; XBM is a negative in Pillow."""
+    bmp, xbm = bytearray(encoded("BMP")), io.BytesIO()
+    bmp[30:34] = struct.pack("<I", 9)
+    Image.new("1", (40, 40)).save(xbm, "XBM")
+    tiff = bytearray(encoded("TIFF"))
+    compression = struct.pack("<HHIH", 259, 3, 1, 1)
+    webp = struct.pack("<HHIH", 259, 3, 1, 50001)
+    found = {
+        "a BMP": refusal(bytes(bmp)),
+        "a TIFF with WebP": refusal(bytes(tiff).replace(compression, webp)),
+        "XBM": refusal(xbm.getvalue()),
+    }
+    assert [name for name, words in found.items() if "PNG or JPEG" not in words] == []
+    assert [name for name, words in found.items() if "damaged and" in words] == []
+
+
 def test_a_web_address_is_shown_as_it_was_given():
     words = "is a web address: download the picture and give the path of the file."
     for address in ("http://example.org/a/cat.png", "HTTPS://example.org/cat", "ftp://example.org"):

@@ -258,7 +258,7 @@ def test_mistakes_in_a_setting(settings, words):
         ([job(output="jobs.toml/new/out.png")], "jobs.toml is no folder"),
         ([job(output="out.xyz")], "names no format"),
         ([job(film="film.mp4")], "cannot be a film"),
-        ([job(film="out.png")], "the film would replace the picture"),
+        ([job(film="out.png")], "out.png would be written twice"),
         ([job(film="a.gif"), job(output="b.png", film="a.gif")], "two jobs have the output a.gif"),
         ([job(output="film.webp"), job(film="film.webp")], "two jobs have the output film.webp"),
         ([job(), job(style="cat")], "two jobs have the output out.png"),

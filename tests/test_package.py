@@ -356,8 +356,9 @@ blocked = {"keras"}
 tell("keras", lambda: exec("import stlib.course.keras_example"))
 with contextlib.redirect_stderr(io.StringIO()) as said:
     blocked = {"dask", "distributed"}
-    code = stlib.__main__.main(["batch", "jobs.toml"])
-print(json.dumps([told, code, said.getvalue()]))
+    lines = ["batch jobs.toml", "frames jobs.toml", "sheet castle -o sheet.png"]
+    codes = [stlib.__main__.main(line.split()) for line in lines]
+print(json.dumps([told, codes, said.getvalue()]))
 """
 NEEDS = {  # part: the packages of which it names one, and the extra that brings them
     "batch": ("dask|distributed", "batch"),
@@ -401,11 +402,13 @@ def test_without_extras_the_rest_is_there(without_extras):
 
 
 def test_the_command_line_says_what_a_batch_needs(without_extras):
-    """In one line on stderr, with exit code 1."""
-    _, exit_code, said = without_extras
-    assert exit_code == 1
-    assert said.startswith("stlib: error: ") and said.count("\n") == 1
-    check_advice(said.removeprefix("stlib: error: ").strip(), "dask|distributed", "batch")
+    """Each command that paints many pictures, in one line on stderr, with exit code 1."""
+    _, exit_codes, said = without_extras
+    assert exit_codes == [1, 1, 1]
+    for line in said.splitlines():
+        assert line.startswith("stlib: error: ")
+        check_advice(line.removeprefix("stlib: error: "), "dask|distributed", "batch")
+    assert said.count("\n") == 3
 
 
 # its name

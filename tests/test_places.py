@@ -1,5 +1,6 @@
 """Where jobs find pictures and put them: patterns, folders, ~, and a cloud's names."""
 
+import sys
 from pathlib import Path
 
 import fsspec
@@ -8,6 +9,7 @@ import pytest
 from clusters import dask_cluster
 
 from stlib import sample, save_image
+from stlib.__main__ import main
 from stlib.batch import places
 from stlib.batch.cluster import run
 from stlib.batch.jobs import check_jobs, fingerprint, read_jobs, sweep
@@ -299,6 +301,49 @@ def test_a_cloud_whose_package_is_missing_is_told(monkeypatch):
             JobError, match=r"s3://bucket/2\.png cannot be reached: Install s3fs to"
         ):
             check_jobs(sweep(**table))
+
+
+@pytest.mark.parametrize("command", ["batch", "batch --dry-run", "frames"])
+def test_without_the_extra_of_a_command(command, monkeypatch, capsys):
+    """Exit code 1 and one sentence that says what to install."""
+    for missing, extra, named in [
+        ("fsspec", "cloud", {"content": "s3://bucket/*.png"}),
+        ("fsspec", "cloud", {"output": "s3://bucket/2.png"}),
+        ("skimage", "video", {}),
+    ]:
+        if extra == "video" and command != "frames":
+            continue
+        table = {"content": "castle", "style": "cat", "output": "out.png", **named}
+        lines = [f"{key} = {value!r}" for key, value in table.items()]
+        Path("jobs.toml").write_text("\n".join(["[[job]]", *lines]))
+        with monkeypatch.context() as without:
+            for name in [name for name in sys.modules if name.split(".")[0] == missing]:
+                without.setitem(sys.modules, name, None)
+            without.setitem(sys.modules, missing, None)
+            assert main([*command.split(), "jobs.toml"]) == 1
+        err = capsys.readouterr().err
+        assert err.startswith("stlib: error: ") and err.count("\n") == 1
+        assert f'pip install --editable ".[{extra}]"' in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "transfer s3://bucket/2.png cat -o out.png",
+        "transfer castle s3://bucket/2.png -o out.png",
+        "transfer castle cat -o s3://bucket/2.png",
+        "sheet s3://bucket/2.png -o out.png",
+        "sheet castle -o out.png --keep s3://bucket",
+    ],
+)
+def test_commands_for_one_machine_say_so(line, folder, capsys):
+    """And make no folder called s3:."""
+    before = sorted(folder.rglob("*"))
+    assert main(line.split()) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("stlib: error: s3://bucket") and err.count("\n") == 1
+    assert "let stlib batch paint it" in err
+    assert sorted(folder.rglob("*")) == before
 
 
 def test_a_cloud_that_fails_fails_its_pictures_alone(address, bucket, monkeypatch):

@@ -161,7 +161,7 @@ def test_the_sheet_shows_the_photo_and_every_picture(batches, folder, capsys):
     """And nothing else is left."""
     assert main(["sheet", "castle", "-o", "sheet.png", "--size", "64", "--workers", "1"]) == 0
     jobs, options = batches[-1]
-    assert options == {"address": None, "workers": 1, "threads": None}
+    assert options == {"address": None, "workers": 1, "threads": None, "force": False}
     assert painted() == (4, 3)
     assert [path.name for path in folder.iterdir()] == ["sheet.png"]
     assert "sheet.png: 4 of 4 pictures" in capsys.readouterr().out
@@ -177,9 +177,9 @@ def test_values_are_columns_and_styles_are_rows(batches):
     ]
     assert painted() == (6, 3)
     assert (
-        main(["sheet", "castle", "-o", "sheet.png", "--style", "cat", *over, "--columns", "1"]) == 0
+        main(["sheet", "castle", "-o", "one.png", "--style", "cat", *over, "--columns", "1"]) == 0
     )
-    assert painted() == (3, 1)
+    assert painted("one.png") == (3, 1)
 
 
 def test_options_and_a_preset_are_for_all_pictures(batches, capsys):
@@ -209,7 +209,10 @@ def test_an_interrupted_sheet_shows_what_is_done(batches, capsys, folder):
     assert main([*command, "--keep", "new/dir"]) == 130
     assert painted()[0] == 1
     assert "the same command paints the rest" in capsys.readouterr().err
-    assert [path.name for path in (folder / "new/dir").iterdir()] == ["castle-astronaut.png"]
+    assert [path.name for path in sorted((folder / "new/dir").iterdir())] == [
+        "castle-astronaut.png",
+        "sheet.png.sheet.json",
+    ]
 
 
 def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
@@ -224,7 +227,7 @@ def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
     [
         (["nowhere.jpg", "-o", "sheet.png"], "there is no picture nowhere.jpg"),
         (["castle", "-o", "sheet.png", "--style", "catt"], "did you mean the sample 'cat'?"),
-        (["mine.png", "-o", "mine.png"], "mine.png is an output, but also a picture to be read"),
+        (["mine.png", "-o", "mine.png"], "mine.png is an output, but also a file to be read"),
         (["castle", "-o", "sheet.xyz"], "names no format"),
         (["castle", "-o", "sheet.png", "--style", "cat", "cat"], "--style: cat is given twice"),
         (
@@ -239,7 +242,7 @@ def test_without_any_picture_there_is_no_sheet(batches, capsys, folder):
         ),
         (
             ["castle", "-o", "sheet.png", "--style", "cat", "--keep", "."],
-            "castle-cat.png was there before and is of no sheet",
+            "castle-cat.png is there already: choose another name",
         ),
         (
             ["castle", "-o", "castle-astronaut.png", "--style", "astronaut", "--keep", "."],

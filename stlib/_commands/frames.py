@@ -3,7 +3,8 @@
 import argparse
 from typing import Any
 
-from stlib._commands.options import say
+from stlib._commands.batch import check_files, exit_code
+from stlib._commands.options import add_force
 
 
 def add_command(commands: Any) -> None:
@@ -13,9 +14,11 @@ def add_command(commands: Any) -> None:
         help="paint the frames of a video in their order, each from the result before",
         description='JOBS.toml has the form of that of batch; content = "frames/*.png" names the '
         "frames, and film one animation of them all.",
+        brief="JOBS.toml",
     )
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, parser=parser)
     parser.add_argument("jobs", metavar="JOBS.toml", help="which frames, how, and into which files")
+    add_force(parser, "frames and films that are not as this command left them")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -23,9 +26,8 @@ def run(options: argparse.Namespace) -> int:
     from stlib.batch import read_jobs  # Dask takes a second to import
     from stlib.batch.frames import paint_frames
 
-    report = paint_frames(read_jobs(options.jobs))
+    jobs = read_jobs(options.jobs)
+    check_files(jobs, options.jobs)
+    report = paint_frames(jobs, force=options.force)
     print(report)
-    if report.count("cancelled"):
-        say("interrupted; what is done is saved, and the same command paints the rest")
-        return 130
-    return int(report.count("failed") > 0)
+    return exit_code(report)

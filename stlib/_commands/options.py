@@ -1,4 +1,4 @@
-"""What the commands share: options that say how to paint, pictures by name, and safe outputs."""
+"""What the commands share: options that say how to paint, and pictures by name."""
 
 import argparse
 import re
@@ -16,6 +16,7 @@ from stlib.images import SIZE, load_image, sample, sample_names
 from stlib.presets import PRESETS, told
 from stlib.settings import Settings
 
+WEB = ("http", "https", "ftp")  # for which load_image has words
 # what messages call by the name of an argument of style_transfer, and the user by an option
 NAMES = ["size", "device", *(setting.name for setting in fields(Settings) if setting.metadata)]
 
@@ -120,6 +121,11 @@ def chosen_values(options: argparse.Namespace, elsewhere: Collection[str] = ()) 
     return {**preset, **given}
 
 
+def add_force(parser: argparse.ArgumentParser, over: str) -> None:
+    """Give a command the option --force. over: what is replaced then."""
+    parser.add_argument("--force", action="store_true", help=f"replace {over}")
+
+
 def add_cluster(parser: argparse.ArgumentParser) -> None:
     """Give a command that paints many pictures the options of `stlib.batch.run`."""
     add = parser.add_argument
@@ -161,27 +167,15 @@ def _is_missing(name: str) -> bool:
     return False
 
 
-def check_outputs(outputs: Iterable[str | Path], inputs: Iterable[str | Path]) -> None:
-    """Raise an ImageError when a file would be written twice, or over one that is read."""
-    written: list[Path] = []
-    read = [_files.expanded(path) for path in inputs]
-    for output in map(_files.expanded, outputs):
-        if any(_is_same(output, path) for path in read):
+def check_local(names: Iterable[str]) -> None:
+    """Raise an ImageError for the name of a cloud's file, which would be taken for a folder s3:."""
+    for name in names:
+        protocol, slashes, _ = name.partition("://")
+        if slashes and protocol.lower() not in WEB:
             raise ImageError(
-                f"{one_line(output)} is an output, but also a picture to be read: "
-                "choose another name for the output."
+                f"{one_line(name)} is no path on this machine: give one, or let stlib batch paint "
+                "it, which reads and writes in clouds, too."
             )
-        if any(_is_same(output, path) for path in written):
-            raise ImageError(f"{one_line(output)} would be written twice: give each its own name.")
-        written.append(output)
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    """Whether two names lead to one file, also when there is none yet."""
-    try:
-        return path.resolve() == other.resolve() or path.samefile(other)
-    except (OSError, ValueError):  # one of them does not exist, or has a name that no file can have
-        return False
 
 
 def say(message: object) -> None:

@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from stlib import _files
-from stlib._commands.options import add_cluster, add_painting, check_outputs, chosen_values, say
+from stlib._commands.options import (
+    add_cluster,
+    add_force,
+    add_painting,
+    check_local,
+    chosen_values,
+    say,
+)
+from stlib._outputs import check_free, check_outputs, leaving
 from stlib.arguments import check_whole_number
 from stlib.contact_sheet import CELL, contact_sheet
 from stlib.errors import JobError, one_line, reason
@@ -70,6 +78,7 @@ def add_command(commands: Any) -> None:
         help="keep the pictures in this folder; those that are there and unchanged are not painted "
         "again",
     )
+    add_force(parser, "OUT, and pictures in DIR, where they are there already")
     add_painting(parser)
     add_cluster(parser)
 
@@ -79,21 +88,26 @@ def run(options: argparse.Namespace) -> int:
     from stlib import batch  # Dask takes a second to import, and only some commands need it
     from stlib.batch.jobs import picture_file
 
+    styles = options.style or sample_paintings()
+    check_local([options.content, *styles, options.output, options.keep or ""])
     check_output_path(options.output)
     if options.columns is not None:
         check_whole_number("--columns", options.columns, 1)
     values = chosen_values(options, [name for name, _ in options.over])
     if options.device:
         values["device"] = options.device
-    styles = options.style or sample_paintings()
     picture_file(options.content)  # there is one
     _check_styles(styles, [picture_file(name).resolve() for name in styles])
     with _folder(options.keep) as folder:
         jobs, names = plan(options.content, styles, values, options.over, folder)
-        _check_files(options.output, jobs)
+        _check_files(options, jobs)
         _make(folder)  # not before, since a mistake leaves nothing behind
         report = batch.run(
-            jobs, address=options.address, workers=options.workers, threads=options.threads
+            jobs,
+            address=options.address,
+            workers=options.workers,
+            threads=options.threads,
+            force=options.force,
         )
         _tell(report, names)
         pictures = [
@@ -107,7 +121,8 @@ def run(options: argparse.Namespace) -> int:
             photo = load_pil(picture_file(options.content), min(CELL, jobs[0].size))
             cells = [(photo, "the photo"), *cells]
         columns = options.columns or (len(options.over[-1][1]) if options.over else None)
-        save_image(contact_sheet(cells, columns), options.output)
+        with leaving([options.output], _note(options)):
+            save_image(contact_sheet(cells, columns), options.output)
         print(f"{options.output}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
     else:
         say(f"no picture was painted, so {one_line(options.output)} was not written")
@@ -248,16 +263,23 @@ def _make(folder: Path) -> None:
         raise JobError(f"the folder {one_line(folder)} cannot be made: {reason(error)}.") from None
 
 
-def _check_files(output: str, jobs: Sequence["Job"]) -> None:
+def _check_files(options: argparse.Namespace, jobs: Sequence["Job"]) -> None:
     """Raise an error when a file of somebody's would be overwritten."""
-    inputs = {name for job in jobs for name in job.files}
-    check_outputs([output, *(job.output for job in jobs)], inputs)
-    for job in jobs:
-        if Path(job.output).exists() and not Path(f"{job.output}.json").exists():
-            raise JobError(
-                f"{one_line(job.output)} was there before and is of no sheet: "
-                "give --keep another folder."
-            )
+    note = _note(options)
+    kept = [name for job in jobs for name in job.written]
+    written = [options.output, *kept, *([note] if note else [])]
+    check_outputs(written, {name for job in jobs for name in job.files})
+    check_free([options.output], note, force=options.force)
+    # of those with a note beside them, the batch keeps what was changed
+    foreign = [job.output for job in jobs if not Path(f"{job.output}.json").exists()]
+    check_free(foreign, force=options.force)
+
+
+def _note(options: argparse.Namespace) -> Path | None:
+    """Among the pictures that are kept, of the sheet that the same command may replace."""
+    if options.keep is None:
+        return None
+    return _files.expanded(options.keep) / f"{Path(options.output).name}.sheet.json"
 
 
 def _painted(job: "Job", status: str) -> Image.Image | str:

@@ -4,6 +4,9 @@ import argparse
 import math
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +14,19 @@ from PIL import Image
 from torch import Tensor
 
 from stlib import _files
-from stlib._commands.options import add_painting, check_outputs, chosen_values, picture, say
+from stlib._commands.options import (
+    add_force,
+    add_painting,
+    check_local,
+    chosen_values,
+    picture,
+    say,
+)
 from stlib._commands.watch import saves_every, tells_that_it_goes_on
+from stlib._outputs import check_free, check_outputs, leaving
 from stlib.arguments import check_whole_number
 from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
+from stlib.checkpoint import check_path
 from stlib.cost import estimate_run
 from stlib.descent import Reason
 from stlib.devices import find_device
@@ -51,7 +63,8 @@ def add_command(commands: Any) -> None:
         "--output",
         metavar="OUT",
         required=True,
-        help="where to save it; the suffix names the format (.png, .jpg, .webp, …)",
+        help="where to save it; the suffix names the format (.png, .jpg, .webp, …). A file that is "
+        "there is replaced only if this command left it so, or by --force",
     )
     add(
         "--blend",
@@ -85,8 +98,10 @@ def add_command(commands: Any) -> None:
     add(
         "--resume",
         action="store_true",
-        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there",
+        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there, and "
+        "replaces what it left",
     )
+    add_force(parser, "OUT and FILM where they are there already")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -112,33 +127,59 @@ def run(options: argparse.Namespace) -> int:
         checkpoint=checkpoint,
         watch=_watch(options, frames, settings, content),
     )
-    _save(result.image, options.output)
-    print(f"{options.output}: {_told(result)}")
-    if options.film:
-        add_frame(frames, result.image)
-        save_film(frames, options.film)
-        print(f"{options.film}: {len(frames)} frames")
+    _write(options, result, frames)
     if result.reason != Reason.INTERRUPTED:
         return 0
     evaluations = len(result.coarse) + len(result.history)
     work = "" if result.coarse else f" of {settings.steps}"
-    again = ", and the same command goes on from there" if checkpoint else ""
     say(
         f"interrupted after {evaluations}{work} evaluations; "
-        f"the best picture so far is saved{again}"
+        f"the best picture so far is saved{_again(checkpoint)}"
     )
     return 130
 
 
+def _again(checkpoint: str | None) -> str:
+    """What the same command does after an interruption."""
+    if checkpoint is None:
+        return ""
+    does = "goes on from there" if _files.expanded(checkpoint).exists() else "begins anew"
+    return f", and the same command {does}"
+
+
 def _check_files(options: argparse.Namespace) -> None:
     """Raise an error before any work when something cannot be written, or should not be."""
+    read, pictures = [options.content, *options.styles, *options.mask], _pictures(options)
+    check_local([*read, *pictures])
     check_output_path(options.output)
     if options.film:
         check_film_path(options.film)
     if options.save_every is not None:
         check_whole_number("--save-every", options.save_every, 1)
-    outputs = [options.output, options.film, _checkpoint(options)]
-    check_outputs(filter(None, outputs), [options.content, *options.styles, *options.mask])
+    note = _note(options)
+    written: list[str | Path] = [*pictures, *_state(options), *([note] if note else [])]
+    check_outputs(written, read)
+    check_free(pictures, note, force=options.force)
+
+
+def _pictures(options: argparse.Namespace) -> list[str]:
+    """The files that the command is for."""
+    return [options.output, options.film] if options.film else [options.output]
+
+
+def _state(options: argparse.Namespace) -> list[Path]:
+    """The files of the checkpoint, the one that is written first included."""
+    checkpoint = _checkpoint(options)
+    if checkpoint is None:
+        return []
+    target = check_path(checkpoint)
+    return [target, Path(f"{target}.part")]
+
+
+def _note(options: argparse.Namespace) -> Path | None:
+    """Of the pictures that the same command may replace when it goes on."""
+    checkpoint = _checkpoint(options)
+    return None if checkpoint is None else _files.expanded(f"{checkpoint}.json")
 
 
 def _checkpoint(options: argparse.Namespace) -> str | None:
@@ -176,7 +217,7 @@ def _brushes(
     read = [load_mask(name, content) for name in masks]
     brushes = make_brushes(pictures, weights, [*read, *[None] * (count - len(read))])
     _check_regions(brushes, masks, styles)
-    return brushes
+    return [_without_white(brush, name) for brush, name in zip_longest(brushes, masks)]
 
 
 def _check_blend(weights: Sequence[float], styles: Sequence[str]) -> None:
@@ -212,6 +253,14 @@ def _check_regions(brushes: Sequence[Brush], masks: Sequence[str], styles: Seque
         )
 
 
+def _without_white(brush: Brush, mask: str | None) -> Brush:
+    """The brush without a mask that has no effect, which is told. mask: its name."""
+    if mask is None or brush.mask is None or brush.mask.min() <= 1 - FAINTEST:
+        return brush
+    say(f"warning: {one_line(mask)} is white everywhere, so it has no effect")
+    return replace(brush, mask=None)
+
+
 def _counted(count: int, noun: str) -> str:
     """A number of things, for example "1 mask" or "2 masks"."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
@@ -240,11 +289,26 @@ def _watch(
     if checkpoint and _files.expanded(checkpoint).exists():
         watches.append(tells_that_it_goes_on(checkpoint))
     if options.save_every is not None:
-        watches.append(saves_every(options.save_every, options.output))
+        noting = partial(leaving, _pictures(options), _note(options))
+        watches.append(saves_every(options.save_every, options.output, noting))
     if options.film:
         plan = settings.plan(min(content.shape[2:]))
         watches.append(films(frames, sum(stage.evaluations for stage in plan)))
     return all_of(watches)
+
+
+def _write(options: argparse.Namespace, result: Result, frames: list[Image.Image]) -> None:
+    """Write what was painted, and forget how it was left when the run is over."""
+    note = _note(options)
+    with leaving(_pictures(options), note):
+        _save(result.image, options.output)
+        print(f"{options.output}: {_told(result)}")
+        if options.film:
+            add_frame(frames, result.image)
+            save_film(frames, options.film)
+            print(f"{options.film}: {len(frames)} frames")
+    if note and result.reason not in (Reason.INTERRUPTED, Reason.OUT_OF_MEMORY):
+        note.unlink(missing_ok=True)
 
 
 def _save(image: Tensor, path: str) -> None:

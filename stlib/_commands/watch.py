@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from torch import Tensor
 
@@ -23,14 +24,20 @@ def tells_that_it_goes_on(checkpoint: str) -> Watch:
     return watch
 
 
-def saves_every(evaluations: int, path: str) -> Watch:
-    """Write the best picture so far to `path` after every so many evaluations."""
+def saves_every(
+    evaluations: int, path: str, noting: Callable[[], AbstractContextManager[None]]
+) -> Watch:
+    """Write the best picture so far to `path` after every so many evaluations.
+
+    noting: what it is written in, such as `leaving`.
+    """
 
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if done % evaluations:
             return
         try:
-            save_image(picture(), path)
+            with noting():
+                save_image(picture(), path)
         except ImageError as error:  # the disk may have room again when it counts
             warnings.warn(f"{error} The run goes on.", RuntimeWarning, stacklevel=2)
 

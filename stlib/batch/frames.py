@@ -29,7 +29,7 @@ from stlib.batch.painter import build_network, read_pictures
 from stlib.batch.report import Outcome, Report
 from stlib.colour import luminance
 from stlib.descent import Reason
-from stlib.errors import JobError, needs_extra, one_line, reason
+from stlib.errors import ImageError, JobError, needs_extra, one_line, reason
 from stlib.film import encoded, film_frame
 from stlib.images import load_image, save_image
 from stlib.settings import digest
@@ -44,28 +44,31 @@ class Frame:
     printed: str
 
 
-def paint_frames(jobs: Iterable[Job], *, progress: bool = True) -> Report:
+def paint_frames(jobs: Iterable[Job], *, progress: bool = True, force: bool = False) -> Report:
     """Paint jobs in their order, each from the result of the one before, with all cores.
 
     jobs: the frames, as `sweep` and `read_jobs` make them from content = "frames/*.png". Jobs that
         differ in more than content and output, such as the style, are films of their own.
     progress: whether a bar is shown.
+    force: whether to paint over pictures and films that are not as a run left them; else such a
+        picture is kept, and such a film refused.
 
     `film` of the jobs names an animation of all frames of a sequence. What is there and unchanged
     is skipped; when a frame changes, those after it are painted anew. A frame that cannot be
     painted is left out, and the next one begins where the last one ended. Ctrl-C keeps what is
     done.
-    Raises JobError before any work when a job makes no sense, MissingExtraError without
-    scikit-image.
+    Raises JobError before any work when a job makes no sense or would replace a file of somebody
+    else's, MissingExtraError without scikit-image.
     """
     jobs, began = list(jobs), time.perf_counter()
     sequences = split(jobs)
     _check(jobs, sequences)
+    _check_notes(sequences, force)
     outcomes: dict[str, Outcome] = {}
     with progress_bar(len(jobs), "frame", shown=progress) as bar:
         try:
             for sequence in sequences:
-                _paint_sequence(sequence, outcomes, bar)
+                _paint_sequence(sequence, outcomes, bar, force)
         except KeyboardInterrupt:
             pass  # what is not done stays cancelled
     told = [outcomes.get(job.output, Outcome(job.output)) for job in jobs]
@@ -123,7 +126,28 @@ def _check(jobs: Sequence[Job], sequences: Sequence[Sequence[Job]]) -> None:
         import skimage.registration  # noqa: F401
 
 
-def _paint_sequence(jobs: Sequence[Job], outcomes: dict[str, Outcome], bar: tqdm) -> None:
+def _check_notes(sequences: Sequence[Sequence[Job]], force: bool) -> None:
+    """Raise a JobError when a note or a film would replace a file of somebody else's."""
+    for sequence in sequences:
+        for job in sequence:
+            notes.read_note(job)
+        filmed = _film_of(sequence)
+        if filmed and notes.is_foreign(filmed, notes.read_note(filmed)) and not force:
+            raise JobError(
+                f"{one_line(filmed.output)} is there already: choose another name or folder, or "
+                "give force=True to replace it."
+            )
+
+
+def _film_of(jobs: Sequence[Job]) -> Job | None:
+    """The film of a sequence as if it were a picture, since its note has the same form."""
+    first = jobs[0]
+    return None if first.film is None else replace(first, output=first.film, film=None)
+
+
+def _paint_sequence(
+    jobs: Sequence[Job], outcomes: dict[str, Outcome], bar: tqdm, force: bool
+) -> None:
     """Paint the frames that are not there yet, and their film; tell what became of each."""
     before: Frame | None = None
     for job in jobs:
@@ -131,7 +155,7 @@ def _paint_sequence(jobs: Sequence[Job], outcomes: dict[str, Outcome], bar: tqdm
         try:
             printed = digest([fingerprint(job), before and before.printed])
             single = replace(job, film=None)
-            standing = notes.standing(single, notes.read_note(single), printed, force=False)
+            standing = notes.standing(single, notes.read_note(single), printed, force)
             if standing is None:
                 _paint_frame(single, before, printed)
         except (MemoryError, OSError, RuntimeError, ValueError) as error:
@@ -145,7 +169,7 @@ def _paint_sequence(jobs: Sequence[Job], outcomes: dict[str, Outcome], bar: tqdm
                 else Outcome(job.output, "skipped", standing)
             )
         bar.update()
-    _save_film(jobs, outcomes)
+    _save_film(jobs, outcomes, force)
 
 
 def _paint_frame(job: Job, before: Frame | None, printed: str) -> None:
@@ -166,15 +190,22 @@ def _paint_frame(job: Job, before: Frame | None, printed: str) -> None:
     notes.write_note(job, printed)
 
 
-def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome]) -> None:
-    """Make the animation of what is painted, where the jobs name one."""
-    film = jobs[0].film
+def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome], force: bool) -> None:
+    """Make the animation of what is painted, where the jobs name one and it is not there yet."""
+    filmed = _film_of(jobs)
     painted = [job.output for job in jobs if outcomes[job.output].status in ("done", "skipped")]
-    if film is None or not painted:
+    if filmed is None or not painted:
         return
-    frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
     try:
-        places.write(film, encoded(frames, PurePath(film).suffix))
-    except (JobError, OSError) as error:
+        printed = digest([places.read(output) for output in painted])
+        standing = notes.standing(filmed, notes.read_note(filmed), printed, force)
+        if standing is None:
+            frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
+            notes.announce(filmed)
+            places.write(filmed.output, encoded(frames, PurePath(filmed.output).suffix))
+            notes.write_note(filmed, printed)
+    except (ImageError, JobError, OSError) as error:
+        standing = reason(error)
+    if standing:
         last = outcomes[painted[-1]]
-        outcomes[painted[-1]] = replace(last, status="failed", note=f"The film: {reason(error)}")
+        outcomes[painted[-1]] = replace(last, status="failed", note=f"The film: {standing}")

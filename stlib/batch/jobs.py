@@ -57,7 +57,6 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
-from importlib.resources import files
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -69,7 +68,7 @@ from stlib.batch import places, seen
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, nearest, one_line, reason, shown
 from stlib.film import check_film_suffix
-from stlib.images import SIZE, sample_names
+from stlib.images import SIZE, sample_file, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
 from stlib.vgg import POOLINGS
@@ -135,6 +134,7 @@ DEFAULTS: dict[str, Any] = {
 # what a Windows path needs
 BACKSLASH = " Write a path with / between its folders, or in single quotes."
 # what a job has beside settings
+NOTE = ".json"  # is added to the name of an output for that of its note
 NAMES = ("content", "style", "styles", "output", "film")
 KEYS = (*NAMES, "save_every", *DEFAULTS)  # of a table
 _LISTS = ("content_layers", "style_layers", "style_weights", "styles")
@@ -171,6 +171,12 @@ class Job:
         """All that is read: content, styles and masks."""
         read = [(painting.picture, painting.mask) for painting in self.paintings]
         return [self.content, *(name for pair in read for name in pair if name is not None)]
+
+    @property
+    def written(self) -> list[str]:
+        """All that is written: output, film, and the notes beside them."""
+        # frames have a film of their own, and so it has a note of its own
+        return [f"{name}{end}" for name in (self.output, self.film) if name for end in ("", NOTE)]
 
     def values(self) -> dict[str, Any]:
         """All settings by name, the defaults included."""
@@ -386,7 +392,7 @@ def _without_painted(jobs: list[Job], origins: Mapping[str, str]) -> list[Job]:
 def is_painted(output: str) -> bool:
     """Whether a batch has painted this picture: then there is a note of it beside it."""
     try:
-        note = json.loads(places.read(f"{output}.json"))
+        note = json.loads(places.read(f"{output}{NOTE}"))
     except (JobError, OSError, ValueError):
         return False
     return isinstance(note, dict) and "fingerprint" in note
@@ -453,7 +459,7 @@ def picture_file(name: str) -> Path:
     except (OSError, ValueError):  # a name that no file can have
         exists = is_file = False
     if not exists and name in sample_names():
-        return Path(str(files("stlib") / "samples" / f"{name}.jpg"))
+        return sample_file(name)
     if not is_file:
         raise JobError(f"there is no picture {_short(name)}{_near(name)}")
     return Path(name)
@@ -490,7 +496,7 @@ def picture_source(name: str) -> Path | io.BytesIO:
 def _identity(name: str) -> str:
     """What a picture is called, whatever way leads to it. Raises JobError when there is none."""
     if not places.is_remote(name):
-        return str(picture_file(name).resolve())
+        return places.identity(str(picture_file(name)))
     if not places.is_file(name):
         raise JobError(_no_file(name))
     return name
@@ -515,7 +521,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             targets = _targets(job)
         except (ImageError, JobError) as error:
             raise JobError(f"the job for {_short(job.output)}: {error}") from None
-        for target in targets.keys() & outputs.keys():
+        for target in sorted(targets.keys() & outputs.keys()):
             name, other = outputs[target]
             raise JobError(f"two jobs have the output {_short(name)}: {_apart(job, other)}")
         outputs |= {target: (name, job) for target, name in targets.items()}
@@ -528,13 +534,17 @@ def check_jobs(jobs: Iterable[Job]) -> None:
 
 def _targets(job: Job) -> dict[str, str]:
     """The names of the files that a job writes, by what each is called on any way."""
-    targets = {places.check_output(job.output): job.output}
     if job.film is not None:
         check_film_suffix(job.film)
-        film = places.check_output(job.film)
-        if film in targets:
-            raise JobError("the film would replace the picture: give it another name.")
-        targets[film] = job.film
+    targets: dict[str, str] = {}
+    for name in job.written:
+        is_note = name not in (job.output, job.film)
+        target = places.identity(name) if is_note else places.check_output(name)
+        if target in targets:
+            raise JobError(
+                f"{_short(name)} would be written twice: give output and film names of their own."
+            )
+        targets[target] = name
     return targets
 
 

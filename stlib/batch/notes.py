@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from stlib.batch import places
-from stlib.batch.jobs import Job
+from stlib.batch.jobs import NOTE, Job
 from stlib.errors import JobError, one_line, reason
 
 # in place of a fingerprint: a picture so far, and one that was being written when all ended
@@ -49,7 +49,7 @@ def standing(job: Job, note: dict[str, Any], printed: str, force: bool) -> str |
     """
     if _is_painted(job, note, printed):
         return ""
-    return KEPT if not force and _is_foreign(job, note) else None
+    return KEPT if not force and is_foreign(job, note) else None
 
 
 def _is_painted(job: Job, note: dict[str, Any], printed: str) -> bool:
@@ -61,7 +61,7 @@ def _is_painted(job: Job, note: dict[str, Any], printed: str) -> bool:
     )
 
 
-def _is_foreign(job: Job, note: dict[str, Any]) -> bool:
+def is_foreign(job: Job, note: dict[str, Any]) -> bool:
     """Whether a file of a job is there that no batch wrote, or that was changed since."""
     if note.get("fingerprint") == BEING_WRITTEN:
         return False
@@ -100,7 +100,7 @@ def _write(job: Job, state: dict[str, Any]) -> None:
 
 
 def _note_file(job: Job) -> str:
-    return f"{job.output}.json"
+    return f"{job.output}{NOTE}"
 
 
 def _digest(path: str) -> str | None:

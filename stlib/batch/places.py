@@ -139,6 +139,11 @@ def writing(name: str) -> Iterator[str]:
         write(name, path.read_bytes())
 
 
+def identity(name: str) -> str:
+    """What a file is called, whatever way leads to it; there need not be one."""
+    return name if is_remote(name) else os.path.realpath(name)
+
+
 def check_output(name: str) -> str:
     """What an output is called, whatever way leads to it; writes nothing and makes no folder.
 

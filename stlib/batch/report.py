@@ -62,6 +62,7 @@ class Report:
     def save(self, path: str | Path) -> None:
         """Write a CSV file with one row for each job; its columns are the fields of `Outcome`.
 
+        A file that is there is replaced; the command line refuses to.
         Raises JobError when it cannot be written.
         """
         text = io.StringIO(newline="")
