@@ -2,7 +2,7 @@
 
 The result before is moved along with the scene first, by the optical flow between the two photos:
 a start that stays where it was would leave the strokes behind what they belong to, as on a window
-pane (`benchmarks/flicker.py`). Cuts are not looked for: give each scene jobs of its own.
+pane (`benchmarks/FLICKER.md`). Cuts are not looked for: give each scene jobs of its own.
 
 Videos are taken apart and put together by other programs, such as ffmpeg:
 
