@@ -75,12 +75,13 @@ def module(name: str) -> ModuleType:
 
 
 def results(name: str, **chosen: Any) -> list[Run]:
-    """What was measured in an experiment, in the order of its cases.
+    """What was measured in an experiment, in the order of its cases; `SMALL` is left out.
 
     chosen: only cases with these values, for example size=384.
     Raises KeyError when there are none.
     """
-    runs = [run for run in kept(name) if chosen.items() <= run.case.items()]
+    small = module(name).SMALL
+    runs = [run for run in kept(name) if chosen.items() <= run.case.items() and run.case != small]
     if not runs:
         raise KeyError(f"the experiment {name!r} has no results with {chosen}.")
     return runs
@@ -108,7 +109,7 @@ def keep(name: str, runs: Iterable[Run], cases: Iterable[Case]) -> None:
 def perform(name: str, told: Callable[[str], None] = print) -> None:
     """Measure the cases of an experiment that are not measured yet, and keep each at once."""
     experiment = module(name)
-    cases = [dict(case) for case in experiment.CASES]
+    cases = [dict(case) for case in (experiment.SMALL, *experiment.CASES)]
     done = {run.key: run for run in kept(name)}
     wanted = {key_of(experiment, case): case for case in cases}
     left = {key: case for key, case in wanted.items() if key not in done}

@@ -1,8 +1,8 @@
 """Does a part of the painting appear at the picture's edge, where it is in the painting?
 
-The paper's loop with the padding as trained (zeros), with the painting mirrored, and with replicated
-edges and a mirrored margin around the painting. If the likeness at the edge were chance, mirroring
-the painting would not move it to the other side.
+The paper's loop with the padding as trained (zeros), and with replicated edges and a mirrored
+margin around the painting; each with the painting, and with its mirror image. If the likeness at
+the edge were chance, mirroring the painting would not move it to the other side.
 """
 
 from experiments.bench import Case, Measured

@@ -1,9 +1,9 @@
 """How much of a painted channel is the network, and how much the prior it is painted with?
 
-A channel is maximised with the prior of `stlib.course.explain.maximize` (waves whose strength falls as
-1/f, the samples' colours, small shifts, weight decay), and on bare pixels with Adam. If the picture
-were the channel's alone, both would look alike. Several seeds show how far a channel leaves the choice
-open. "best patch" is the strongest answer that the samples themselves give.
+A channel is maximised with the prior of `stlib.course.explain.maximize` (waves whose strength falls
+as 1/f, the samples' colours, small shifts, weight decay), and on bare pixels with Adam. If the
+picture were the channel's alone, both would look alike. Several seeds show how far a channel leaves
+the choice open. "best patch" is the strongest answer that the samples themselves give.
 """
 
 import torch

@@ -3,8 +3,8 @@
 Each painting gives six crops. A crop is found when the nearest other crop is of the same painting.
 "Painter" asks more: crops of the same painting do not count, so that the nearest must be of another
 painting by the same hand. Beside Gram matrices: the means alone, the covariances alone (what occurs
-together, without how much of each), a colour histogram, and twelve hand-made numbers. Chance is what
-a random neighbour finds.
+together, without how much of each), a colour histogram, and twelve hand-made numbers. Chance is
+what a random neighbour finds.
 """
 
 import torch

@@ -1,8 +1,8 @@
 """Does a deep layer fail to see grain, or only the grain that the optimiser left?
 
 A photo is rebuilt from noise through one layer. Its difference from the photo is grain. The same
-grain with its pixels in another order, and white noise of the same strength, are added to the photo:
-if the layer were blind to grain, all three would have the same content loss.
+grain with its pixels in another order, and white noise of the same strength, are added to the
+photo: if the layer were blind to grain, all three would have the same content loss.
 """
 
 import torch

@@ -1,10 +1,10 @@
 """What does a texture keep when features are compared by another kernel than the Gram matrix's?
 
-Textures are painted from noise with the maximum mean discrepancy between the features of the picture
-and the painting's (Y. Li, N. Wang, J. Liu & X. Hou, "Demystifying neural style transfer", IJCAI
-2017), for four kernels: linear (means), means and variances, Gaussian, and (xᵀy)², which is the style
-loss. The Gaussian kernel is written as an inner product of random waves of the features (A. Rahimi &
-B. Recht, NIPS 2007). E_l of each texture is the common judge: it is at home for the last kernel only.
+Textures are painted from noise with the maximum mean discrepancy between the picture's features and
+the painting's (Y. Li, N. Wang, J. Liu & X. Hou, "Demystifying neural style transfer", IJCAI 2017),
+for three kernels: linear (means), Gaussian, and (xᵀy)², which is the style loss; and with means and
+variances. The Gaussian kernel is an inner product of random waves of the features (A. Rahimi &
+B. Recht, NIPS 2007). E_l is the common judge: it is at home for the last kernel only.
 """
 
 import math
@@ -75,7 +75,7 @@ def measure(case: Case) -> Measured:
 
 
 def statistic(kernel: str, F: Tensor, seed: int):
-    """The numbers whose squared differences are the MMD with a kernel, as a function of F [N, M]."""
+    """F [N, M] ↦ the numbers whose squared differences are the MMD with a kernel."""
     if kernel == "means":
         return lambda F: F.mean(dim=1)
     if kernel == "means and variances":
@@ -86,7 +86,7 @@ def statistic(kernel: str, F: Tensor, seed: int):
 
 
 def _random_waves(F: Tensor, seed: int):
-    """mean over positions of √(2/D) cos(ωᵀ x + b), for ω of a Gaussian as wide as F's own spread."""
+    """The mean of √(2/D) cos(ωᵀx + b) over positions; the kernel is as wide as F's spread."""
     generator = torch.Generator().manual_seed(seed)
     width = float(F.var(dim=1).sum().sqrt())
     omega = torch.randn(WAVES, F.shape[0], generator=generator) / width

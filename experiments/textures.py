@@ -3,8 +3,8 @@
 Textures are painted from noise after a painting, with the style loss alone (L. Gatys, A. Ecker &
 M. Bethge, "Texture synthesis using convolutional neural networks", NIPS 2015). E_l of all five
 layers is measured, also of those that were not asked. Whether a texture knows where things are is
-told by its colours, smoothed: their correlation with the painting's, beside that with the painting's
-mirror image.
+told by its colours, smoothed: their correlation with the painting's, beside that with its mirror
+image.
 """
 
 import torch

@@ -133,6 +133,40 @@ def test_lines_go_through_their_points_in_their_layers_colour(shown):
     )
 
 
+def test_lines_of_lists_go_through_their_means_in_a_band_and_begin_at_0(shown):
+    show.lines(
+        {"a": ([1, 2], [[3.0, 5.0], [6.0, 8.0]])}, "finding", x="x", y="y", levels={"chance": 2.0}
+    )
+    (axes,) = shown[0].axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[4.0, 7.0], [2.0, 2.0]]
+    assert axes.collections[0].get_paths()[0].get_extents().bounds == (1.0, 3.0, 1.0, 5.0)
+    assert axes.get_ylim()[0] == 0
+
+
+def test_dots_show_every_number_and_the_mean(shown):
+    found = {"trained": {"relu1_1": [1.0, 3.0], "relu2_1": 5.0}, "random": {"relu1_1": 0.5}}
+    show.dots(found, "finding", x="share", levels={"chance": 0.25})
+    (axes,) = shown[0].axes
+    drawn = [list(line.get_xdata()) for line in axes.lines]
+    assert drawn == [[1.0, 3.0], [2.0, 5.0], [0.5], [0.25, 0.25]]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["relu1_1", "relu2_1"]
+    assert axes.get_xlim()[0] == 0
+
+
+def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
+    """Photographs as JPEG, all with twice the dots of their width on the page."""
+    displayed = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "inline")
+    monkeypatch.setattr(show, "display", displayed.append)
+    show.images({"a castle": sample("castle", 64)}, "finding")
+    show.bars({"one": {"a": 1.0}}, "finding", y="share")
+    photograph, plot = (Image.open(io.BytesIO(image.data)) for image in displayed)
+    assert (photograph.format, plot.format) == ("JPEG", "PNG")
+    for image, picture in zip(displayed, (photograph, plot), strict=True):
+        assert abs(picture.width - 2 * image.width) <= 2
+    assert displayed[0].alt == "finding. a castle"
+
+
 def test_bars_stand_side_by_side_with_different_hatches(shown):
     show.bars({"one": {"a": 1.0, "b": 2.0}, "two": {"a": 3.0, "b": 4.0}}, "finding", y="share")
     (axes,) = shown[0].axes
@@ -146,7 +180,8 @@ def test_bars_stand_side_by_side_with_different_hatches(shown):
 def test_maps_of_both_signs_are_white_at_zero(shown):
     show.maps({"one sign": torch.rand(4, 6), "both": torch.tensor([[-1.0, 3.0]])}, "finding")
     one, both = [axes.images[0] for axes in shown[0].axes]
-    assert one.get_cmap().name == "viridis"
+    assert one.get_cmap().name == "gray"
+    assert one.get_clim()[0] == 0, "black is 0"
     assert both.get_clim() == (-3.0, 3.0)
 
 

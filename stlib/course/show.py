@@ -21,7 +21,9 @@ from stlib.layers import find_layer, layer_names
 with needs_extra("stlib.show", "course"):
     import matplotlib.pyplot as plt
     from IPython.display import Image as NotebookImage
+    from IPython.display import display
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -56,6 +58,8 @@ LOOK: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.dpi": 90,
 }
+SHARPNESS = 2  # dots of a figure for each pixel of the page
+QUALITY = 90  # of JPEG, in which photographs take a tenth of PNG's place
 
 
 @checked
@@ -91,6 +95,7 @@ def images(
         title,
         columns,
         height,
+        form="jpeg",
     )
 
 
@@ -124,7 +129,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
         _finish(right, "The style loss of each layer", "$E_l$")
         right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         figure.suptitle(title, fontsize=11)
-        plt.show()
+        finish(figure)
 
 
 @checked
@@ -141,39 +146,93 @@ def curves(
     """
     check_some("series", series)
     with plt.rc_context(LOOK):
-        _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, values), look in zip(series.items(), _looks(series), strict=True):
             axes.plot(range(len(values)), values, label=label, **{**look, "marker": None})
         _finish(axes, title, y)
         axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
-        plt.show()
+        finish(figure)
 
 
 @checked
 def lines(
-    series: Mapping[str, tuple[Sequence[float] | Sequence[str], Sequence[float]]],
+    series: Mapping[str, tuple[Sequence[float] | Sequence[str], Sequence]],
     title: str,
     *,
     x: str,
     y: str,
     logarithmic: str = "",
+    levels: Mapping[str, float] | None = None,
 ) -> None:
     """Show several curves with their points.
 
-    series: {label: (values along x, values along y)}; a label that names a layer gets that layer's
-    colour. x, y: what the axes show, with its unit. logarithmic: the axes with a logarithmic scale,
-    "x", "y" or "xy".
+    series: {label: (values along x, values along y)}. Where a value along y is a list of numbers,
+    the curve goes through their mean, and a band reaches from the least to the greatest. A label
+    that names a layer gets that layer's colour. x, y: what the axes show, with its unit. y begins
+    at 0 unless a number is below it. logarithmic: the axes with a logarithmic scale, "x", "y" or
+    "xy". levels: {label: value along y} of dotted lines to compare with, such as chance.
     """
     check_some("series", series)
     with plt.rc_context(LOOK):
-        _, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
+        figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, (across, up)), look in zip(series.items(), _looks(series), strict=True):
-            axes.plot(across, up, label=label, **look)
+            spread = [np.atleast_1d(values) for values in up]
+            axes.plot(across, [values.mean() for values in spread], label=label, **look)
+            if any(len(values) > 1 for values in spread):
+                least, most = zip(*((min(values), max(values)) for values in spread), strict=True)
+                axes.fill_between(across, least, most, color=look["color"], alpha=0.2, linewidth=0)
+        _draw_levels(axes, levels or {})
         axes.set(title=title, xlabel=x, ylabel=y)
         _logarithmic(axes, logarithmic)
-        if len(series) > 1:
+        _from_zero(axes)
+        if len(series) + len(levels or {}) > 1:
             axes.legend()
-        plt.show()
+        finish(figure)
+
+
+@checked
+def dots(
+    groups: Mapping[str, Mapping[str, Any]],
+    title: str,
+    *,
+    x: str,
+    logarithmic: bool = False,
+    levels: Mapping[str, float] | None = None,
+) -> None:
+    """Show numbers as dots in rows, with their spread: the form for comparing what has no order.
+
+    groups: {label: {row: number, or list of numbers}}. A list is drawn as small dots, and its mean
+    as a large one. x: what the dots show, with its unit; it begins at 0 unless it is logarithmic.
+    levels: {label: value} of dotted lines to compare with, such as chance.
+    """
+    check_some("groups", groups)
+    rows = list(dict.fromkeys(row for values in groups.values() for row in values))
+    with plt.rc_context({**LOOK, "lines.linestyle": ""}):
+        height = 0.36 * len(rows) * max(1, 0.6 * len(groups)) + 1.2
+        figure, axes = plt.subplots(figsize=(7, height), layout="constrained")
+        for number, ((label, values), look) in enumerate(
+            zip(groups.items(), _looks(groups), strict=True)
+        ):
+            off = 0.5 * ((number + 0.5) / len(groups) - 0.5)
+            places = [rows.index(row) + off for row in values]
+            spread = [np.atleast_1d(found) for found in values.values()]
+            for place, found in zip(places, spread, strict=True):
+                if len(found) > 1:
+                    axes.plot(found, [place] * len(found), marker="|", color=look["color"],
+                              markersize=9, alpha=0.6)  # fmt: skip
+            means = [found.mean() for found in spread]
+            axes.plot(means, places, label=label, marker=look["marker"], color=look["color"],
+                      markersize=8)  # fmt: skip
+        _draw_levels(axes, levels or {}, upright=True)
+        axes.set(title=title, xlabel=x, ylim=(len(rows) - 0.5, -0.5))
+        axes.set_yticks(range(len(rows)), rows)
+        if logarithmic:
+            axes.set_xscale("log")
+        elif axes.get_xlim()[0] > 0:
+            axes.set_xlim(left=0)
+        if len(groups) + len(levels or {}) > 1:
+            axes.legend(loc="center left", bbox_to_anchor=(1, 0.5))
+        finish(figure)
 
 
 @checked
@@ -191,7 +250,7 @@ def bars(
     width = 0.8 / len(groups)
     hatches = ("", "//", "..", "xx")
     with plt.rc_context(LOOK):
-        _, axes = plt.subplots(
+        figure, axes = plt.subplots(
             figsize=(max(5, 0.8 * len(names) * len(groups) ** 0.5), 3.6), layout="constrained"
         )
         for number, ((label, values), color) in enumerate(
@@ -215,7 +274,7 @@ def bars(
         _logarithmic(axes, logarithmic)
         if len(groups) > 1:
             axes.legend()
-        plt.show()
+        finish(figure)
 
 
 @checked
@@ -228,8 +287,9 @@ def maps(
 ) -> None:
     """Show feature maps in a grid, each under its name: bright where the feature is strong.
 
-    feature_maps: {caption: [H, W]}. Values of one sign are drawn from dark to bright, each map with
-    its own scale; a map with both signs from purple (negative) over white (0) to orange (positive).
+    feature_maps: {caption: [H, W]}. Values of one sign are drawn in grey, black for 0, each map
+    with its own scale; a map with both signs from purple (negative) over white (0) to orange
+    (positive).
     """
     check_some("feature_maps", feature_maps)
     _grid(
@@ -293,7 +353,8 @@ def matrices(
         )
         for place, (caption, matrix) in zip(axes.flat, named.items(), strict=True):
             values = matrix.detach().cpu().numpy()
-            drawn = place.imshow(values, **_colours(values), aspect="auto")
+            square = "equal" if values.shape[1] < 4 * values.shape[0] else "auto"
+            drawn = place.imshow(values, **_colours(values), aspect=square)
             place.set(title=caption, xlabel=x, ylabel=y)
             place.grid(visible=False)
             for axis, count in ((place.xaxis, values.shape[1]), (place.yaxis, values.shape[0])):
@@ -307,7 +368,7 @@ def matrices(
                 _write_numbers(place, values)
             figure.colorbar(drawn, ax=place)
         figure.suptitle(title, fontsize=11)
-        plt.show()
+        finish(figure)
 
 
 @checked
@@ -345,7 +406,7 @@ def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) 
                     color="white" if abs(ratios[row, column]) > 2 else "black",
                 )
         figure.suptitle(title, fontsize=11)
-        plt.show()
+        finish(figure)
 
 
 @checked
@@ -384,6 +445,26 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
     return NotebookImage(data=data.getvalue(), format="gif")
 
 
+@checked
+def finish(figure: Figure, form: str = "png") -> None:
+    """Show a figure in the notebook, twice as sharp as its size on the page.
+
+    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs. Outside
+    of a notebook it opens as any other figure does.
+    """
+    if "inline" not in plt.get_backend():
+        plt.show()
+        return
+    data = io.BytesIO()
+    options: dict[str, Any] = {"pil_kwargs": {"quality": QUALITY}} if form == "jpeg" else {}
+    figure.savefig(data, format=form, dpi=SHARPNESS * figure.dpi, **options)
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    plt.close(figure)
+    width = round(figure.get_figwidth() * figure.dpi)
+    alt = ". ".join(title for title in titles if title)
+    display(NotebookImage(data.getvalue(), format=form, width=width, alt=alt))
+
+
 def _captioned(picture: Any) -> tuple[str, Tensor]:
     """A picture with its caption, which may be none."""
     if isinstance(picture, Tensor):
@@ -403,6 +484,7 @@ def _grid(
     title: str,
     columns: int | None,
     height: float,
+    form: str = "png",
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     if columns is not None:
@@ -424,7 +506,7 @@ def _grid(
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)
-        plt.show()
+        finish(figure, form)
 
 
 def _finish(axes: Axes, title: str, y: str) -> None:
@@ -437,6 +519,19 @@ def _logarithmic(axes: Axes, which: str) -> None:
         axes.set_xscale("log")
     if "y" in which:
         axes.set_yscale("log")
+
+
+def _from_zero(axes: Axes) -> None:
+    """Let y begin at 0, unless something is below it."""
+    if axes.get_yscale() == "linear" and axes.get_ylim()[0] > 0:
+        axes.set_ylim(bottom=0)
+
+
+def _draw_levels(axes: Axes, levels: Mapping[str, float], *, upright: bool = False) -> None:
+    """Dotted lines to compare with, each with its own dots."""
+    draw = axes.axvline if upright else axes.axhline
+    for (label, value), dots in zip(levels.items(), itertools.cycle([1, 3, 6]), strict=False):
+        draw(value, color=BLACK, linewidth=1.2, linestyle=(0, (1, dots)), label=label)
 
 
 def _looks(labels: Collection[str]) -> list[dict[str, Any]]:
@@ -459,7 +554,7 @@ def _looks(labels: Collection[str]) -> list[dict[str, Any]]:
 
 
 def _colours(values: np.ndarray) -> dict[str, Any]:
-    """A sequential scale for values of one sign, a diverging one, white at 0, for both."""
+    """Grey, black at 0, for values of one sign; for both a diverging scale, white at 0."""
     low, high = float(values.min()), float(values.max())
     if low < 0 < high:
         return {
@@ -468,7 +563,9 @@ def _colours(values: np.ndarray) -> dict[str, Any]:
             "vmin": -max(-low, high),
             "vmax": max(-low, high),
         }
-    return {"interpolation": "nearest", "cmap": "viridis"}
+    if low < 0:
+        return {"interpolation": "nearest", "cmap": "gray_r", "vmin": low, "vmax": 0}
+    return {"interpolation": "nearest", "cmap": "gray", "vmin": 0, "vmax": high or 1}
 
 
 def _write_numbers(axes: Axes, values: np.ndarray) -> None:
