@@ -23,7 +23,9 @@ def program() -> int:
             stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
     _interrupt.raise_again()
-    return main()
+    code = main()
+    _interrupt.ignore()
+    return code
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,6 +30,11 @@ def raise_again() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def ignore() -> None:
+    """From now on, Ctrl-C does nothing: Python's own end would show where it was."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def _end(*_: object) -> None:
     os.write(2, f"stlib: {NOTHING}\n".encode())
     os._exit(130)

@@ -13,4 +13,6 @@ def progress_bar(total: float, unit: str, *, shown: bool = True, scaled: bool = 
     """
     # tqdm's own switch, which its notebook bar overlooks
     silent = not shown or bool(os.environ.get("TQDM_DISABLE"))
-    return tqdm(total=total, disable=silent, leave=False, unit=unit, unit_scale=scaled)
+    options = {"leave": False, "unit": unit, "unit_scale": scaled}
+    # its own choice, learnt from quick steps, would leave the bar still when they get slow
+    return tqdm(total=total, disable=silent, miniters=0, **options)

@@ -4,6 +4,7 @@ Whatever happens to workers, disk and files.
 """
 
 import csv
+import contextlib
 import errno
 import json
 import os
@@ -490,7 +491,7 @@ def scheduler(folder):
 
 @pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
 def test_workers_may_join_in_mid_batch(tmp_path_factory):
-    """The late one is given work; none has two pictures while another has none."""
+    """The late one is given work; one picture waits, and none has two while another has none."""
     with scheduler(tmp_path_factory.mktemp("cluster")) as (address, add):
         add(threads=4)
         loads, over = [], threading.Event()
@@ -501,7 +502,8 @@ def test_workers_may_join_in_mid_batch(tmp_path_factory):
                     time.sleep(0.05)
                 add()
                 while not over.wait(0.05):
-                    loads.append(sorted(map(len, client.processing().values())))
+                    with_none = sum(not keys for keys in client.processing().values())
+                    loads.append((len(client.ncores()), with_none))
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
@@ -510,9 +512,31 @@ def test_workers_may_join_in_mid_batch(tmp_path_factory):
         over.set()
         watcher.join()
     assert statuses(report) == ["done"] * 16, report
-    joined = loads[loads.index([1, 1]) :]
-    assert joined.count([1, 1]) > 0.7 * len(joined), loads
-    assert max(map(sum, loads)) == 2
+    both = loads[loads.index((2, 0)) :]
+    assert both.count((2, 0)) > 0.7 * len(both), loads
+
+
+@pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
+def test_a_cluster_that_adapts_grows():
+    """From no worker to all that it may have, as pictures wait."""
+    most = 0
+    with LocalCluster(
+        n_workers=0,
+        threads_per_worker=1,
+        dashboard_address=None,
+        silence_logs=50,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
+    ) as adaptive:
+        adaptive.adapt(minimum=0, maximum=2, interval="200ms", target_duration="1s")
+
+        def count(_outcome):
+            nonlocal most
+            most = max(most, len(adaptive.scheduler.workers))
+
+        jobs = sweep("castle", "cat", "{seed}.png", seed=list(range(12)), **CHEAP | {"steps": 60})
+        report = run(jobs, address=adaptive.scheduler_address, progress=False, tell=count)
+    assert statuses(report) == ["done"] * 12, report
+    assert most == 2
 
 
 @pytest.mark.survives("a cluster that loses its workers, or has the wrong ones")
@@ -560,6 +584,7 @@ def test_an_address_of_another_form(idle):
     """Told before anybody is asked."""
     forms = ["", "foo", "127.0.0.1", "tcp://localhost", "foo:bar", "http://h:8787", 8786, None]
     forms += ["http://127.0.0.1:8787/status", "tcp://:8786", "ftp://a:1", "a b:1"]
+    forms += ["tcp://h:0", "tcp://h:99999"]
 
     def give(address):
         with pytest.raises(ValueError, match=r"^address is .*Give the address"):
@@ -596,6 +621,22 @@ def test_what_answers_is_no_scheduler(folder):
         rf"stlib: error: no Dask scheduler answers at '{address}': .+\n", process.stderr
     )
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize("kind", ["tcp", "tls"])
+def test_another_kind_of_server_is_no_scheduler(monkeypatch, kind):
+    """One that greets first, as SSH does: Dask would take its words for the length of a message."""
+    monkeypatch.setattr("stlib.batch.cluster.PATIENCE", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def greet():
+            with contextlib.suppress(OSError):
+                server.accept()[0].sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+        threading.Thread(target=greet, daemon=True).start()
+        address = f"{kind}://127.0.0.1:{server.getsockname()[1]}"
+        with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{address}'"):
+            run(sweep(**FOUR, **CHEAP), address=address, progress=False)
 
 
 def test_a_worker_is_no_scheduler(address):
@@ -852,7 +893,9 @@ def test_ctrl_c_keeps_what_is_done(folder):
         if list(folder.glob("*.png.json")):
             break
         time.sleep(0.1)
-    os.killpg(process.pid, signal.SIGINT)
+    for _ in range(3):  # as people do when nothing seems to happen
+        os.killpg(process.pid, signal.SIGINT)
+        time.sleep(0.05)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     done = out.count(" done  ")

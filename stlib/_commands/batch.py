@@ -61,11 +61,12 @@ def run(options: argparse.Namespace) -> int:
         tell=_tell,
         **limit,
     )
-    if options.report:
+    print(report)
+    code = exit_code(report)
+    if options.report:  # last, since its disk may be full
         with leaving([options.report], _files.expanded(f"{options.report}.json")):
             report.save(options.report)
-    print(report)
-    return exit_code(report)
+    return code
 
 
 def check_files(

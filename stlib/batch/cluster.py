@@ -15,6 +15,7 @@ import pickle
 import pkgutil
 import queue
 import re
+import signal
 import tempfile
 import threading
 import time
@@ -50,7 +51,9 @@ from stlib.vgg import best_device
 PATIENCE = 30  # seconds to wait for a scheduler's answer, and for a worker when there is none
 PULSE = 0.5  # seconds after which the workers are counted anew
 STOP_AFTER = 10  # failures in a row
-ADDRESS = re.compile(r"((tcp|tls|ws|wss|ucx)://)?([^\s/:\[\]]+|\[[\da-fA-F:.%]+\]):\d{1,5}/?")
+ADDRESS = re.compile(
+    r"((tcp|tls|ws|wss|ucx)://)?([^\s/:\[\]]+|\[[\da-fA-F:.%]+\]):(?P<port>\d{1,5})/?"
+)
 # a terminal sends Ctrl-C to the workers, too, but it is for us to end them
 IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
 GIVE_ADDRESS = (
@@ -59,6 +62,7 @@ GIVE_ADDRESS = (
 )
 AGAIN = "Run the batch again: what is done is kept."
 CONNECTION_LOST = f"The connection to the scheduler was lost. {AGAIN}"
+SILENCE = f"The scheduler does not answer. {AGAIN}"
 WORKERS_LOST = f"All workers are gone, and none came back. Start some. {AGAIN}"
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
@@ -119,6 +123,7 @@ def run(
                 processes, cores = share_cores(workers, threads, needed=needed)
             with (
                 _quiet(),
+                _interrupted_once(),
                 _cluster(address, min(processes, len(batch.waiting)), cores) as client,
             ):
                 batch.paint(client, threads if address else cores)
@@ -129,7 +134,8 @@ def check_address(address: object) -> None:
     """Raise a ValueError unless this has the form of a scheduler's address."""
     if isinstance(address, str) and address.startswith(("http://", "https://")):
         raise ValueError(f"address is {shown(address)}, a dashboard for browsers. {GIVE_ADDRESS}")
-    if not isinstance(address, str) or not ADDRESS.fullmatch(address):
+    is_address = isinstance(address, str) and ADDRESS.fullmatch(address)
+    if not is_address or not 0 < int(is_address["port"]) < 2**16:
         raise ValueError(f"address is {shown(address)}, not HOST:PORT. {GIVE_ADDRESS}")
 
 
@@ -228,15 +234,18 @@ class _Batch:
                     arrived = self.arrivals()
         except Stopped as why:
             self.stopped = str(why)
-        except KeyboardInterrupt:
-            pass  # what is not done stays cancelled
+        except KeyboardInterrupt:  # what is not done stays cancelled
+            _ignore_ctrl_c()  # a second one would lose the report
         if self.in_flight and client.status == "running":
             with suppress(OSError, TimeoutError):
                 client.sync(client.cancel, list(self.in_flight), callback_timeout=PATIENCE)
 
     def fill(self, client: Client, workers: int, threads: int | None, topic: str) -> None:
-        """Send jobs whose pictures can be read, until there is one for each worker."""
-        while self.waiting and len(self.in_flight) < workers:
+        """Send jobs whose pictures can be read, until there is one for each worker.
+
+        While many wait there is one more: to a cluster that adapts, it means that workers lack.
+        """
+        while self.waiting and len(self.in_flight) < workers + (len(self.waiting) > workers):
             number = self.waiting.popleft()
             job = self.jobs[number]
             try:
@@ -345,12 +354,17 @@ class _Crew:
         return self.size
 
     def addresses(self) -> list[str]:
-        """Of all workers; none while the scheduler does not answer."""
+        """Of all workers; none while there is no connection.
+
+        Raises Stopped when the scheduler does not answer.
+        """
         if self.client.status != "running":
             return []
         try:
             return list(self.client.sync(self.client.nthreads, callback_timeout=PATIENCE))
-        except (OSError, TimeoutError):
+        except TimeoutError:
+            raise Stopped(SILENCE) from None
+        except OSError:
             return []
 
     def ask(self, worker: str) -> concurrent.futures.Future[object]:
@@ -410,8 +424,9 @@ def _find_scheduler(address: str) -> None:
     try:
         with concurrent.futures.ThreadPoolExecutor(1) as thread:  # a notebook's has a loop already
             kind = thread.submit(asyncio.run, identity()).result()["type"]
-    except (OSError, TimeoutError, ValueError) as error:
-        told = reason(error) if str(error) else "what is there is no scheduler"
+    except Exception as error:  # as many kinds as there are servers of something else
+        clear = str(error) and not isinstance(error, MemoryError)
+        told = reason(error).rstrip(".") if clear else "what is there is no scheduler"
         raise ConnectionError(
             f"no Dask scheduler answers at {address!r}: {told}. {GIVE_ADDRESS}"
         ) from None
@@ -425,6 +440,7 @@ def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client
     if address is not None:
         _find_scheduler(address)
         with Client(address, timeout=PATIENCE, set_as_default=False) as client:
+            _wish = client.submit(sum, ())  # a cluster that adapts starts workers for a task only
             try:
                 client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
@@ -453,6 +469,27 @@ def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client
         Client(cluster, set_as_default=False) as client,
     ):
         yield client
+
+
+@contextmanager
+def _interrupted_once() -> Iterator[None]:
+    """Ctrl-C is heard again after the block, which may have chosen to ignore it."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if handler is not None and _may_handle_signals():
+            signal.signal(signal.SIGINT, handler)
+
+
+def _ignore_ctrl_c() -> None:
+    if _may_handle_signals():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _may_handle_signals() -> bool:
+    """Python lets no other thread do it."""
+    return threading.current_thread() is threading.main_thread()
 
 
 @contextmanager

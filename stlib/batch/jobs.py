@@ -499,7 +499,7 @@ def _identity(name: str) -> str:
         return places.identity(str(picture_file(name)))
     if not places.is_file(name):
         raise JobError(_no_file(name))
-    return name
+    return places.identity(name)
 
 
 def _no_file(name: str) -> str:

@@ -32,7 +32,9 @@ def is_remote(name: str) -> bool:
 
 
 def check_not_web(name: str) -> None:
-    """Raise a JobError for the address of a web page, which is nobody's folder."""
+    """Raise a JobError for the address of a web page or of a local file, which is no folder."""
+    if name.lower().startswith("file://"):
+        raise JobError(f"{one_line(name)}: give the path of the file, without file://.")
     if is_remote(name) and name.partition("://")[0].lower() in _WEB:
         raise JobError(
             f"{one_line(name)} is a web address: download the picture and give the path of the "
@@ -140,8 +142,14 @@ def writing(name: str) -> Iterator[str]:
 
 
 def identity(name: str) -> str:
-    """What a file is called, whatever way leads to it; there need not be one."""
-    return name if is_remote(name) else os.path.realpath(name)
+    """What a file is called, whatever way leads to it; there need not be one.
+
+    Raises JobError for a place that cannot be reached.
+    """
+    if not is_remote(name):
+        return os.path.realpath(name)
+    system, path = _file_system(name)
+    return system.unstrip_protocol(path)
 
 
 def check_output(name: str) -> str:
@@ -152,8 +160,7 @@ def check_output(name: str) -> str:
     check_not_web(name)
     if is_remote(name):
         check_suffix(name)
-        _file_system(name)
-        return name
+        return identity(name)
     path = Path(name)
     folder = path.parent
     try:
