@@ -13,6 +13,11 @@ def progress_bar(total: float, unit: str, *, shown: bool = True, scaled: bool = 
     """
     # tqdm's own switch, which its notebook bar overlooks
     silent = not shown or bool(os.environ.get("TQDM_DISABLE"))
-    options = {"leave": False, "unit": unit, "unit_scale": scaled}
-    # its own choice, learnt from quick steps, would leave the bar still when they get slow
-    return tqdm(total=total, disable=silent, miniters=0, **options)
+    return tqdm(
+        total=total,
+        disable=silent,
+        leave=False,
+        unit=unit,
+        unit_scale=scaled,
+        miniters=0,  # its own guess, learnt from quick steps, leaves the bar still in slow ones
+    )

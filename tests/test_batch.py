@@ -3,8 +3,8 @@
 Whatever happens to workers, disk and files.
 """
 
-import csv
 import contextlib
+import csv
 import errno
 import json
 import os
