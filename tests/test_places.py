@@ -275,9 +275,20 @@ def test_pictures_from_and_to_a_cloud(address, bucket):
     assert [outcome.status for outcome in report.outcomes] == ["skipped", "done"]
 
 
+def test_a_picture_of_a_cloud_is_one_whatever_it_is_called(bucket):
+    """Over what is read nothing is written, and no file twice."""
+    read = sweep("memory://bucket/photos/2.png", "cat", "memory:///bucket/photos/2.png", **CHEAP)
+    with pytest.raises(JobError, match="is an output, but also a picture to be read"):
+        check_jobs(read)
+    spelt = ["memory://bucket/x.png", "memory:///bucket/x.png"]
+    with pytest.raises(JobError, match="two jobs have the output"):
+        check_jobs([job for name in spelt for job in sweep("castle", "cat", name, **CHEAP)])
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
+        ("file:///photos/2.png", "give the path of the file, without file://"),
         ("memory://bucket/nothing.png", "there is no picture memory://bucket/nothing.png"),
         ("memory://bucket/*.gif", "no file matches memory://bucket/*.gif"),
         ("memory://nowhere/", "the folder memory://nowhere holds no picture"),
