@@ -14,7 +14,7 @@ from stlib.objective import Objective
 from stlib.settings import Settings
 
 SIZES = (96, 128, 192, 256, 384, 512)
-SMALL = {"pair": MORE_PAIRS[0], "size": 96, "normalized": True}
+SMALL = {"pair": MORE_PAIRS[0], "size": 64, "normalized": True}
 CASES = [
     {"pair": name, "size": size, "normalized": normalized}
     for normalized in (True, False)

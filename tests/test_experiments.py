@@ -17,6 +17,7 @@ def test_an_experiment_asks_a_question_of_several_cases(name):
     assert len(experiment.CASES) >= 4
     keys = {bench.key_of(experiment, case) for case in experiment.CASES}
     assert len(keys) == len(experiment.CASES), "no case twice"
+    assert experiment.SMALL not in experiment.CASES, "results() leaves it out"
 
 
 @pytest.mark.parametrize("name", MEASURED)
