@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import itertools
 import os
 import uuid
 from collections.abc import Iterator
@@ -46,6 +47,12 @@ def writable(path: str | os.PathLike, example: str) -> Path:
     if not os.access(target.parent, os.W_OK):
         raise ValueError(f"the folder {folder} may not be written to. Choose another one.")
     return target
+
+
+def free_path(path: Path) -> Path:
+    """A path beside this one where nothing is yet: painted-1.png for painted.png."""
+    spares = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
+    return next(spare for spare in spares if not os.path.lexists(spare))
 
 
 def replace(path: Path, data: bytes | memoryview, part: Path | None = None) -> None:

@@ -506,7 +506,18 @@ def _no_file(name: str) -> str:
     return f"there is no picture {_short(name)}: check the name."
 
 
-@checked
+def listed(jobs: Iterable[Job]) -> list[Job]:
+    """The jobs as a list. Raises JobError for whatever else is given in their place."""
+    advice = "give a list of jobs, as sweep makes one; read_jobs reads them from a file."
+    if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
+        raise JobError(f"jobs is {shown(jobs)}: {advice}")
+    jobs = list(jobs)
+    for job in jobs:
+        if not isinstance(job, Job):
+            raise JobError(f"jobs holds {shown(job)}: {advice}")
+    return jobs
+
+
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
 
@@ -515,7 +526,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     """
     outputs: dict[str, tuple[str, Job]] = {}
     inputs: set[str] = set()
-    for job in jobs:
+    for job in listed(jobs):
         try:
             inputs |= {_identity(name) for name in job.files}
             targets = _targets(job)
