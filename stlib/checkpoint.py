@@ -33,7 +33,6 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike, marks: Mapping[str, str]):
         self.path, self.marks = _files.expanded(path), dict(marks)
         self.target = check_path(path)  # where a symbolic link leads
-        self.part = Path(f"{self.target}.part")
         self.written_at = 0  # evaluations of the run when it was written last
 
     def read(self) -> dict[str, Any] | None:
@@ -104,7 +103,7 @@ class Checkpoint:
     def write(self, state: dict[str, Any]) -> None:
         """Put the state in the place of the last one; a full disk is a warning and no more."""
         try:
-            with _files.replacing(self.target, self.part) as file:
+            with _files.replacing(self.target) as file:
                 torch.save({**state, "marks": self.marks}, file)
         except (OSError, RuntimeError) as error:
             # PyTorch's own error when a file cannot be written hides the one that says why
@@ -122,8 +121,7 @@ class Checkpoint:
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
-        for path in (self.target, self.part):
-            path.unlink(missing_ok=True)
+        self.target.unlink(missing_ok=True)
 
 
 def check_path(path: str | os.PathLike) -> Path:

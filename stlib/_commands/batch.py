@@ -8,7 +8,7 @@ from tqdm.auto import tqdm
 
 from stlib import _files
 from stlib._commands.options import add_cluster, add_force, say
-from stlib._outputs import check_free, check_outputs, leaving
+from stlib._outputs import Outputs, check_outputs
 
 if TYPE_CHECKING:
     from stlib.batch import Job, Outcome, Report
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> int:
         for output in forecast.failing:
             say(f"{output} cannot be painted: a picture of it cannot be read")
         return int(bool(forecast.failing))
-    check_files(jobs, options.jobs, options.report, force=options.force)
+    outputs = check_files(jobs, options.jobs, options.report, force=options.force)
     limit = {} if options.stop_after is None else {"stop_after": options.stop_after}
     report = batch.run(
         jobs,
@@ -62,16 +62,15 @@ def run(options: argparse.Namespace) -> int:
         **limit,
     )
     if options.report:
-        with leaving([options.report], _files.expanded(f"{options.report}.json")):
-            report.save(options.report)
+        outputs.write(options.report, report.save)
     print(report)
-    return exit_code(report)
+    return exit_code(report) or int(outputs.moved)
 
 
 def check_files(
     jobs: "list[Job]", path: str, report: str | None = None, *, force: bool = False
-) -> None:
-    """Raise an error when the file of the jobs, or the report, is in the way of something.
+) -> Outputs:
+    """The report as an output, and an error when it or the jobs' file is in the way of something.
 
     path: of the jobs. What is in the way of pictures, `check_jobs` and their notes tell.
     """
@@ -80,13 +79,13 @@ def check_files(
     read = {path, *(name for job in jobs for name in job.files)}
     if report is None:
         check_outputs(written, read)
-        return
+        return Outputs([])
     from stlib.batch.report import check_report_path
 
     check_report_path(report)
     note = _files.expanded(f"{report}.json")
     check_outputs([*written, report, note], read)
-    check_free([report], note, force=force)
+    return Outputs([report], note, force=force)
 
 
 def exit_code(report: "Report") -> int:
