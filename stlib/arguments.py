@@ -14,6 +14,7 @@ from torch import Tensor
 from stlib.errors import nearest, shown
 from stlib.layers import FLOATS
 
+STRAYS = 0.5  # how far values may lie outside 0…1
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
@@ -72,7 +73,9 @@ def check_picture(name: str, picture: object) -> None:
     if not torch.isfinite(picture).all():
         raise ValueError(f"{name} holds values that are not finite (nan or inf).")
     low, high = picture.min().item(), picture.max().item()
-    if low < -0.5 or high > 1.5:  # a result that was not clamped may stray a little from 0…1
+    if (
+        low < -STRAYS or high > 1 + STRAYS
+    ):  # a result that was not clamped may stray a little from 0…1
         raise ValueError(
             f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
             "255?"
