@@ -252,10 +252,13 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
     disk. Whatever fails before that leaves the old file whole. A file that is there is
     replaced; the command line refuses to.
-    Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
+    Raises ImageError for an unknown suffix, before any work, and when the file cannot be written;
+    ValueError for another quality.
     """
     target = check_output_path(path)
     check_whole_number("quality", quality, 1)
+    if quality > 100:
+        raise ValueError(f"quality is {shown(quality)}: give a whole number from 1 to 100.")
     picture = image if isinstance(image, Image.Image) else to_pil(image)
     path = _files.expanded(path)
     file_format = Image.registered_extensions()[path.suffix.lower()]

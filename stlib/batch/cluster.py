@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import errno
 import logging
+import math
 import operator
 import pickle
 import pkgutil
@@ -35,7 +36,7 @@ from tqdm.auto import tqdm
 
 import stlib
 from stlib._progress import progress_bar
-from stlib.arguments import check_flag, check_whole_number
+from stlib.arguments import check_flag, check_whole_number, is_number
 from stlib.batch import notes, places
 from stlib.batch.forecasting import MEMORY_OF_A_WORKER, largest_need
 from stlib.batch.jobs import Job, check_jobs, fingerprint, listed
@@ -150,8 +151,12 @@ def share_cores(
         needed, or one for each graphics card where there are some.
     threads: None is the cores, shared evenly.
     cores: of the machine. memory: in bytes; None is what is free. needed: bytes for a worker.
-    Raises ValueError for less than 1.
+    Raises ValueError for what makes no sense.
     """
+    check_whole_number("cores", cores, 1)
+    for name, size in (("memory", memory), ("needed", needed)):
+        if size is not None and not (is_number(size) and 0 < size < math.inf):
+            raise ValueError(f"{name} is {shown(size)}: give a number of bytes above 0.")
     for name, number in (("workers", workers), ("threads", threads)):
         if number is not None:
             check_whole_number(name, number, 1)

@@ -63,7 +63,7 @@ from typing import Any
 import numpy as np
 
 from stlib import _files
-from stlib.arguments import check_weight, check_whole_number, checked, plain
+from stlib.arguments import check_weight, check_whole_number, checked, plain, suggesting
 from stlib.batch import places, seen
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, nearest, one_line, reason, shown
@@ -108,6 +108,9 @@ class Network:
             raise JobError(
                 'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = 19.'
             )
+
+
+Network.__init__ = suggesting(Network.__init__)  # type: ignore[method-assign]
 
 
 @dataclass(frozen=True)
@@ -185,6 +188,10 @@ class Job:
         return {"size": self.size, **network, **painting}
 
 
+Painting.__init__ = suggesting(checked(Painting.__init__))  # type: ignore[method-assign]
+Job.__init__ = suggesting(checked(Job.__init__))  # type: ignore[method-assign]
+
+
 def make_job(
     content: str,
     style: str | tuple[Painting, ...],
@@ -215,7 +222,12 @@ def make_job(
         raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
     for name in ("content_layers", "style_layers"):
         check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
-    return Job(content, style, output, size, network, settings, film, save_every)
+    content, style, output = _plain(content), _plain(style), _plain(output)
+    style = tuple(style) if isinstance(style, list) else style
+    try:
+        return Job(content, style, output, size, network, settings, film, save_every)
+    except ValueError as error:
+        raise JobError(str(error)) from None
 
 
 def read_jobs(path: str | Path) -> list[Job]:
