@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stlib import _files
 from stlib.brushes import Brush
-from stlib.errors import CheckpointError, reason, shown
+from stlib.errors import CheckpointError, one_line, reason, shown
 from stlib.record import Record
 from stlib.settings import Settings, digest
 from stlib.vgg import VGG
@@ -50,12 +50,14 @@ class Checkpoint:
             differing = [name for name in self.marks if owner.get(name) != self.marks[name]]
         except Exception:  # what is no archive of tensors fails in many ways
             raise CheckpointError(
-                f"{self.path} is not a checkpoint, or a damaged one: "
+                f"{one_line(self.path)} is not a checkpoint, or a damaged one: "
                 "delete it to begin anew, or give another path."
             ) from None
         if differing:
+            size = ", or the same at another size" if "content" in differing else ""
             raise CheckpointError(
-                f"{self.path} belongs to another run, with another {' and '.join(differing)}: "
+                f"{one_line(self.path)} belongs to another run, with another "
+                f"{' and '.join(differing)}{size}: "
                 "delete it to begin anew, or give another path."
             )
         return state
@@ -113,8 +115,8 @@ class Checkpoint:
             if not isinstance(why, OSError):
                 raise
             warnings.warn(
-                f"the checkpoint {self.path} could not be written ({reason(why)}); the run goes "
-                "on.",
+                f"the checkpoint {one_line(self.path)} could not be written ({reason(why)}); "
+                "the run goes on.",
                 RuntimeWarning,
                 stacklevel=2,
             )

@@ -217,6 +217,8 @@ def check_output_path(path: str | os.PathLike) -> Path:
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ImageError(f"path is a {type(path).__name__}: give the path of a file to write.")
+    if not str(path):
+        raise ImageError("the name to save the picture under is empty: give one, as picture.png.")
     path = _files.expanded(path)
     try:
         target = _files.writable(path, "picture.png")
@@ -319,6 +321,8 @@ def _open(source: object) -> tuple[str, BinaryIO]:
         return "the bytes object", io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
+        if not path:
+            raise ImageError("the name of the picture is empty: give that of a file.")
         if path.lower().startswith(("http:", "https:", "ftp:")):
             raise ImageError(
                 f"{one_line(path)} is a web address: download the picture and give the path of the "

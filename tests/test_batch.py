@@ -809,6 +809,12 @@ def test_a_short_report_is_a_table():
     ]
 
 
+@pytest.mark.survives("a file name with odd characters")
+def test_a_row_of_a_report_is_one_line():
+    report = Report([Outcome("two\nlines.png", "done")], 1.0)
+    assert str(report).splitlines()[1].startswith(r"two\nlines.png  done")
+
+
 def test_a_long_report_tells_what_is_not_as_it_should_be(folder):
     """And how much more; the file has it all."""
     done = [Outcome(f"{number}.png", "done", "", 1.5, 1) for number in range(5000)]

@@ -9,6 +9,7 @@ from tqdm.auto import tqdm
 from stlib import _files
 from stlib._commands.options import add_cluster, add_force, say
 from stlib._outputs import Outputs, check_outputs
+from stlib.errors import one_line
 
 if TYPE_CHECKING:
     from stlib.batch import Job, Outcome, Report
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> int:
         forecast = batch.forecast(jobs, force=options.force)
         print(forecast)
         for output in forecast.failing:
-            say(f"{output} cannot be painted: a picture of it cannot be read")
+            say(f"{one_line(output)} cannot be painted: a picture of it cannot be read")
         return int(bool(forecast.failing))
     outputs = check_files(jobs, options.jobs, options.report, force=options.force)
     limit = {} if options.stop_after is None else {"stop_after": options.stop_after}
@@ -103,4 +104,4 @@ def _tell(outcome: "Outcome") -> None:
     """Say at once what failed."""
     if outcome.status == "failed":
         with tqdm.external_write_mode(file=sys.stderr):  # above the bar
-            say(f"{outcome.output}: {outcome.note}")
+            say(f"{one_line(outcome.output)}: {outcome.note}")

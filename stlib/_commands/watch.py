@@ -8,7 +8,7 @@ from torch import Tensor
 
 from stlib._commands.options import say
 from stlib._outputs import Outputs
-from stlib.errors import ImageError
+from stlib.errors import ImageError, one_line
 from stlib.images import save_image
 from stlib.record import Watch
 
@@ -20,7 +20,7 @@ def tells_that_it_goes_on(checkpoint: str) -> Watch:
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if not told:
             told.append(done)
-            say(f"going on from {checkpoint}, after {done - 1} evaluations")
+            say(f"going on from {one_line(checkpoint)}, after {done - 1} evaluations")
 
     return watch
 
