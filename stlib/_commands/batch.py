@@ -35,7 +35,7 @@ def add_command(commands: Any) -> None:
         "--stop-after",
         metavar="N",
         type=int,
-        help="failures in a row after which it stops (default: 10)",
+        help="failures in a row on the workers after which it stops (default: 10)",
     )
     add("--report", metavar="FILE.csv", help="write what became of each job into this file")
 
