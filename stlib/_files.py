@@ -1,5 +1,6 @@
 """Files that are written whole or not at all."""
 
+import itertools
 import os
 import uuid
 from collections.abc import Iterator
@@ -48,21 +49,26 @@ def writable(path: str | os.PathLike, example: str) -> Path:
     return target
 
 
-def replace(path: Path, data: bytes | memoryview, part: Path | None = None) -> None:
+def free_path(path: Path) -> Path:
+    """A path beside this one where nothing is yet: painted-1.png for painted.png."""
+    spares = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(1))
+    return next(spare for spare in spares if not os.path.lexists(spare))
+
+
+def replace(path: Path, data: bytes | memoryview) -> None:
     """Replace `path` by a file with these bytes, in a single step once they are on the disk.
 
     Whatever fails before that leaves the old file whole.
-    part: the file that is written first, in the same folder; None takes a new name.
     Raises OSError.
     """
-    with replacing(path, part) as file:
+    with replacing(path) as file:
         file.write(data)
 
 
 @contextmanager
-def replacing(path: Path, part: Path | None = None) -> Iterator[BinaryIO]:
+def replacing(path: Path) -> Iterator[BinaryIO]:
     """As `replace`, with a file to write to: `path` is replaced when the `with` block ends."""
-    part = part or path.with_name(f".{uuid.uuid4().hex}.part")
+    part = path.with_name(f".{uuid.uuid4().hex}.part")
     try:
         with part.open("wb") as file:
             yield file

@@ -3,8 +3,9 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+import warnings
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from stlib import _files
@@ -33,42 +34,68 @@ def check_outputs(written: Iterable[str | Path], read: Iterable[str | Path]) -> 
         outputs |= marks
 
 
-def check_free(outputs: Iterable[str | Path], note: Path | None = None, *, force: bool) -> None:
-    """Raise an ImageError for an output that is there, unless this command left it as it is.
+class Outputs:
+    """Files that a command writes, each for as long as it is nobody else's.
 
-    note: the file of `leaving`; None where nothing is remembered. force: whether outputs may be
-        replaced all the same. A file in the place of the note, and of something else, never is.
+    names: of the files, whether or not they are there. note: the file that remembers how this
+        command leaves them, so that it may replace them later; None remembers nothing. force:
+        whether what is there may be replaced all the same.
+    Raises ImageError for a file that is there and that this command did not leave so, and for one
+    in the place of the note that is none: nothing may replace it.
     """
-    left = [] if note is None else _left(note)
-    for name in outputs:
-        if not (force or left is None or _digest(name) in (None, *left)):
-            raise ImageError(
-                f"{one_line(name)} is there already: choose another name or folder, or give "
-                "--force to replace it."
+
+    def __init__(
+        self, names: Iterable[str | Path], note: Path | None = None, *, force: bool = False
+    ):
+        left = [] if note is None else _left(note)
+        self.note = note
+        self.paths = {str(name): str(name) for name in names}  # where each is written
+        self.found = {name: _digest(name) for name in self.paths}
+        self.own = {digest for digest in self.found.values() if left is None or digest in left}
+        for name, digest in self.found.items():
+            if digest is not None and digest not in self.own and not force:
+                raise ImageError(
+                    f"{one_line(name)} is there already: choose another name or folder, or give "
+                    "--force to replace it."
+                )
+
+    @property
+    def moved(self) -> bool:
+        """Whether something was written beside its own place."""
+        return any(name != path for name, path in self.paths.items())
+
+    def write(self, name: str, save: Callable[[str], object]) -> str:
+        """Call save(path) and return the path: the name, or a free one beside somebody's file.
+
+        Such a file may have come since this command began or wrote the name last; it is kept, with
+        a RuntimeWarning. Whatever kills the process meanwhile, the same command takes what is there
+        for its own. A note that cannot be written is no reason to lose a picture.
+        """
+        if _digest(self.paths[name]) != self.found[name]:
+            theirs, spare = self.paths[name], _files.free_path(_files.expanded(name))
+            self.paths[name], self.found[name] = str(spare), None
+            warnings.warn(
+                f"{one_line(theirs)} was put there by somebody else in the meantime, so it is "
+                f"kept, and what was painted is {one_line(spare)}.",
+                RuntimeWarning,
+                stacklevel=2,
             )
+        path = self.paths[name]
+        self._remember(None)
+        try:
+            save(path)
+        finally:
+            now = _digest(path)
+            if now != self.found[name]:
+                self.own = {*self.own - {self.found[name]}, now}
+                self.found[name] = now
+            self._remember(sorted(digest for digest in self.own if digest))
+        return path
 
-
-@contextmanager
-def leaving(outputs: Sequence[str | Path], note: Path | None) -> Iterator[None]:
-    """Remember in a note how the block leaves these outputs, so that they may be replaced later.
-
-    note: the file; None remembers nothing. Whatever kills the process inside the block, the same
-    command takes the outputs for its own. A note that cannot be written is no reason to lose a
-    picture.
-    """
-    if note is None:
-        yield
-        return
-    _write(note, None)
-    try:
-        yield
-    finally:
-        _write(note, [digest for digest in map(_digest, outputs) if digest])
-
-
-def _write(note: Path, left: list[str] | None) -> None:
-    with suppress(OSError):
-        _files.replace(note, json.dumps({LEFT: left}).encode())
+    def _remember(self, left: list[str] | None) -> None:
+        if self.note is not None:
+            with suppress(OSError):
+                _files.replace(self.note, json.dumps({LEFT: left}).encode())
 
 
 def _left(note: Path) -> list[str] | None:

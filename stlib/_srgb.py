@@ -71,6 +71,22 @@ def largest(image: Image.Image) -> float:
     return max(float(np.max(part, initial=0, where=np.isfinite(part))) for part in values)
 
 
+def share_outside(image: Image.Image) -> float:
+    """The share of a picture of numbers that is below black, above white or not finite."""
+    white = _white(image)
+    parts = (np.asarray(strip) for _, strip in _strips(image))
+    inside = sum(np.count_nonzero((part >= 0) & (part <= white)) for part in parts)
+    return 1 - inside / (image.width * image.height)
+
+
+def is_invisible(image: Image.Image) -> bool:
+    """Whether a picture is transparent everywhere."""
+    if not image.has_transparency_data or image.mode.startswith(("I", "F")):
+        return False
+    alphas = (strip.convert("RGBA").getchannel("A") for _, strip in _strips(image))
+    return all(alpha.getbbox() is None for alpha in alphas)
+
+
 def _eight_bit(image: Image.Image, white: float, paper: str) -> Image.Image:
     """Scale modes of more than 8 bits to 8; Pillow's own `convert` would clip them to white."""
     if not image.mode.startswith(("I", "F")):

@@ -14,6 +14,7 @@ from torch import Tensor
 from stlib.errors import nearest, shown
 from stlib.layers import FLOATS
 
+STRAYS = 0.5  # how far values may lie outside 0…1
 Parameters = ParamSpec("Parameters")
 Returned = TypeVar("Returned")
 
@@ -72,7 +73,9 @@ def check_picture(name: str, picture: object) -> None:
     if not torch.isfinite(picture).all():
         raise ValueError(f"{name} holds values that are not finite (nan or inf).")
     low, high = picture.min().item(), picture.max().item()
-    if low < -0.5 or high > 1.5:  # a result that was not clamped may stray a little from 0…1
+    if (
+        low < -STRAYS or high > 1 + STRAYS
+    ):  # a result that was not clamped may stray a little from 0…1
         raise ValueError(
             f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
             "255?"
@@ -133,12 +136,13 @@ def check_some(name: str, values: Sized) -> None:
 def suggesting(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
     """The function, with a TypeError for an unknown keyword that says what was probably meant."""
     known = [*inspect.signature(function).parameters]
+    called_name = function.__qualname__.removesuffix(".__init__")  # a class by its own
 
     @wraps(function)
     def called(*given: Parameters.args, **named: Parameters.kwargs) -> Returned:
         for name in named:
             if name not in known:
-                raise unknown_keyword(function.__name__, name, known)
+                raise unknown_keyword(called_name, name, known)
         return function(*given, **named)
 
     return called
@@ -210,9 +214,13 @@ def _allows_parts(kind: type, parts: tuple[Any, ...], value: object) -> bool:
 
 
 def _told(value: object) -> str:
-    """A value in a message: itself where that is short, else its type."""
+    """A value in a message: itself where that is short, else its type and that of its entries."""
     short = value is None or isinstance(value, (str, bool, int, float, np.generic))
-    return shown(value) if short else f"a {type(value).__name__}"
+    if short:
+        return shown(value)
+    entries = list(value.values()) if isinstance(value, Mapping) else value
+    kinds = {type(e).__name__ for e in entries} if isinstance(entries, (list, tuple)) else set()
+    return f"a {type(value).__name__}{' of ' if kinds else ''}{', '.join(sorted(kinds))}"
 
 
 def _words(hint: Any) -> str:
@@ -227,6 +235,8 @@ def _words(hint: Any) -> str:
     kind = origin or hint
     if issubclass(kind, Mapping):
         return f"a dict, each entry {_words(parts[1])}"
+    if issubclass(kind, tuple) and parts[1:] == (...,):
+        return f"a tuple, each entry {_words(parts[0])}"
     if issubclass(kind, tuple) and parts:
         return f"a tuple of {', '.join(map(_words, parts))}"
     if issubclass(kind, Iterable) and parts:

@@ -20,6 +20,7 @@ from stlib.images import Source, as_tensor, load_pil
 from stlib.layers import FLOATS
 from stlib.solver import SMALLEST_SIDE, shrink
 
+DARKEST_MASK = 15  # of 255: programs that divide pictures into regions number them 0, 1, 2, …
 FAINTEST = 1 / 512  # of a mask; less is black in a file of 8 bits, and nearer to 1 is white
 
 
@@ -50,7 +51,8 @@ class Brush:
 def load_mask(source: Source, content: Tensor) -> Tensor:
     """Read a grey picture as a mask for this content picture: white is 1, black is 0.
 
-    What is transparent is unpainted, so it is 0.
+    What is transparent is unpainted, so it is 0. A mask that is nearly black, as those of programs
+    that number regions, is a RuntimeWarning.
 
     source: as for `load_image`; of the content's shape, but of any size, since it is scaled.
     Returns [1, 1, H, W].
@@ -60,16 +62,24 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     check_picture("content", content)
     # read at its full size: Pillow would shrink it with a filter that rings beside sharp edges
     mask = as_tensor(load_pil(source, None, paper="black")).mean(dim=1, keepdim=True)
+    is_file = isinstance(source, (str, os.PathLike))
+    named = f"the mask {one_line(source)}" if is_file else "the mask"
     (h, w), (height, width) = mask.shape[2:], content.shape[2:]
     scale = max(height, width) / max(h, w)
     if (
         max(abs(scale * h - height), abs(scale * w - width)) > 1
     ):  # 1 is the rounding of the content's shorter side
-        is_file = isinstance(source, (str, os.PathLike))
-        named = f"the mask {one_line(source)}" if is_file else "the mask"
         raise ImageError(
             f"{named} is {w} × {h} pixels, the content picture {width} × {height}: both need "
             "the same shape. Draw the mask over the content picture."
+        )
+    lightest = round(255 * mask.max().item())
+    if 0 < lightest <= DARKEST_MASK:
+        warnings.warn(
+            f"{named} is nearly black: its lightest value is {lightest} of 255, and 255 is where "
+            "the style applies. Multiply its values.",
+            RuntimeWarning,
+            stacklevel=2,
         )
     return nnf.interpolate(mask, size=(height, width), mode="bilinear", antialias=True).clamp(0, 1)
 

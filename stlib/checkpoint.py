@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stlib import _files
 from stlib.brushes import Brush
-from stlib.errors import CheckpointError, reason, shown
+from stlib.errors import CheckpointError, one_line, reason, shown
 from stlib.record import Record
 from stlib.settings import Settings, digest
 from stlib.vgg import VGG
@@ -33,7 +33,6 @@ class Checkpoint:
     def __init__(self, path: str | os.PathLike, marks: Mapping[str, str]):
         self.path, self.marks = _files.expanded(path), dict(marks)
         self.target = check_path(path)  # where a symbolic link leads
-        self.part = Path(f"{self.target}.part")
         self.written_at = 0  # evaluations of the run when it was written last
 
     def read(self) -> dict[str, Any] | None:
@@ -51,12 +50,14 @@ class Checkpoint:
             differing = [name for name in self.marks if owner.get(name) != self.marks[name]]
         except Exception:  # what is no archive of tensors fails in many ways
             raise CheckpointError(
-                f"{self.path} is not a checkpoint, or a damaged one: "
+                f"{one_line(self.path)} is not a checkpoint, or a damaged one: "
                 "delete it to begin anew, or give another path."
             ) from None
         if differing:
+            size = ", or the same at another size" if "content" in differing else ""
             raise CheckpointError(
-                f"{self.path} belongs to another run, with another {' and '.join(differing)}: "
+                f"{one_line(self.path)} belongs to another run, with another "
+                f"{' and '.join(differing)}{size}: "
                 "delete it to begin anew, or give another path."
             )
         return state
@@ -104,7 +105,7 @@ class Checkpoint:
     def write(self, state: dict[str, Any]) -> None:
         """Put the state in the place of the last one; a full disk is a warning and no more."""
         try:
-            with _files.replacing(self.target, self.part) as file:
+            with _files.replacing(self.target) as file:
                 torch.save({**state, "marks": self.marks}, file)
         except (OSError, RuntimeError) as error:
             # PyTorch's own error when a file cannot be written hides the one that says why
@@ -114,16 +115,15 @@ class Checkpoint:
             if not isinstance(why, OSError):
                 raise
             warnings.warn(
-                f"the checkpoint {self.path} could not be written ({reason(why)}); the run goes "
-                "on.",
+                f"the checkpoint {one_line(self.path)} could not be written ({reason(why)}); "
+                "the run goes on.",
                 RuntimeWarning,
                 stacklevel=2,
             )
 
     def remove(self) -> None:
         """Delete the file, if there is one."""
-        for path in (self.target, self.part):
-            path.unlink(missing_ok=True)
+        self.target.unlink(missing_ok=True)
 
 
 def check_path(path: str | os.PathLike) -> Path:

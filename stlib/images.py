@@ -15,14 +15,23 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from stlib import _files
-from stlib._srgb import OVERSHOOT, float_white, largest, to_upright_srgb
-from stlib.arguments import check_flag, check_tensor, check_whole_number, is_whole
+from stlib._srgb import (
+    OVERSHOOT,
+    float_white,
+    is_invisible,
+    largest,
+    share_outside,
+    to_upright_srgb,
+)
+from stlib.arguments import STRAYS, check_flag, check_tensor, check_whole_number, is_whole
 from stlib.errors import ImageError, nearest, one_line, reason, shown
 from stlib.layers import FLOATS, SMALLEST_SIDE
 
 SIZE = 256  # pixels, of the longer side of a picture unless said otherwise
 # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
 MOST_BYTES = 400_000_000
+OUTSIDE = "below black, above white or not finite (nan or inf)"
+MOST_OUTSIDE = 0.9  # share of values that become black or white, from which on it is told
 # pixels from which a picture is shrunk while it is converted, so that there never are two
 LARGE = 2**24
 
@@ -70,7 +79,8 @@ def load_image(source: Source, size: int | None = SIZE, *, enlarge: bool = False
         None keeps every pixel.
 
     Turned upright by its EXIF orientation, converted to sRGB, laid on white where it is
-    transparent; of an animation, the first frame.
+    transparent; of an animation, the first frame. One of which nearly nothing can be seen is a
+    RuntimeWarning.
     Raises ImageError when there is no picture in it, or one with a side under 32 pixels; ValueError
     for a bad size.
     """
@@ -104,7 +114,19 @@ def load_pil(
     check_size(size)
     check_flag("enlarge", enlarge)
     if isinstance(source, Image.Image):
-        return _resize(_decode(source, "the PIL image", size, enlarge, paper), size, enlarge)
+        decoded = _decode(source, "the PIL image", size, enlarge, paper)
+        remark = _remark("the PIL image", source, paper)
+    else:
+        decoded, remark = _load_file(source, size, enlarge, paper)
+    if remark:
+        warnings.warn(remark, RuntimeWarning, stacklevel=2)
+    return _resize(decoded, size, enlarge)
+
+
+def _load_file(
+    source: object, size: int | None, enlarge: bool, paper: str
+) -> tuple[Image.Image, str | None]:
+    """The decoded picture of what is no PIL image, and what is to be told of it."""
     name, file = _open(source)
     with file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's; what matters in them is checked here
@@ -136,7 +158,7 @@ def load_pil(
             ) from None
         except Exception as error:  # a hostile header can make a decoder raise anything
             raise ImageError(_undecodable(name, error, file_size)) from None
-        return _resize(_decode(image, name, size, enlarge, paper, file_size), size, enlarge)
+        return _decode(image, name, size, enlarge, paper, file_size), _remark(name, image, paper)
 
 
 def to_pil(image: Tensor) -> Image.Image:
@@ -176,7 +198,10 @@ def _levels(pixels: Tensor) -> Tensor:
             "to show."
         )
     low, high = pixels.min().item(), pixels.max().item()
-    if low < -OVERSHOOT or high > OVERSHOOT:
+    # what is shown may have a few values far outside, as a run that is not clamped; a picture that
+    # has no others would be black or white
+    strays = ((pixels < -STRAYS) | (pixels > 1 + STRAYS)).float().mean()
+    if low < -OVERSHOOT or high > OVERSHOOT or strays > 0.5:
         raise ValueError(
             f"the picture has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide "
             "by 255?"
@@ -192,6 +217,8 @@ def check_output_path(path: str | os.PathLike) -> Path:
     """
     if not isinstance(path, (str, os.PathLike)):
         raise ImageError(f"path is a {type(path).__name__}: give the path of a file to write.")
+    if not str(path):
+        raise ImageError("the name to save the picture under is empty: give one, as picture.png.")
     path = _files.expanded(path)
     try:
         target = _files.writable(path, "picture.png")
@@ -227,10 +254,13 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     Atomic: the new file takes the place of an old one in a single step, once it is complete on the
     disk. Whatever fails before that leaves the old file whole. A file that is there is
     replaced; the command line refuses to.
-    Raises ImageError for an unknown suffix, before any work, and when the file cannot be written.
+    Raises ImageError for an unknown suffix, before any work, and when the file cannot be written;
+    ValueError for another quality.
     """
     target = check_output_path(path)
     check_whole_number("quality", quality, 1)
+    if quality > 100:
+        raise ValueError(f"quality is {shown(quality)}: give a whole number from 1 to 100.")
     picture = image if isinstance(image, Image.Image) else to_pil(image)
     path = _files.expanded(path)
     file_format = Image.registered_extensions()[path.suffix.lower()]
@@ -291,6 +321,8 @@ def _open(source: object) -> tuple[str, BinaryIO]:
         return "the bytes object", io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
+        if not path:
+            raise ImageError("the name of the picture is empty: give that of a file.")
         if path.lower().startswith(("http:", "https:", "ftp:")):
             raise ImageError(
                 f"{one_line(path)} is a web address: download the picture and give the path of the "
@@ -399,12 +431,30 @@ def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:
 
 
 def _check_levels(name: str, image: Image.Image) -> None:
-    """Raise an ImageError for floats of an unknown range, of which white would be guessed wrong."""
+    """Raise an ImageError for numbers of an unknown range, of which little could be seen."""
     if image.mode == "F" and float_white(most := largest(image)) is None:
         raise ImageError(
             f"{name} has values up to {most:.3g}, which are neither of 0…1 nor of 0…255 or "
             "0…65535: change them to 0…1 first."
         )
+    if image.mode in ("F", "I") and share_outside(image) == 1:
+        raise ImageError(
+            f"all values of {name} are {OUTSIDE}, so nothing could be seen: change them to 0…1 "
+            "first."
+        )
+
+
+def _remark(name: str, image: Image.Image, paper: str) -> str | None:
+    """What is to be told of a picture of which nearly nothing can be seen."""
+    if paper == "white" and is_invisible(image):  # a mask's paper is black, and told elsewhere
+        return f"{name} is transparent everywhere, so it becomes white."
+    outside = share_outside(image) if image.mode in ("F", "I") else 0
+    if outside <= MOST_OUTSIDE:
+        return None
+    return (
+        f"{100 * outside:.0f} % of the values of {name} are {OUTSIDE}, so they become black or "
+        "white."
+    )
 
 
 def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: bool) -> None:

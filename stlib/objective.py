@@ -10,6 +10,7 @@ from torch import Tensor
 
 from stlib.arguments import check_colours, check_picture, check_whole_number, checked
 from stlib.brushes import Brush, as_brushes, brush_factors, check_style, mask_at
+from stlib.errors import shown
 from stlib.layers import SMALLEST_SIDE, check_layers
 from stlib.losses import (
     content_loss,
@@ -65,6 +66,10 @@ class Objective:
         check_style(style)
         if tile is not None:
             check_whole_number("tile", tile, SMALLEST_SIDE)
+        if settings is not None and not isinstance(settings, Settings):
+            raise ValueError(
+                f"settings is {shown(settings)}: give stlib.settings.Settings(…), or None."
+            )
         settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
         self.net, self.alpha, self.tv = net, settings.alpha, settings.tv

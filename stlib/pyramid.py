@@ -6,6 +6,7 @@ differently is in module `solver`; this module puts it together.
 
 import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as nnf
@@ -41,19 +42,20 @@ def paint_stages(
     settings: Settings,
     record: Record,
     checkpoint: Checkpoint | None = None,
+    saved: dict[str, Any] | None = None,
     tile: int | None = None,
 ) -> Reason:
     """Lower the objective stage after stage; the record is told of each evaluation.
 
     content: p, [1, 3, H, W]. brushes: the styles. net: the network. settings: of the run.
-    checkpoint: where the state is kept, and where a run that was broken off goes on.
+    checkpoint: where the state is kept. saved: what it held, where a run that was broken off goes
+        on.
     tile: side of the tiles in which pictures are looked at; None looks at whole pictures.
     Returns why it ended.
     """
     settings = settings.complete()
     plan = settings.plan(min(content.shape[2:]))
     prepared = _is_prepared(settings, plan)
-    saved = checkpoint.read() if checkpoint else None
     first = saved["stage"] if saved else 0
     if saved:
         record.begin(plan[first])

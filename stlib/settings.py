@@ -17,6 +17,7 @@ from stlib.arguments import (
     check_weight,
     check_whole_number,
     plain,
+    suggesting,
 )
 from stlib.errors import shown
 from stlib.layers import PADDINGS, SMALLEST_SIDE, find_layer
@@ -271,6 +272,9 @@ class Settings:
         values = {setting.name: getattr(self, setting.name) for setting in fields(self)}
         weights = None if self.style_weights is None and self.is_clean else self.weights()
         return values | {"style_weights": weights, "version of stlib": PAINTER}
+
+
+Settings.__init__ = suggesting(Settings.__init__)  # type: ignore[method-assign]
 
 
 def check_layer_list(name: str, layers: object) -> None:

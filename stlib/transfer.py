@@ -169,9 +169,10 @@ def paint(
     p, a, chosen = prepare(content, brushes, settings)
     tile = choose_tile(p, a, chosen, net, tile)
     net = VGG() if net is None else net
-    kept = None
+    kept = saved = None
     if checkpoint is not None:
         kept = Checkpoint(checkpoint, run_marks(content, brushes, net, settings))
+        saved = kept.read()  # before a bar is shown
 
     size = (content.shape[2], content.shape[3])
     with Record(
@@ -184,7 +185,7 @@ def paint(
         watch=watch,
     ) as record:
         try:
-            reason = paint_stages(p, a, net, chosen, record, kept, tile)
+            reason = paint_stages(p, a, net, chosen, record, kept, saved, tile)
         except (KeyboardInterrupt, MemoryError, RuntimeError) as error:
             if record.callback_failed:  # whatever it says, it is not about the run
                 raise

@@ -15,7 +15,9 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from stlib._kernels import frozen, winograd
-from stlib.arguments import check_choice
+from stlib.arguments import check_choice, check_flag
+from stlib.devices import find_device
+from stlib.errors import shown
 from stlib.images import sample, sample_names
 from stlib.layers import (
     PADDINGS,
@@ -49,7 +51,8 @@ class VGG(nn.Module):
         the network as trained.
     device: None takes the best of this machine.
 
-    Raises ValueError for another depth or pooling, WeightsError for weights that cannot be used.
+    Raises ValueError for another depth, pooling or name of a device, DeviceError for a device that
+    this machine does not have, WeightsError for weights that cannot be used.
     """
 
     def __init__(
@@ -61,10 +64,13 @@ class VGG(nn.Module):
         device: str | torch.device | None = None,
     ):
         super().__init__()
-        if pooling not in list(POOLINGS):  # a list compares, where a dict would want to hash
+        if not isinstance(pooling, str) or pooling not in POOLINGS:
             raise ValueError(
-                f'pooling is {pooling!r}: use "max" (as trained) or "average" (as in the paper).'
+                f'pooling is {shown(pooling)}: use "max" (as trained) or "average" (as in the '
+                "paper)."
             )
+        check_flag("normalized", normalized)
+        place = best_device() if device is None else _found(device)
         if not isinstance(weights, Weights):
             weights = load_weights(weights, depth)
         self.depth, self.pooling, self.weights_name = weights.depth, pooling, weights.name
@@ -75,7 +81,7 @@ class VGG(nn.Module):
             self.convolutions[layer.name] = winograd.Convolution(filters, biases)
         self.requires_grad_(False).eval()
         # channels last is the layout in which CPUs and GPUs run a 3×3 convolution fastest
-        self.to(memory_format=torch.channels_last).to(device or best_device())
+        self.to(memory_format=torch.channels_last).to(place)
         self.normalized = normalized
         if normalized:
             shipped = (weights.name, pooling) == ("oxford", "max")
@@ -105,6 +111,10 @@ class VGG(nn.Module):
         Raises ValueError for an unknown layer, for a tensor of another form, and for a picture too
         small for a layer.
         """
+        if isinstance(layers, Tensor):
+            raise ValueError(
+                'layers is a tensor: give the picture first, features(image, ["relu4_2"]).'
+            )
         layers = [layers] if isinstance(layers, str) else list(layers)
         found = dict(self.walk(image, layers, padding))
         return {layer: found[layer] for layer in layers}
@@ -158,6 +168,13 @@ class VGG(nn.Module):
                 convolution.weight *= below.to(m).view(1, -1, 1, 1) / m.view(-1, 1, 1, 1)
                 convolution.bias /= m
             below = m
+
+
+def _found(device: str | torch.device) -> torch.device:
+    """The device that is meant, where this machine has it; other kinds are PyTorch's to find."""
+    if not isinstance(device, torch.device):
+        return find_device(device)
+    return find_device(str(device)) if device.type == "cuda" else device
 
 
 def channel_means(net: VGG) -> dict[str, Tensor]:

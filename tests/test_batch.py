@@ -29,11 +29,11 @@ from PIL import Image
 
 from stlib import VGG, Brush, load_image, load_mask, sample, save_image, style_transfer
 from stlib.__main__ import main
-from stlib.batch import cluster, notes
+from stlib.batch import cluster, notes, places
 from stlib.batch.cluster import CONNECTION_LOST, WORKERS_LOST, run, share_cores
 from stlib.batch.forecasting import largest_need
 from stlib.batch.jobs import Network, sweep
-from stlib.batch.painter import Painted, on_own_card
+from stlib.batch.painter import Painted, on_own_card, read_pictures
 from stlib.batch.report import Outcome, Report
 from stlib.cost import free_memory
 from stlib.errors import JobError
@@ -233,7 +233,9 @@ def test_what_is_changed_is_painted_anew(address, folder):
     run(jobs, address=address, progress=False)
     before = pictures(folder)
     save_image(sample("castle", 64), "mine.jpg")
-    notes.announce(jobs[2])
+    cut_off = json.loads(Path("astronaut.png.json").read_text())
+    cut_off["fingerprint"] = notes.BEING_WRITTEN
+    Path("astronaut.png.json").write_text(json.dumps(cut_off))
     save_image(sample("cat", 64), "astronaut.png")
     report = run(jobs, address=address, progress=False)
     assert statuses(report) == ["skipped", "done", "done"]
@@ -245,7 +247,7 @@ def test_what_is_changed_is_painted_anew(address, folder):
 
 @pytest.mark.survives("a picture of yours where a batch writes")
 def test_what_no_batch_left_there_is_kept(address, folder, monkeypatch):
-    """Retouched, never painted, or a film: told, and painted over by force alone."""
+    """Retouched, never painted, or a film: told by name, and painted over by force alone."""
     names = {"content": ["castle", "cat"], "style": "cafe-terrace", "output": "{content}.png"}
     jobs = sweep(**names, film="{content}.webp", **CHEAP)
     jobs += sweep("astronaut", "cafe-terrace", "{content}.png", **CHEAP)
@@ -258,9 +260,10 @@ def test_what_no_batch_left_there_is_kept(address, folder, monkeypatch):
     with monkeypatch.context() as offline:
         forbid_clusters(offline)
         report = run(jobs, progress=False)
-    assert [(outcome.status, outcome.note) for outcome in report.outcomes] == [
-        ("skipped", notes.KEPT)
-    ] * 3
+    assert statuses(report) == ["skipped"] * 3
+    for outcome, named in zip(report.outcomes, ["It", "The film cat.webp", "It"], strict=True):
+        assert outcome.note.startswith(f"{named} is not as a batch left it, so it was kept: ")
+        assert "--force (force=True in Python)" in outcome.note
     assert files(folder) == mine
     assert statuses(run(jobs, address=address, force=True, progress=False)) == ["done"] * 3
     assert all(files(folder)[name] != mine[name] for name in ("castle.png", "cat.webp"))
@@ -388,6 +391,82 @@ def test_a_scheduler_that_is_lost_costs_what_is_not_done(folder, monkeypatch):
     assert statuses(report) == ["done", "cancelled", "cancelled"], report
     assert report.stopped == CONNECTION_LOST
     assert list(pictures(folder)) == ["4.png"]
+
+
+@pytest.mark.survives("a file of yours that comes while it is painted")
+@pytest.mark.parametrize("mine", ["out.png", "out.webp", "out.png.json"])
+def test_a_file_that_comes_while_it_is_painted_is_kept(address, folder, monkeypatch, mine):
+    """The picture is saved beside it, and where is told; so it is in the next batch."""
+    (job,) = sweep("castle", "cat", "out.png", film="out.webp", save_every=2, **CHEAP)
+    Path("out-1.png").write_bytes(b"mine, too")
+
+    def read(job):
+        Path(mine).write_bytes(b"mine")
+        return read_pictures(job)
+
+    monkeypatch.setattr(cluster, "read_pictures", read)
+    (outcome,) = run([job], address=address, progress=False).outcomes
+    assert (outcome.status, outcome.attempts) == ("failed", 1)
+    assert f"{mine} was put there by somebody else" in outcome.note
+    assert "the picture was saved as out-2.png" in outcome.note
+    assert max(load_image("out-2.png", None).shape) == 48
+    assert Path(mine).read_bytes() == b"mine"
+    assert Path("out-1.png").read_bytes() == b"mine, too"
+
+
+@pytest.mark.survives("a picture of yours where a batch writes")
+def test_a_file_that_cannot_be_read_is_kept(idle, folder, monkeypatch):
+    """Nobody can tell whose it is."""
+    Path("castle.png").write_bytes(b"mine")
+    monkeypatch.setattr("stlib.batch.places.read", refusing(places.read, "castle.png"))
+    (outcome,) = run(sweep("castle", "cat", "{content}.png", **CHEAP), progress=False).outcomes
+    assert outcome.status == "skipped"
+    assert "so it was kept" in outcome.note
+
+
+def refusing(read, name):
+    """As `read`, but this file may not be read: permissions mean nothing to root."""
+
+    def reading(file):
+        if file == name:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return read(file)
+
+    return reading
+
+
+def test_what_could_not_be_written_is_no_longer_announced(folder, monkeypatch):
+    """A file that somebody puts there later is his, what a batch had left there its own."""
+    (job,) = sweep("castle", "cat", "out.png", film="out.webp", **CHEAP)
+
+    def fail_to_write(*written):
+        with pytest.raises(OSError), notes.writing(job, "new", force=True):
+            for name in written:
+                Path(name).write_bytes(b"painted")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    fail_to_write()
+    Path("out.png").write_bytes(b"mine")
+    assert notes.foreign_file(job, notes.read_note(job)) == "out.png"
+    fail_to_write("out.webp")
+    assert notes.foreign_file(job, notes.read_note(job)) == "out.png"
+    Path("out.png").unlink()
+    assert notes.foreign_file(job, notes.read_note(job)) is None
+
+
+def test_photos_that_cannot_be_read_do_not_end_the_batch(address, folder):
+    """However many in a row: the next batch would come no further, either."""
+    for number in range(3):
+        Path(f"{number}.jpg").write_bytes(b"no picture")
+    contents = [*(f"{number}.jpg" for number in range(3)), "castle"]
+    report = run(
+        sweep(contents, "cat", "{content}.png", **CHEAP),
+        address=address,
+        stop_after=2,
+        progress=False,
+    )
+    assert statuses(report) == ["failed"] * 3 + ["done"]
+    assert not report.stopped
 
 
 def test_a_full_disk_ends_the_batch_at_once(address, folder, monkeypatch):
@@ -769,6 +848,12 @@ def test_a_short_report_is_a_table():
         "d.png          cancelled",
         "1 done, 1 skipped, 1 failed, 1 cancelled in 12 s",
     ]
+
+
+@pytest.mark.survives("a file name with odd characters")
+def test_a_row_of_a_report_is_one_line():
+    report = Report([Outcome("two\nlines.png", "done")], 1.0)
+    assert str(report).splitlines()[1].startswith(r"two\nlines.png  done")
 
 
 def test_a_long_report_tells_what_is_not_as_it_should_be(folder):

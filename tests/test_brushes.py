@@ -3,6 +3,7 @@
 import math
 from dataclasses import FrozenInstanceError
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -461,6 +462,18 @@ def test_a_mask_without_effect_is_told(content, style):
         check_style(brushes, content)
     (message,) = [str(warning.message) for warning in told]
     assert message.startswith("style[1].mask is 1 everywhere")
+
+
+@pytest.mark.parametrize("most", [1, 2])
+def test_a_mask_of_numbered_regions_is_told(most, content, tmp_path):
+    """0 and 1 of 255, as programs write them that divide pictures: nearly black."""
+    levels = np.zeros((HEIGHT, WIDTH), dtype=np.uint8)
+    levels[:, :40] = most
+    Image.fromarray(levels).save(tmp_path / "regions.png")
+    with pytest.warns(RuntimeWarning) as told:
+        load_mask(tmp_path / "regions.png", content)
+    (message,) = [str(warning.message) for warning in told]
+    assert f"regions.png is nearly black: its lightest value is {most} of 255" in message
 
 
 def test_brushes_are_not_written_to(paint, style, other):

@@ -323,8 +323,13 @@ def test_an_interruption_while_writing_ends_with_the_best_picture(paint, file, m
 @pytest.mark.survives("a death while the checkpoint is written")
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_what_a_death_while_writing_leaves_does_not_count(paint, broken_off, share):
-    """The new state is written beside the old one, and takes its place when it is whole."""
+    """The new state is written beside the old one, and takes its place when it is whole.
+
+    Under a name of its own: no file of somebody else's is in its way.
+    """
     data = broken_off.read_bytes()
-    Path(f"{broken_off}.part").write_bytes(data[: int(share * len(data))])
+    mine = Path(f"{broken_off}.part")
+    mine.write_bytes(data[: int(share * len(data))])
     assert_same(paint(checkpoint=broken_off), paint())
-    assert list(broken_off.parent.iterdir()) == []
+    assert list(broken_off.parent.iterdir()) == [mine]
+    assert mine.read_bytes() == data[: int(share * len(data))]

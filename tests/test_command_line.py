@@ -494,6 +494,10 @@ def test_resume_with_other_settings_says_what_differs(
     err = capsys.readouterr().err
     assert "going on" not in err
     assert "belongs to another run, with another tv and steps: " in err
+    assert main([*instead("--size", "72"), "--resume"]) == 1
+    assert "with another content and style and steps, or the same at another size: " in (
+        capsys.readouterr().err
+    )
     assert (folder / "out.png.checkpoint").read_bytes() == before
 
 
@@ -502,11 +506,32 @@ def test_resume_with_the_checkpoint_of_something_else_is_refused(
 ):
     (folder / "out.png.checkpoint").write_bytes(b"of something else")
     assert main([*PAINT, "--resume"]) == 1
-    assert (
-        "out.png.checkpoint is not a checkpoint, or a damaged one: delete it"
-        in capsys.readouterr().err
+    err = capsys.readouterr().err  # no bar has been shown
+    assert err.startswith(
+        "stlib: error: out.png.checkpoint is not a checkpoint, or a damaged one: delete it"
     )
     assert (folder / "out.png.checkpoint").read_bytes() == b"of something else"
+
+
+@pytest.mark.survives("a file name with odd characters")
+def test_the_name_of_what_was_painted_stays_on_one_line(ready, folder, capsys):
+    assert main(instead("-o", "two\nlines.png")) == 0
+    assert capsys.readouterr().out.startswith(r"two\nlines.png: 64 × ")
+
+
+@pytest.mark.parametrize("place", [1, 2, 4])
+def test_an_empty_name_is_told(place, capsys):
+    """Of the photo, the painting or the picture to write."""
+    line = [*PAINT]
+    line[place] = ""
+    assert main(line) == 1
+    assert " is empty: give " in capsys.readouterr().err
+
+
+def test_a_name_that_looks_like_an_option_gets_a_hint(capsys):
+    with pytest.raises(SystemExit):
+        main(instead("-o", "-x.png"))
+    assert "(a name that begins with - is written ./-name)" in capsys.readouterr().err
 
 
 def test_interrupted_at_once_writes_nothing(ready, old_picture, interrupt_at, capsys, folder):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from stlib import load_image, sample, save_image
 from stlib.__main__ import main
@@ -108,6 +108,65 @@ def test_a_frame_that_cannot_be_read_is_left_out():
     assert "9.png ends after 300 bytes" in report.outcomes[1].note
     with Image.open("film.gif") as film:
         assert film.n_frames == 3
+
+
+def test_a_frame_of_another_size_is_left_out_of_the_film():
+    """Cropped, or turned by its EXIF orientation: it is named and fails alone."""
+    Image.open("frames/8.png").crop((0, 0, 64, 40)).save("frames/8.png")
+    narrow = Image.open("frames/9.png").crop((0, 0, 64, 40))
+    narrow.getexif()[ExifTags.Base.Orientation] = 6
+    narrow.save("frames/9.png", exif=narrow.getexif())
+    report = paint_frames(jobs(film="film.webp"), progress=False)
+    assert statuses(report) == ["failed", "failed", "done", "done"]
+    for number, sides in ((0, "8.png would be 64 × 40"), (1, "9.png would be 40 × 64")):
+        told = f"{sides} pixels, most frames of the film 64 × 64"
+        assert told in report.outcomes[number].note
+    with Image.open("film.webp") as film:
+        assert film.n_frames == 2
+    assert statuses(paint_frames(jobs(), progress=False)) == ["done"] * 4
+
+
+def test_a_film_of_two_sizes_leaves_no_note():
+    """A picture that was cropped by hand is named; a film that is put there later is kept."""
+    paint_frames(jobs(), progress=False)
+    Image.open("painted/9.png").crop((0, 0, 64, 40)).save("painted/9.png")
+    report = paint_frames(jobs(film="film.webp"), progress=False)
+    assert statuses(report) == ["skipped"] * 3 + ["failed"]
+    assert "The film film.webp: painted/9.png is 64 × 40 pixels" in report.outcomes[-1].note
+    Path("film.webp").write_bytes(b"mine")
+    with pytest.raises(JobError, match=r"film\.webp is there already"):
+        paint_frames(jobs(film="film.webp"), progress=False)
+
+
+@pytest.mark.survives("a file of yours that comes while it is painted")
+def test_what_comes_while_frames_are_painted_is_kept(monkeypatch):
+    """The frame is saved beside it, and the next one begins as if there were none."""
+
+    def paint(*given, **named):
+        result = frames_paint(*given, **named)
+        for name in ("painted/8.png", "film.webp"):
+            Path(name).parent.mkdir(exist_ok=True)
+            Path(name).write_bytes(b"mine")
+        return result
+
+    frames_paint = frames.paint
+    monkeypatch.setattr(frames, "paint", paint)
+    report = paint_frames(jobs(film="film.webp")[:2], progress=False)
+    assert statuses(report) == ["failed", "failed"]
+    assert "saved as painted/8-1.png" in report.outcomes[0].note
+    assert "The film film.webp: " in report.outcomes[1].note
+    assert Path("painted/8.png").read_bytes() == Path("film.webp").read_bytes() == b"mine"
+    assert Path("painted/8-1.png").exists() and Path("painted/9.png").exists()
+
+
+def test_force_writes_through_a_link():
+    """A film that is a symbolic link stays one, as a picture does."""
+    Path("elsewhere.webp").write_bytes(b"old")
+    Path("film.webp").symlink_to("elsewhere.webp")
+    assert statuses(paint_frames(jobs(film="film.webp")[:2], force=True, progress=False))
+    assert Path("film.webp").is_symlink()
+    with Image.open("elsewhere.webp") as film:
+        assert film.n_frames == 2
 
 
 def test_each_style_is_a_film_of_its_own():

@@ -19,6 +19,7 @@ from PIL import Image
 
 import stlib
 from stlib import Objective, Result, Settings, StlibError
+from stlib.batch.frames import paint_frames
 
 # beside stlib.__all__ and stlib.batch.__all__
 MODULES = (
@@ -209,6 +210,8 @@ CALLS: dict[str, Callable[[], dict]] = {
         "x": "",
         "y": "",
     },
+    "stlib.course.show.dots": lambda: {"groups": {"a": ROW}, "title": "", "x": ""},
+    "stlib.course.show.finish": lambda: {"figure": plt.figure()},
     "stlib.course.show.bars": lambda: {"groups": {"a": ROW}, "title": "", "y": ""},
     "stlib.course.show.maps": lambda: {"feature_maps": {"a": GRAM}},
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
@@ -312,3 +315,73 @@ def test_every_public_function_is_tried():
 def is_from(module, value):
     """Whether a function was written in this module."""
     return inspect.isfunction(value) and value.__module__ == module
+
+
+# what somebody gives by habit, and how the answer begins
+HABITS = {
+    "no name of a device": (lambda: stlib.VGG(device="gpu"), "device is 'gpu': use \"cpu\""),
+    "capital letters": (lambda: stlib.VGG(device="CPU"), "device is 'CPU': use \"cpu\""),
+    "no such card": (lambda: stlib.VGG(device="cuda:77"), "this machine has no device 'cuda:77'"),
+    "a device of PyTorch": (
+        lambda: stlib.VGG(device=torch.device("cuda:77")),
+        "this machine has no device 'cuda:77'",
+    ),
+    "a flag as text": (lambda: stlib.VGG(normalized="no"), "normalized is 'no': use True or"),
+    "a tensor for a name": (lambda: stlib.VGG(pooling=PICTURE), "pooling is tensor("),
+    "arguments the wrong way round": (
+        lambda: VGG.features(["relu1_1"], PICTURE),
+        "layers is a tensor: give the picture first",
+    ),
+    "one job": (lambda: stlib.batch.run(JOB), "jobs is Job("),
+    "no jobs": (lambda: stlib.batch.run(None), "jobs is None: give a list of jobs"),
+    "a file of jobs": (lambda: stlib.batch.run("a.toml"), "jobs is 'a.toml': give a list of jobs"),
+    "names for jobs": (lambda: stlib.batch.check_jobs(x for x in ["a"]), "jobs holds 'a': give"),
+    "a number to tell": (lambda: stlib.batch.run([], tell=3), "tell is 3: give a function"),
+    "force as text": (lambda: stlib.batch.run([], force="no"), "force is 'no': use True or"),
+    "frames by force": (lambda: paint_frames([], force="no"), "force is 'no': use True or"),
+    "a number to paint": (lambda: stlib.batch.make_job(3, "cat", "a.png"), "content is 3: give"),
+    "numbers for styles": (
+        lambda: stlib.batch.make_job("cat", [3], "a.png"),
+        "style is a tuple of int: give a text or a tuple, each entry a Painting",
+    ),
+    "settings as a dict": (
+        lambda: stlib.batch.Job("cat", "castle", "a.png", settings={"steps": 3}),
+        "settings is a dict of int: give a Settings",
+    ),
+    "a number as a mask": (lambda: stlib.batch.Painting("cat", mask=3), "mask is 3: give a text"),
+    "a dict for an objective": (
+        lambda: Objective(VGG, PICTURE, PICTURE, {"steps": 1}),
+        "settings is {'steps': 1}: give stlib.settings.Settings",
+    ),
+    "no memory": (lambda: stlib.batch.share_cores(needed=0), "needed is 0: give a number of bytes"),
+    "memory as text": (lambda: stlib.batch.share_cores(memory="a"), "memory is 'a': give a number"),
+    "no name of a report": (lambda: stlib.batch.Report([], 0.0).save(None), "path is None: give"),
+    "losses of a history": (
+        lambda: stlib.style_loss({"relu1_1": 0.5}),
+        "E is a dict of float: give a dict, each entry a tensor",
+    ),
+    "a quality above all": (
+        lambda: stlib.save_image(PICTURE, "a.png", quality=1000),
+        "quality is 1000: give a whole number from 1 to 100",
+    ),
+}
+
+
+def test_habits_are_answered_in_one_sentence():
+    """And before any work."""
+
+    def give(habit):
+        call, words = habit
+        with pytest.raises((StlibError, ValueError)) as error:
+            call()
+        assert str(error.value).startswith(words), error.value
+        assert "\n" not in str(error.value)
+
+    each(HABITS, give)
+
+
+def test_a_mistyped_setting_is_answered_with_the_right_one():
+    for kind in (Settings, stlib.batch.Network, stlib.batch.Painting, stlib.batch.Job):
+        name = [*inspect.signature(kind).parameters][-1]
+        with pytest.raises(TypeError, match=rf"^{kind.__name__} has no .* did you mean '{name}'"):
+            kind(**{f"{name}x": None})

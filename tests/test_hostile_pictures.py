@@ -14,6 +14,7 @@ import struct
 import subprocess
 import sys
 import time
+import warnings
 import zlib
 from functools import cache
 from pathlib import Path
@@ -475,6 +476,45 @@ def test_a_highlight_does_not_turn_a_picture_of_floats_black(tmp_path):
     assert (load_image(Image.fromarray(unit)).clamp(max=0.98) - expected).abs().mean() < 0.025
     with pytest.raises(ImageError, match=r"values up to 1e\+03, .*change them to 0…1 first\.$"):
         load_image(Image.fromarray(1000 * unit.clip(0, 1)))
+
+
+NUMBERS = np.linspace(0, 1, 1600, dtype=np.float32).reshape(40, 40)
+
+
+def test_numbers_of_which_nothing_can_be_seen_are_refused(tmp_path):
+    """Below black, above white, or nan, as floats or as levels; most of them are a warning."""
+
+    def refuse(numbers):
+        Image.fromarray(numbers).save(tmp_path / "numbers.tif")
+        with pytest.raises(ImageError, match=r"all values of numbers\.tif are below black"):
+            load_image(tmp_path / "numbers.tif")
+
+    each(
+        {
+            "negative floats": -1 - NUMBERS,
+            "nan": NUMBERS * np.nan,
+            "negative levels": np.int32(-1 - 255 * NUMBERS),
+            "levels above white": np.int32(65536 + 1000 * NUMBERS),
+        },
+        refuse,
+    )
+    Image.fromarray(NUMBERS - 0.95).save(tmp_path / "numbers.tif")
+    with pytest.warns(RuntimeWarning, match=r"^95 % of the values of numbers\.tif are below"):
+        load_image(tmp_path / "numbers.tif")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "PA", "P"])
+def test_a_picture_that_is_transparent_everywhere_is_told(mode):
+    """It becomes white; one pixel that can be seen is enough."""
+    image = Image.new(mode, (40, 48))
+    if mode == "P":
+        image.info["transparency"] = 0
+    with pytest.warns(RuntimeWarning, match=r"^the PIL image is transparent everywhere"):
+        assert load_image(image).min() == 1
+    image.putpixel((3, 4), 1 if mode == "P" else (255,) * len(image.getbands()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_image(image)
 
 
 @posix

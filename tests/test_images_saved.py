@@ -93,7 +93,9 @@ def test_a_pil_image_from_a_compressed_tiff_is_saved_as_tiff(painting, tmp_path)
     [(-9.0, 0), (-0.001, 0), (0.0, 0), (0.2, 51), (1.0, 255), (1.001, 255), (9.0, 255)],
 )
 def test_values_outside_0_to_1_are_clamped(value, level):
-    assert to_pil(torch.full((1, 3, 4, 5), value)).getpixel((0, 0)) == (level,) * 3
+    picture = torch.full((1, 3, 4, 5), 0.5)
+    picture[..., 0, 0] = value
+    assert to_pil(picture).getpixel((0, 0)) == (level,) * 3
 
 
 def test_levels_are_the_picture_that_they_are_levels_of(tmp_path):
@@ -110,6 +112,17 @@ def test_a_picture_far_outside_0_to_1_is_refused_not_shown_white(far, tmp_path):
         with pytest.raises(ValueError, match=r"the picture (has|holds) .* in 0…1"):
             save_image(wrong, tmp_path / "white.png")
     assert not any(tmp_path.iterdir())
+
+
+def test_a_picture_that_is_mostly_outside_0_to_1_is_refused():
+    """Nothing of it would be seen; a few strays of a run that is not clamped are cut off."""
+    picture = sample("cat", 48)
+    for wrong in (0 * picture - 5, 0 * picture + 9, 8 * picture):
+        with pytest.raises(ValueError, match="the picture has values from"):
+            to_pil(wrong)
+    strays = picture.clone()
+    strays[..., :20] = 9
+    assert to_pil(strays).getpixel((0, 0)) == (255,) * 3
 
 
 def test_to_pil_keeps_rows_columns_and_channels():

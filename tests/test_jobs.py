@@ -173,6 +173,8 @@ def test_a_sweep_is_a_product():
     [
         ("", "holds no job"),
         ("x = ", "is not a TOML file"),
+        (ONE.replace("out.png", "{content.png"), "{content.png has one brace of a pair"),
+        (ONE.replace("out.png", "content}.png"), "content}.png has one brace of a pair"),
         ("[[jobs]]\n", "no table 'jobs'; did you mean 'job'?"),
         ("[job]\n", "with double ones"),
         ("[[defaults]]\n" + ONE, "with single brackets"),
@@ -197,6 +199,21 @@ def test_mistakes_in_the_form(text, words):
     assert str(error.value).startswith("jobs.toml")
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_one_film_of_several_pictures_is_for_frames():
+    both = sweep(["castle", "cat"], "cafe-terrace", "{content}.png", film="film.webp")
+    with pytest.raises(JobError, match=r"two jobs have the film film\.webp: .* by stlib frames"):
+        check_jobs(both)
+
+
+@pytest.mark.survives("a file name with odd characters")
+def test_the_name_of_a_file_of_jobs_stays_on_one_line(folder):
+    (folder / "two\nlines.toml").write_text("x = ")
+    for name in ("two\nlines.toml", "no\nwhere.toml"):
+        with pytest.raises(JobError) as error:
+            read_jobs(name)
+        assert str(error.value).startswith(name.replace("\n", r"\n"))
 
 
 def test_a_file_that_is_not_there_or_no_text(folder):

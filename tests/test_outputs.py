@@ -10,7 +10,7 @@ import pytest
 from hostile import each
 from PIL import Image
 
-from stlib import sample, save_image
+from stlib import batch, sample, save_image
 from stlib.__main__ import main
 from stlib.batch import Outcome, Report, fingerprint, notes
 from stlib.objective import Objective
@@ -31,14 +31,12 @@ class Command:
     """A command line, and the files that it reads and writes, by what they are to it.
 
     kept: roles of outputs that stay when they are somebody else's, while the rest is painted.
-    shared: roles of files that are the next run's to replace.
     """
 
     line: str
     reads: dict[str, str]
     writes: dict[str, str]
     kept: set[str] = field(default_factory=set)
-    shared: set[str] = field(default_factory=set)
 
 
 PICTURES = {"content": "content.png", "style": "style.png"}
@@ -53,10 +51,8 @@ COMMANDS = {
             "output": "out.png",
             "film": "film.webp",
             "checkpoint": "out.png.checkpoint",
-            "part": "out.png.checkpoint.part",
             "note": "out.png.checkpoint.json",
         },
-        shared={"part"},
     ),
     "sheet": Command(
         "sheet content.png --style style.png -o sheet.png --keep kept --size 64 --steps 2",
@@ -202,7 +198,7 @@ def test_what_somebody_else_made_is_not_replaced(idle, capsys):
         {
             f"{name}: {role}": (command, role)
             for name, command in COMMANDS.items()
-            for role in command.writes.keys() - command.shared
+            for role in command.writes
         },
         give,
     )
@@ -271,6 +267,54 @@ def test_an_interrupted_transfer_replaces_what_it_left(net, monkeypatch, capsys)
     assert main(line.split()) == 0
     assert not list(Path().glob("*.checkpoint*"))
     assert_refused(line, capsys, "out.png")
+
+
+@pytest.mark.survives("a file of yours that comes while it is painted")
+@pytest.mark.parametrize("force", ["", " --force"])
+@pytest.mark.parametrize("extra", ["", " --save-every 1"])
+def test_what_comes_while_a_picture_is_painted_is_kept(net, monkeypatch, capsys, extra, force):
+    """The picture and the film are saved beside it, once, and where is told."""
+    monkeypatch.setattr("stlib.transfer.VGG", lambda: net)
+    line, evaluations = COMMANDS["transfer"].line + extra + force, []
+    for name in ("out.png", "film.webp") if force else ():
+        Path(name).write_bytes(b"old")
+
+    def evaluation(self, x):
+        evaluations.append(x)
+        if len(evaluations) == 2:
+            Path("out.png").write_bytes(b"mine")
+            Path("film.webp").write_bytes(b"mine")
+        return evaluate(self, x)
+
+    evaluate = Objective.__call__
+    with monkeypatch.context() as patch:
+        patch.setattr(Objective, "__call__", evaluation)
+        with pytest.warns(RuntimeWarning) as told:
+            assert main(line.split()) == 1
+    said, out = [str(warning.message) for warning in told], capsys.readouterr().out
+    assert len(said) == 2
+    for name, spare in (("out", "out-1.png"), ("film", "film-1.webp")):
+        assert Path(name).with_suffix(Path(spare).suffix).read_bytes() == b"mine"
+        assert any(f"so it is kept, and what was painted is {spare}." in text for text in said)
+        assert f"{spare}: " in out
+        assert Image.open(spare).size == (64, 43)
+
+
+@pytest.mark.survives("a file of yours that comes while it is painted")
+@pytest.mark.parametrize(("name", "output"), [("sheet", "sheet.png"), ("batch", "report.csv")])
+def test_what_comes_while_a_batch_is_painted_is_kept(runs, monkeypatch, name, output):
+    """The sheet and the report are saved beside it."""
+    painted = batch.run
+
+    def run(jobs, **options):
+        Path(output).write_bytes(b"mine")
+        return painted(jobs, **options)
+
+    monkeypatch.setattr("stlib.batch.run", run)
+    with pytest.warns(RuntimeWarning, match="put there by somebody else"):
+        assert main(COMMANDS[name].line.split()) == 1
+    assert Path(output).read_bytes() == b"mine"
+    assert Path(output).with_stem(f"{Path(output).stem}-1").exists()
 
 
 def interrupted_after(evaluate, count):

@@ -10,7 +10,7 @@ from clusters import dask_cluster
 
 from stlib import sample, save_image
 from stlib.__main__ import main
-from stlib.batch import places
+from stlib.batch import notes, places
 from stlib.batch.cluster import run
 from stlib.batch.jobs import check_jobs, fingerprint, read_jobs, sweep
 from stlib.errors import JobError
@@ -133,6 +133,23 @@ def test_advice_for_pictures_of_one_name_helps():
     Path("photos/10.png").rename("photos/2.png")
     with pytest.raises(JobError, match="differ in the suffix alone, so rename one"):
         check_jobs(sweep("photos/", "castle", "{folder}/{content}.png"))
+
+
+def test_what_a_batch_has_painted_is_no_photo():
+    """Under another name, too, where it lies among the photos; a folder of results is content."""
+    for name in ("photos/2-castle.png", "painted/2.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        (job,) = sweep("cat", "castle", name, size=64)
+        save_image(sample("cat", 64), name)
+        notes.write_note(job, "of an earlier batch")
+    photos = ["photos/2.png", "photos/10.png", "photos/cat[1].png"]
+    jobs = sweep("photos/", "cat", "photos/{content}-by-{style}.png")
+    assert [job.content for job in jobs] == photos
+    assert [job.content for job in sweep("painted/", "cat", "again/{content}.png")] == [
+        "painted/2.png"
+    ]
+    (named,) = sweep("photos/2-castle.png", "cat", "photos/{content}-by-{style}.png")
+    assert named.content == "photos/2-castle.png"
 
 
 def test_home_is_expanded(folder, monkeypatch):

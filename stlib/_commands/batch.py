@@ -8,7 +8,8 @@ from tqdm.auto import tqdm
 
 from stlib import _files
 from stlib._commands.options import add_cluster, add_force, say
-from stlib._outputs import check_free, check_outputs, leaving
+from stlib._outputs import Outputs, check_outputs
+from stlib.errors import one_line
 
 if TYPE_CHECKING:
     from stlib.batch import Job, Outcome, Report
@@ -34,7 +35,7 @@ def add_command(commands: Any) -> None:
         "--stop-after",
         metavar="N",
         type=int,
-        help="failures in a row after which it stops (default: 10)",
+        help="failures in a row on the workers after which it stops (default: 10)",
     )
     add("--report", metavar="FILE.csv", help="write what became of each job into this file")
 
@@ -48,9 +49,9 @@ def run(options: argparse.Namespace) -> int:
         forecast = batch.forecast(jobs, force=options.force)
         print(forecast)
         for output in forecast.failing:
-            say(f"{output} cannot be painted: a picture of it cannot be read")
+            say(f"{one_line(output)} cannot be painted: a picture of it cannot be read")
         return int(bool(forecast.failing))
-    check_files(jobs, options.jobs, options.report, force=options.force)
+    outputs = check_files(jobs, options.jobs, options.report, force=options.force)
     limit = {} if options.stop_after is None else {"stop_after": options.stop_after}
     report = batch.run(
         jobs,
@@ -64,15 +65,14 @@ def run(options: argparse.Namespace) -> int:
     print(report)
     code = exit_code(report)
     if options.report:  # last, since its disk may be full
-        with leaving([options.report], _files.expanded(f"{options.report}.json")):
-            report.save(options.report)
-    return code
+        outputs.write(options.report, report.save)
+    return code or int(outputs.moved)
 
 
 def check_files(
     jobs: "list[Job]", path: str, report: str | None = None, *, force: bool = False
-) -> None:
-    """Raise an error when the file of the jobs, or the report, is in the way of something.
+) -> Outputs:
+    """The report as an output, and an error when it or the jobs' file is in the way of something.
 
     path: of the jobs. What is in the way of pictures, `check_jobs` and their notes tell.
     """
@@ -81,13 +81,13 @@ def check_files(
     read = {path, *(name for job in jobs for name in job.files)}
     if report is None:
         check_outputs(written, read)
-        return
+        return Outputs([])
     from stlib.batch.report import check_report_path
 
     check_report_path(report)
     note = _files.expanded(f"{report}.json")
     check_outputs([*written, report, note], read)
-    check_free([report], note, force=force)
+    return Outputs([report], note, force=force)
 
 
 def exit_code(report: "Report") -> int:
@@ -105,4 +105,4 @@ def _tell(outcome: "Outcome") -> None:
     """Say at once what failed."""
     if outcome.status == "failed":
         with tqdm.external_write_mode(file=sys.stderr):  # above the bar
-            say(f"{outcome.output}: {outcome.note}")
+            say(f"{one_line(outcome.output)}: {outcome.note}")

@@ -34,6 +34,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong below a usage that hides nothing: --help lists all options."""
+        if message == "argument -o/--output: expected one argument":
+            message += " (a name that begins with - is written ./-name)"
         usage = f"usage: {self.prog} {self.brief} (--help tells all)\n"
         self.exit(2, f"{usage}{self.prog}: error: {message}\n")
 

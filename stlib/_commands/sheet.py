@@ -6,6 +6,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from stlib._commands.options import (
     chosen_values,
     say,
 )
-from stlib._outputs import check_free, check_outputs, leaving
+from stlib._outputs import Outputs, check_outputs
 from stlib.arguments import check_whole_number
 from stlib.contact_sheet import CELL, contact_sheet
 from stlib.errors import JobError, one_line, reason
@@ -100,7 +101,7 @@ def run(options: argparse.Namespace) -> int:
     _check_styles(styles, [picture_file(name).resolve() for name in styles])
     with _folder(options.keep) as folder:
         jobs, names = plan(options.content, styles, values, options.over, folder)
-        _check_files(options, jobs)
+        outputs = _outputs(options, jobs)
         _make(folder)  # not before, since a mistake leaves nothing behind
         report = batch.run(
             jobs,
@@ -121,9 +122,8 @@ def run(options: argparse.Namespace) -> int:
             photo = load_pil(picture_file(options.content), min(CELL, jobs[0].size))
             cells = [(photo, "the photo"), *cells]
         columns = options.columns or (len(options.over[-1][1]) if options.over else None)
-        with leaving([options.output], _note(options)):
-            save_image(contact_sheet(cells, columns), options.output)
-        print(f"{options.output}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
+        path = outputs.write(options.output, partial(save_image, contact_sheet(cells, columns)))
+        print(f"{one_line(path)}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
     else:
         say(f"no picture was painted, so {one_line(options.output)} was not written")
     if report.stopped:
@@ -132,7 +132,7 @@ def run(options: argparse.Namespace) -> int:
     if report.count("cancelled"):
         say("interrupted" + (", and the same command paints the rest" if options.keep else ""))
         return 130
-    return int(report.count("failed") > 0)
+    return int(report.count("failed") > 0 or outputs.moved)
 
 
 def plan(
@@ -263,16 +263,16 @@ def _make(folder: Path) -> None:
         raise JobError(f"the folder {one_line(folder)} cannot be made: {reason(error)}.") from None
 
 
-def _check_files(options: argparse.Namespace, jobs: Sequence["Job"]) -> None:
-    """Raise an error when a file of somebody's would be overwritten."""
+def _outputs(options: argparse.Namespace, jobs: Sequence["Job"]) -> Outputs:
+    """The sheet as an output; raises an error when a file of somebody's would be overwritten."""
     note = _note(options)
     kept = [name for job in jobs for name in job.written]
     written = [options.output, *kept, *([note] if note else [])]
     check_outputs(written, {name for job in jobs for name in job.files})
-    check_free([options.output], note, force=options.force)
     # of those with a note beside them, the batch keeps what was changed
     foreign = [job.output for job in jobs if not Path(f"{job.output}.json").exists()]
-    check_free(foreign, force=options.force)
+    Outputs(foreign, force=options.force)
+    return Outputs([options.output], note, force=options.force)
 
 
 def _note(options: argparse.Namespace) -> Path | None:

@@ -23,7 +23,7 @@ from stlib._commands.options import (
     say,
 )
 from stlib._commands.watch import saves_every, tells_that_it_goes_on
-from stlib._outputs import check_free, check_outputs, leaving
+from stlib._outputs import Outputs, check_outputs
 from stlib.arguments import check_whole_number
 from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
 from stlib.checkpoint import check_path
@@ -106,7 +106,7 @@ def add_command(commands: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Paint the picture and return the exit code."""
-    _check_files(options)
+    outputs = _outputs(options)
     values = chosen_values(options)
     size = values.pop("size", SIZE)
     settings = Settings(**values)
@@ -125,11 +125,11 @@ def run(options: argparse.Namespace) -> int:
         settings,
         net=net,
         checkpoint=checkpoint,
-        watch=_watch(options, frames, settings, content),
+        watch=_watch(options, outputs, frames, settings, content),
     )
-    _write(options, result, frames)
+    _write(options, outputs, result, frames)
     if result.reason != Reason.INTERRUPTED:
-        return 0
+        return int(outputs.moved)
     evaluations = len(result.coarse) + len(result.history)
     work = "" if result.coarse else f" of {settings.steps}"
     say(
@@ -147,8 +147,8 @@ def _again(checkpoint: str | None) -> str:
     return f", and the same command {does}"
 
 
-def _check_files(options: argparse.Namespace) -> None:
-    """Raise an error before any work when something cannot be written, or should not be."""
+def _outputs(options: argparse.Namespace) -> Outputs:
+    """What the command writes; raises an error before any work when it cannot, or should not."""
     read, pictures = [options.content, *options.styles, *options.mask], _pictures(options)
     check_local([*read, *pictures])
     check_output_path(options.output)
@@ -159,7 +159,7 @@ def _check_files(options: argparse.Namespace) -> None:
     note = _note(options)
     written: list[str | Path] = [*pictures, *_state(options), *([note] if note else [])]
     check_outputs(written, read)
-    check_free(pictures, note, force=options.force)
+    return Outputs(pictures, note, force=options.force)
 
 
 def _pictures(options: argparse.Namespace) -> list[str]:
@@ -168,12 +168,9 @@ def _pictures(options: argparse.Namespace) -> list[str]:
 
 
 def _state(options: argparse.Namespace) -> list[Path]:
-    """The files of the checkpoint, the one that is written first included."""
+    """The file of the checkpoint, if there is one."""
     checkpoint = _checkpoint(options)
-    if checkpoint is None:
-        return []
-    target = check_path(checkpoint)
-    return [target, Path(f"{target}.part")]
+    return [] if checkpoint is None else [check_path(checkpoint)]
 
 
 def _note(options: argparse.Namespace) -> Path | None:
@@ -279,6 +276,7 @@ def _announce(
 
 def _watch(
     options: argparse.Namespace,
+    outputs: Outputs,
     frames: list[Image.Image],
     settings: Settings,
     content: Tensor,
@@ -289,24 +287,24 @@ def _watch(
     if checkpoint and _files.expanded(checkpoint).exists():
         watches.append(tells_that_it_goes_on(checkpoint))
     if options.save_every is not None:
-        noting = partial(leaving, _pictures(options), _note(options))
-        watches.append(saves_every(options.save_every, options.output, noting))
+        watches.append(saves_every(options.save_every, options.output, outputs))
     if options.film:
         plan = settings.plan(min(content.shape[2:]))
         watches.append(films(frames, sum(stage.evaluations for stage in plan)))
     return all_of(watches)
 
 
-def _write(options: argparse.Namespace, result: Result, frames: list[Image.Image]) -> None:
+def _write(
+    options: argparse.Namespace, outputs: Outputs, result: Result, frames: list[Image.Image]
+) -> None:
     """Write what was painted, and forget how it was left when the run is over."""
+    path = outputs.write(options.output, partial(_save, result.image))
+    print(f"{one_line(path)}: {_told(result)}")
+    if options.film:
+        add_frame(frames, result.image)
+        path = outputs.write(options.film, partial(save_film, frames))
+        print(f"{one_line(path)}: {len(frames)} frames")
     note = _note(options)
-    with leaving(_pictures(options), note):
-        _save(result.image, options.output)
-        print(f"{options.output}: {_told(result)}")
-        if options.film:
-            add_frame(frames, result.image)
-            save_film(frames, options.film)
-            print(f"{options.film}: {len(frames)} frames")
     if note and result.reason not in (Reason.INTERRUPTED, Reason.OUT_OF_MEMORY):
         note.unlink(missing_ok=True)
 

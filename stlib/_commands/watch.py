@@ -2,12 +2,13 @@
 
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from functools import partial
 
 from torch import Tensor
 
 from stlib._commands.options import say
-from stlib.errors import ImageError
+from stlib._outputs import Outputs
+from stlib.errors import ImageError, one_line
 from stlib.images import save_image
 from stlib.record import Watch
 
@@ -19,25 +20,22 @@ def tells_that_it_goes_on(checkpoint: str) -> Watch:
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if not told:
             told.append(done)
-            say(f"going on from {checkpoint}, after {done - 1} evaluations")
+            say(f"going on from {one_line(checkpoint)}, after {done - 1} evaluations")
 
     return watch
 
 
-def saves_every(
-    evaluations: int, path: str, noting: Callable[[], AbstractContextManager[None]]
-) -> Watch:
-    """Write the best picture so far to `path` after every so many evaluations.
+def saves_every(evaluations: int, name: str, outputs: Outputs) -> Watch:
+    """Write the best picture so far after every so many evaluations.
 
-    noting: what it is written in, such as `leaving`.
+    name: of one of the outputs.
     """
 
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if done % evaluations:
             return
         try:
-            with noting():
-                save_image(picture(), path)
+            outputs.write(name, partial(save_image, picture()))
         except ImageError as error:  # the disk may have room again when it counts
             warnings.warn(f"{error} The run goes on.", RuntimeWarning, stacklevel=2)
 

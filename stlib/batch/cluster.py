@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import errno
 import logging
+import math
 import operator
 import pickle
 import pkgutil
@@ -36,10 +37,10 @@ from tqdm.auto import tqdm
 
 import stlib
 from stlib._progress import progress_bar
-from stlib.arguments import check_whole_number
+from stlib.arguments import check_flag, check_whole_number, is_number
 from stlib.batch import notes, places
 from stlib.batch.forecasting import MEMORY_OF_A_WORKER, largest_need
-from stlib.batch.jobs import Job, check_jobs, fingerprint
+from stlib.batch.jobs import Job, check_jobs, fingerprint, listed
 from stlib.batch.painter import paint_job, read_pictures
 from stlib.batch.previews import received
 from stlib.batch.report import Outcome, Report
@@ -89,7 +90,8 @@ def run(
         threads: its processes, and the cores of each; None as in `share_cores`. With an address,
         threads None leaves each of its workers the number that it has.
     force: whether to paint over pictures that no batch painted, or that were changed since.
-    stop_after: failures in a row that end the batch; a full disk ends it at once.
+    stop_after: failures in a row that end the batch; a picture that cannot be read is none, since
+        the next batch would come no further. A full disk ends it at once.
     tell: called with each outcome as soon as it is known, but for its attempts.
 
     A picture is the same, bit for bit, in whatever order and on whichever worker it is painted, on
@@ -108,15 +110,18 @@ def run(
     of a batch, ValueError for an address of another form or a number below 1, ConnectionError when
     no scheduler or worker answers.
     """
-    jobs, began = list(jobs), time.perf_counter()
+    jobs, began = listed(jobs), time.perf_counter()
     check_whole_number("stop_after", stop_after, 1)
+    check_flag("force", force)
+    if tell is not None and not callable(tell):
+        raise ValueError(f"tell is {shown(tell)}: give a function of one outcome, or None.")
     if address is not None:
         check_address(address)
     processes, cores = share_cores(workers, threads)  # raises for numbers that make no sense
     check_jobs(jobs)
     with progress_bar(len(jobs), "picture", shown=progress) as bar:
-        batch = _Batch(jobs, bar, stop_after, tell)
-        batch.skip(force)
+        batch = _Batch(jobs, bar, stop_after, tell, force)
+        batch.skip()
         if batch.waiting:
             if address is None:
                 needed = largest_need(jobs[number] for number in batch.waiting)
@@ -152,8 +157,12 @@ def share_cores(
         needed, or one for each graphics card where there are some.
     threads: None is the cores, shared evenly.
     cores: of the machine. memory: in bytes; None is what is free. needed: bytes for a worker.
-    Raises ValueError for less than 1.
+    Raises ValueError for what makes no sense.
     """
+    check_whole_number("cores", cores, 1)
+    for name, size in (("memory", memory), ("needed", needed)):
+        if size is not None and not (is_number(size) and 0 < size < math.inf):
+            raise ValueError(f"{name} is {shown(size)}: give a number of bytes above 0.")
     for name, number in (("workers", workers), ("threads", threads)):
         if number is not None:
             check_whole_number(name, number, 1)
@@ -175,8 +184,10 @@ class _Batch:
         bar: tqdm,
         stop_after: int = STOP_AFTER,
         tell: Callable[[Outcome], None] | None = None,
+        force: bool = False,
     ):
         self.jobs, self.bar, self.stop_after, self.tell = jobs, bar, stop_after, tell
+        self.force = force
         self.outcomes = [Outcome(job.output) for job in jobs]
         self.waiting: deque[int] = deque()  # numbers of jobs
         self.in_flight: dict[Future, int] = {}
@@ -201,7 +212,7 @@ class _Batch:
             for number, outcome in enumerate(self.outcomes)
         ]
 
-    def skip(self, force: bool) -> None:
+    def skip(self) -> None:
         """Skip what is painted already, and what somebody else made; the rest waits."""
         found = [notes.read_note(job) for job in self.jobs]  # all, before anything is done
         for number, (job, note) in enumerate(zip(self.jobs, found, strict=True)):
@@ -211,7 +222,7 @@ class _Batch:
                 self.finish(number, "failed", str(error))
                 continue
             self.prints[number] = printed
-            standing = notes.standing(job, note, printed, force)
+            standing = notes.standing(job, note, printed, self.force)
             if standing is None:
                 self.waiting.append(number)
             else:
@@ -279,7 +290,9 @@ class _Batch:
         """Write a picture so far; its job is begun anew by the next batch."""
         with self.writing:
             if number in self.in_flight.values():  # its result is not written yet
-                with suppress(ImageError, OSError):  # told when the result has no room, either
+                if notes.taken(self.jobs[number], self.force):
+                    return  # the result goes beside it
+                with suppress(ImageError, JobError, OSError):  # told when the result has no room
                     self.write(number, picture, notes.UNFINISHED)
 
     def receive(self, number: int, future: Future) -> None:
@@ -313,14 +326,16 @@ class _Batch:
     def write(
         self, number: int, picture: Image.Image, printed: str, film: bytes | None = None
     ) -> None:
-        """Write a picture, its film and its note. Raises ImageError or OSError without room."""
-        job = self.jobs[number]
-        notes.announce(job)
-        if job.film and film:
-            places.write(job.film, film)
-        with places.writing(job.output) as path:
-            save_image(picture, path)
-        notes.write_note(job, printed)
+        """Write a picture, its film and its note.
+
+        Raises ImageError or OSError without room, JobError when it had to go beside a file of
+        somebody else's.
+        """
+        with notes.writing(self.jobs[number], printed, force=self.force) as job:
+            if job.film and film:
+                places.write(job.film, film)
+            with places.writing(job.output) as path:
+                save_image(picture, path)
 
 
 class _Crew:

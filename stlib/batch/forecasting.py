@@ -5,9 +5,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from stlib.arguments import checked
+from stlib.arguments import check_flag
 from stlib.batch import notes
-from stlib.batch.jobs import Job, Network, check_jobs, fingerprint
+from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, listed
 from stlib.batch.painter import build_network, read_pictures
 from stlib.cost import Estimate, estimate_run, run_memory
 from stlib.errors import ImageError, JobError
@@ -52,14 +52,14 @@ class _Kind(NamedTuple):
     styles: int
 
 
-@checked
 def forecast(jobs: Iterable[Job], *, force: bool = False) -> Forecast:
     """How long `run` would take on this machine, with how much memory, and what it would skip.
 
     force: as for `run`. One job of each size and each combination of settings is looked at.
     Raises JobError as `run` does.
     """
-    jobs = list(jobs)
+    jobs = listed(jobs)
+    check_flag("force", force)
     check_jobs(jobs)
     waiting, skip, keep, failing = [], 0, 0, []
     for job in jobs:
@@ -71,7 +71,7 @@ def forecast(jobs: Iterable[Job], *, force: bool = False) -> Forecast:
             continue
         standing = notes.standing(job, note, printed, force)
         skip += standing == ""
-        keep += standing == notes.KEPT
+        keep += bool(standing)
         if standing is None:
             waiting.append(job)
     seconds = sum(len(alike) * _seconds(alike[0]) for alike in _kinds(waiting).values())

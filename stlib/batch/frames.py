@@ -12,7 +12,9 @@ Videos are taken apart and put together by other programs, such as ffmpeg:
 """
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import PurePath
 
@@ -23,8 +25,9 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from stlib._progress import progress_bar
-from stlib.batch import notes, places
-from stlib.batch.jobs import Job, check_jobs, fingerprint, picture_source
+from stlib.arguments import check_flag
+from stlib.batch import notes, places, seen
+from stlib.batch.jobs import Job, check_jobs, fingerprint, listed, picture_source
 from stlib.batch.painter import build_network, read_pictures
 from stlib.batch.report import Outcome, Report
 from stlib.colour import luminance
@@ -53,14 +56,16 @@ def paint_frames(jobs: Iterable[Job], *, progress: bool = True, force: bool = Fa
     force: whether to paint over pictures and films that are not as a run left them; else such a
         picture is kept, and such a film refused.
 
-    `film` of the jobs names an animation of all frames of a sequence. What is there and unchanged
+    `film` of the jobs names an animation of all frames of a sequence; a frame that has not the
+    size of most others is left out. What is there and unchanged
     is skipped; when a frame changes, those after it are painted anew. A frame that cannot be
     painted is left out, and the next one begins where the last one ended. Ctrl-C keeps what is
     done.
     Raises JobError before any work when a job makes no sense or would replace a file of somebody
     else's, MissingExtraError without scikit-image.
     """
-    jobs, began = list(jobs), time.perf_counter()
+    jobs, began = listed(jobs), time.perf_counter()
+    check_flag("force", force)
     sequences = split(jobs)
     _check(jobs, sequences)
     _check_notes(sequences, force)
@@ -132,7 +137,7 @@ def _check_notes(sequences: Sequence[Sequence[Job]], force: bool) -> None:
         for job in sequence:
             notes.read_note(job)
         filmed = _film_of(sequence)
-        if filmed and notes.is_foreign(filmed, notes.read_note(filmed)) and not force:
+        if filmed and notes.foreign_file(filmed, notes.read_note(filmed)) and not force:
             raise JobError(
                 f"{one_line(filmed.output)} is there already: choose another name or folder, or "
                 "give force=True to replace it."
@@ -150,14 +155,17 @@ def _paint_sequence(
 ) -> None:
     """Paint the frames that are not there yet, and their film; tell what became of each."""
     before: Frame | None = None
+    cropped = _of_another_size(jobs)
     for job in jobs:
         began = time.perf_counter()
         try:
+            if job.output in cropped:
+                raise JobError(cropped[job.output])
             printed = digest([fingerprint(job), before and before.printed])
             single = replace(job, film=None)
             standing = notes.standing(single, notes.read_note(single), printed, force)
             if standing is None:
-                _paint_frame(single, before, printed)
+                _paint_frame(single, before, printed, force)
         except (MemoryError, OSError, RuntimeError, ValueError) as error:
             outcomes[job.output] = Outcome(job.output, "failed", reason(error))
         else:
@@ -172,7 +180,27 @@ def _paint_sequence(
     _save_film(jobs, outcomes, force)
 
 
-def _paint_frame(job: Job, before: Frame | None, printed: str) -> None:
+def _of_another_size(jobs: Sequence[Job]) -> dict[str, str]:
+    """The outputs of frames that do not fit into the film of the others, and why."""
+    sizes: dict[str, tuple[int, int]] = {}
+    for job in jobs if jobs[0].film else ():
+        with suppress(ImageError, JobError):  # told when its turn comes
+            sizes[job.output] = seen.picture(picture_source(job.content), job.size).size
+    counts = Counter(sizes.values())
+    usual = max(counts, key=lambda size: counts[size], default=None)
+    return {
+        job.output: f"{one_line(job.content)} would be {_sides(sizes[job.output])} pixels, most "
+        f"frames of the film {_sides(usual)}: crop or turn it as they are, or leave it out."
+        for job in jobs
+        if usual and sizes.get(job.output, usual) != usual
+    }
+
+
+def _sides(size: tuple[int, int]) -> str:
+    return f"{size[0]} × {size[1]}"
+
+
+def _paint_frame(job: Job, before: Frame | None, printed: str, force: bool) -> None:
     """Paint a frame and write it. Raises KeyboardInterrupt in place of half a picture."""
     photo, brushes = read_pictures(job).tensors()
     settings = job.settings
@@ -184,10 +212,8 @@ def _paint_frame(job: Job, before: Frame | None, printed: str) -> None:
     result = paint(photo, brushes, settings, net=build_network(job.network), progress=False)
     if result.reason == Reason.INTERRUPTED:
         raise KeyboardInterrupt
-    notes.announce(job)
-    with places.writing(job.output) as path:
+    with notes.writing(job, printed, force=force) as free, places.writing(free.output) as path:
         save_image(result.image, path)
-    notes.write_note(job, printed)
 
 
 def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome], force: bool) -> None:
@@ -200,12 +226,25 @@ def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome], force: bool) -
         printed = digest([places.read(output) for output in painted])
         standing = notes.standing(filmed, notes.read_note(filmed), printed, force)
         if standing is None:
-            frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
-            notes.announce(filmed)
-            places.write(filmed.output, encoded(frames, PurePath(filmed.output).suffix))
-            notes.write_note(filmed, printed)
+            film = _film(painted, filmed.output)
+            with notes.writing(filmed, printed, force=force) as free:
+                places.write(free.output, film)
     except (ImageError, JobError, OSError) as error:
         standing = reason(error)
     if standing:
         last = outcomes[painted[-1]]
-        outcomes[painted[-1]] = replace(last, status="failed", note=f"The film: {standing}")
+        outcomes[painted[-1]] = replace(
+            last, status="failed", note=f"The film {one_line(filmed.output)}: {standing}"
+        )
+
+
+def _film(painted: Sequence[str], name: str) -> memoryview:
+    """The bytes of an animation of pictures. name: its file's. Raises JobError for two sizes."""
+    frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
+    for output, frame in zip(painted, frames, strict=True):
+        if frame.size != frames[0].size:
+            raise JobError(
+                f"{one_line(output)} is {_sides(frame.size)} pixels, {one_line(painted[0])} "
+                f"{_sides(frames[0].size)}: give all frames one size."
+            )
+    return encoded(frames, PurePath(name).suffix)

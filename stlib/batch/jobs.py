@@ -63,7 +63,7 @@ from typing import Any
 import numpy as np
 
 from stlib import _files
-from stlib.arguments import check_weight, check_whole_number, checked, plain
+from stlib.arguments import check_weight, check_whole_number, checked, plain, suggesting
 from stlib.batch import places, seen
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, nearest, one_line, reason, shown
@@ -110,6 +110,9 @@ class Network:
             )
 
 
+Network.__init__ = suggesting(Network.__init__)  # type: ignore[method-assign]
+
+
 @dataclass(frozen=True)
 class Painting:
     """A style of a job that has several.
@@ -131,6 +134,7 @@ DEFAULTS: dict[str, Any] = {
     "size": SIZE,
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
+PLACEHOLDER = re.compile(r"\{(.*?)\}")  # in the name of an output
 # what a Windows path needs
 BACKSLASH = " Write a path with / between its folders, or in single quotes."
 # what a job has beside settings
@@ -185,6 +189,10 @@ class Job:
         return {"size": self.size, **network, **painting}
 
 
+Painting.__init__ = suggesting(checked(Painting.__init__))  # type: ignore[method-assign]
+Job.__init__ = suggesting(checked(Job.__init__))  # type: ignore[method-assign]
+
+
 def make_job(
     content: str,
     style: str | tuple[Painting, ...],
@@ -215,7 +223,12 @@ def make_job(
         raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
     for name in ("content_layers", "style_layers"):
         check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
-    return Job(content, style, output, size, network, settings, film, save_every)
+    content, style, output = _plain(content), _plain(style), _plain(output)
+    style = tuple(style) if isinstance(style, list) else style
+    try:
+        return Job(content, style, output, size, network, settings, film, save_every)
+    except ValueError as error:
+        raise JobError(str(error)) from None
 
 
 def read_jobs(path: str | Path) -> list[Job]:
@@ -225,22 +238,20 @@ def read_jobs(path: str | Path) -> list[Job]:
     Raises JobError for whatever is wrong with its form; `check_jobs` looks for the pictures.
     """
     path = _files.expanded(path)
-    document = _document(path)
+    document, file = _document(path), one_line(path.name)
     for name in document:
         if name in KEYS:
-            raise JobError(f"{path.name}: {name} stands above all tables: put it under [defaults].")
-    check_known(document, ("defaults", "job"), f"{path.name}: no table")
+            raise JobError(f"{file}: {name} stands above all tables: put it under [defaults].")
+    check_known(document, ("defaults", "job"), f"{file}: no table")
     defaults, tables = document.get("defaults", {}), document.get("job", [])
     is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
     if not isinstance(defaults, dict) or not is_list:
         raise JobError(
-            f"{path.name}: write [defaults] once, with single brackets, and [[job]] for each job, "
+            f"{file}: write [defaults] once, with single brackets, and [[job]] for each job, "
             "with double ones."
         )
     if not tables:
-        raise JobError(
-            f"{path.name} holds no job: add a table [[job]] with content, style and output."
-        )
+        raise JobError(f"{file} holds no job: add a table [[job]] with content, style and output.")
     jobs = []
     for number, table in enumerate(tables, 1):
         # a job's own style or styles take the place of those of the defaults
@@ -251,12 +262,13 @@ def read_jobs(path: str | Path) -> list[Job]:
             check_known(values, KEYS, "no setting")
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
-            raise JobError(f"{path.name}, [[job]] {number}: {error}") from None
+            raise JobError(f"{file}, [[job]] {number}: {error}") from None
     return jobs
 
 
 def _document(path: Path) -> dict[str, Any]:
     """What a TOML file holds. Raises JobError when it cannot be read."""
+    file = one_line(path.name)
     try:
         data = path.read_bytes()
         # Windows' editors begin a file with a mark, and some write two bytes for a character
@@ -265,18 +277,19 @@ def _document(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except OSError as error:
         raise JobError(
-            f"{path} cannot be read: {error.strerror}. Give the path of a TOML file with jobs."
+            f"{one_line(path)} cannot be read: {error.strerror}. Give the path of a TOML "
+            "file with jobs."
         ) from None
     except RecursionError:
-        raise JobError(f"{path.name} is nested too deeply: a list of lists is enough.") from None
+        raise JobError(f"{file} is nested too deeply: a list of lists is enough.") from None
     except UnicodeDecodeError:
         raise JobError(
-            f"{path.name} is not a TOML file: its bytes are no text. Save it as UTF-8."
+            f"{file} is not a TOML file: its bytes are no text. Save it as UTF-8."
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise JobError(f"{path.name} is not a TOML file: {error}.{_escaped(text, error)}") from None
+        raise JobError(f"{file} is not a TOML file: {error}.{_escaped(text, error)}") from None
     except ValueError as error:  # a number of more digits than Python reads
-        raise JobError(f"{path.name} is not a TOML file: {error}.") from None
+        raise JobError(f"{file} is not a TOML file: {error}.") from None
 
 
 def _escaped(text: str, error: tomllib.TOMLDecodeError) -> str:
@@ -300,7 +313,8 @@ def sweep(
     """A job for every combination of the values that are given as lists.
 
     content, style: a file or a sample's name, or a list of them; a folder stands for all pictures
-        in it, and a pattern such as photos/*.jpg for those that match.
+        in it, and a pattern such as photos/*.jpg for those that match. Contents found so that a
+        batch has painted into one of the outputs' folders are left out.
     output, film: file names; {content}, {style} and the name of any setting in them stand for the
         value of the job, {folder} for the folder of the content, from `folder` on.
     styles: in place of style, several in one picture: names, or dicts with the keys of `Painting`;
@@ -325,6 +339,9 @@ def sweep(
         if name != "styles":
             _check_name(name, table[name])
     output, film = table.pop("output"), table.pop("film", None)
+    for name in (output, film):
+        if name and re.search(r"[{}]", PLACEHOLDER.sub("", name)):
+            raise JobError(f"{_short(name)} has one brace of a pair: write {{content}} in both.")
     origins: dict[str, str] = {}
     for name in {"content", "style"} & table.keys():
         table[name], found = _found(name, folder, table[name])
@@ -337,8 +354,7 @@ def sweep(
         below = "." if p in sample_names() else places.folder_below(p, origins[p], folder)
         fill = partial(_filled, {**DEFAULTS, **chosen, "style": a, "styles": a, "folder": below})
         target, filmed = (
-            name and places.located(folder, re.sub(r"\{(.*?)\}", fill, name))
-            for name in (output, film)
+            name and places.located(folder, PLACEHOLDER.sub(fill, name)) for name in (output, film)
         )
         rest = {name: value for name, value in chosen.items() if name in DEFAULTS}
         jobs.append(make_job(p, a, target, film=filmed, save_every=save_every, **rest))
@@ -377,12 +393,18 @@ def _found(
 
 
 def _without_painted(jobs: list[Job], origins: Mapping[str, str]) -> list[Job]:
-    """The jobs without those whose content a pattern has found among what the others paint."""
-    outputs = {name for job in jobs for name in (job.output, job.film)}
+    """The jobs without those whose content a pattern has found among what batches have painted.
+
+    What lies in a folder that these jobs paint into is looked at, under whatever name it was
+    painted. A folder of results alone may be painted again, into another one.
+    """
+    outputs = {job.output for job in jobs}
+    folders = {PurePath(output).parent for output in outputs if not places.is_remote(output)}
     painted = {
         job.content
         for job in jobs
-        if job.content in outputs
+        # to look for the note of each picture in a cloud would take a second each
+        if (job.content in outputs or PurePath(job.content).parent in folders)
         and origins[job.content] != job.content
         and is_painted(job.content)
     }
@@ -454,6 +476,8 @@ def picture_file(name: str) -> Path:
     Raises JobError when there is neither.
     """
     places.check_not_web(name)
+    if not name:
+        raise JobError("the name of a picture is empty: give that of a file, or of a sample.")
     try:
         exists, is_file = Path(name).exists(), Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -506,7 +530,18 @@ def _no_file(name: str) -> str:
     return f"there is no picture {_short(name)}: check the name."
 
 
-@checked
+def listed(jobs: Iterable[Job]) -> list[Job]:
+    """The jobs as a list. Raises JobError for whatever else is given in their place."""
+    advice = "give a list of jobs, as sweep makes one; read_jobs reads them from a file."
+    if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
+        raise JobError(f"jobs is {shown(jobs)}: {advice}")
+    jobs = list(jobs)
+    for job in jobs:
+        if not isinstance(job, Job):
+            raise JobError(f"jobs holds {shown(job)}: {advice}")
+    return jobs
+
+
 def check_jobs(jobs: Iterable[Job]) -> None:
     """Raise a JobError for the first job whose files make no sense; nothing is painted or written.
 
@@ -515,7 +550,7 @@ def check_jobs(jobs: Iterable[Job]) -> None:
     """
     outputs: dict[str, tuple[str, Job]] = {}
     inputs: set[str] = set()
-    for job in jobs:
+    for job in listed(jobs):
         try:
             inputs |= {_identity(name) for name in job.files}
             targets = _targets(job)
@@ -523,6 +558,11 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             raise JobError(f"the job for {_short(job.output)}: {error}") from None
         for target in sorted(targets.keys() & outputs.keys()):
             name, other = outputs[target]
+            if name == job.film == other.film:
+                raise JobError(
+                    f"two jobs have the film {_short(name)}: give each its own, such as "
+                    'film = "{content}.webp"; one film of them all is made by stlib frames.'
+                )
             raise JobError(f"two jobs have the output {_short(name)}: {_apart(job, other)}")
         outputs |= {target: (name, job) for target, name in targets.items()}
     for name in sorted(outputs[target][0] for target in outputs.keys() & inputs):

@@ -6,7 +6,9 @@ picture format and can be read.
 
 import hashlib
 import json
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
 from typing import Any
 
 from stlib.batch import places
@@ -16,7 +18,7 @@ from stlib.errors import JobError, one_line, reason
 # in place of a fingerprint: a picture so far, and one that was being written when all ended
 UNFINISHED = "unfinished"
 BEING_WRITTEN = "being written"
-KEPT = "It is not as a batch left it, so it was kept: move it away, or paint over it by force."
+REPLACE = "move it away, or give --force (force=True in Python) to replace it."
 
 
 def read_note(job: Job) -> dict[str, Any]:
@@ -43,13 +45,18 @@ def read_note(job: Job) -> dict[str, Any]:
 
 
 def standing(job: Job, note: dict[str, Any], printed: str, force: bool) -> str | None:
-    """Why a job is skipped: "" when it is painted already, or KEPT; None when it is to be painted.
+    """Why a job is skipped: "" when it is painted already; None when it is to be painted.
 
-    note: beside its output. printed: its fingerprint. force: whether to keep no file for KEPT.
+    note: beside its output. printed: its fingerprint. force: whether to paint over a file that no
+        batch left so, which is kept otherwise.
     """
     if _is_painted(job, note, printed):
         return ""
-    return KEPT if not force and is_foreign(job, note) else None
+    kept = None if force else foreign_file(job, note)
+    if kept is None:
+        return None
+    named = "It" if kept == job.output else f"The film {one_line(kept)}"
+    return f"{named} is not as a batch left it, so it was kept: {REPLACE}"
 
 
 def _is_painted(job: Job, note: dict[str, Any], printed: str) -> bool:
@@ -61,13 +68,48 @@ def _is_painted(job: Job, note: dict[str, Any], printed: str) -> bool:
     )
 
 
-def is_foreign(job: Job, note: dict[str, Any]) -> bool:
-    """Whether a file of a job is there that no batch wrote, or that was changed since."""
+def foreign_file(job: Job, note: dict[str, Any]) -> str | None:
+    """The first file of a job that is there and no batch wrote, or that was changed since."""
     if note.get("fingerprint") == BEING_WRITTEN:
-        return False
-    files = {"picture": job.output, "film": job.film}
-    there = {name: _digest(file) for name, file in files.items() if file is not None}
-    return any(digest not in (None, note.get(name)) for name, digest in there.items())
+        return None
+    for name, file in (("picture", job.output), ("film", job.film)):
+        if file is not None and _digest(file) not in (None, note.get(name)):
+            return file
+    return None
+
+
+@contextmanager
+def writing(job: Job, printed: str, *, force: bool) -> Iterator[Job]:
+    """The job as it is to be written in this block, at the end of which it is noted.
+
+    printed: its fingerprint, or UNFINISHED. force: whether somebody else's files are replaced.
+
+    Somebody else's file may have come while the job was painted. It is kept, and the job that is
+    given has free names beside it.
+    Raises OSError, and JobError at the end of the block when the names are not those of the job.
+    """
+    theirs = taken(job, force)
+    if theirs is not None:
+        film = None if job.film is None else places.free_name(job.film)
+        spare = replace(job, output=places.free_name(job.output), film=film)
+        yield spare
+        raise JobError(
+            f"{one_line(theirs)} was put there by somebody else in the meantime, so it was kept, "
+            f"and the picture was saved as {one_line(spare.output)}."
+        )
+    note, before = read_note(job), _digests(job)
+    # a later batch takes the files for its own, should the process be killed in the block
+    _write(job, {"fingerprint": BEING_WRITTEN, "picture": None, "film": None})
+    try:
+        yield job
+    except BaseException:
+        # what has not been written is whose it was before
+        now = _digests(job)
+        left = {name: note.get(name) if now[name] == before[name] else now[name] for name in now}
+        with suppress(JobError, OSError):
+            _write(job, {"fingerprint": UNFINISHED, **left})
+        raise
+    write_note(job, printed)
 
 
 def write_note(job: Job, printed: str) -> None:
@@ -75,17 +117,19 @@ def write_note(job: Job, printed: str) -> None:
 
     Raises OSError.
     """
-    film = job.film and _digest(job.film)
-    _write(job, {"fingerprint": printed, "picture": _digest(job.output), "film": film})
+    _write(job, {"fingerprint": printed, **_digests(job)})
 
 
-def announce(job: Job) -> None:
-    """Note that the files of a job are about to be written.
+def taken(job: Job, force: bool) -> str | None:
+    """A file of somebody else's in the place of one of the job's, its note included.
 
-    Whatever interrupts the writing, a later batch takes them for its own.
-    Raises OSError.
+    force: whether only a note counts, which nothing replaces.
     """
-    _write(job, {"fingerprint": BEING_WRITTEN, "picture": None, "film": None})
+    try:
+        note = read_note(job)
+    except JobError:
+        return _note_file(job)
+    return None if force else foreign_file(job, note)
 
 
 def _write(job: Job, state: dict[str, Any]) -> None:
@@ -103,8 +147,16 @@ def _note_file(job: Job) -> str:
     return f"{job.output}{NOTE}"
 
 
+def _digests(job: Job) -> dict[str, str | None]:
+    """Of the files of a job, by their names in a note."""
+    return {"picture": _digest(job.output), "film": job.film and _digest(job.film)}
+
+
 def _digest(path: str) -> str | None:
+    """SHA-256 of a file, "" of one that cannot be read, None when there is none."""
     try:
         return hashlib.sha256(places.read(path)).hexdigest()
-    except (JobError, OSError):
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (JobError, OSError):
+        return ""

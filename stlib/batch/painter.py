@@ -19,7 +19,6 @@ from stlib.batch import seen
 from stlib.batch.jobs import Job, Network, picture_source
 from stlib.batch.previews import sends_every
 from stlib.brushes import Brush, load_mask, make_brushes
-from stlib.devices import find_device
 from stlib.film import add_frame, encoded, films
 from stlib.images import load_image, to_pil
 from stlib.record import Watch, all_of
@@ -167,6 +166,4 @@ def _watch(
 @lru_cache(maxsize=1)
 def build_network(network: Network) -> VGG:
     """Built once in each worker; the weights never travel."""
-    if network.device is not None:
-        find_device(network.device)
     return VGG(**asdict(network))

@@ -4,6 +4,7 @@ A name with a protocol, such as s3://bucket/cat.jpg, is looked up through fsspec
 path, in which ~ stands for the home folder.
 """
 
+import itertools
 import os
 import re
 import tempfile
@@ -122,7 +123,7 @@ def write(name: str, data: bytes | memoryview) -> None:
             system.pipe_file(path, bytes(data))
         return
     _make_folder(name)
-    _files.replace(Path(name), data)
+    _files.replace(Path(os.path.realpath(name)), data)  # a link stays one
 
 
 @contextmanager
@@ -139,6 +140,15 @@ def writing(name: str) -> Iterator[str]:
         path = Path(folder, PurePosixPath(name).name)
         yield str(path)
         write(name, path.read_bytes())
+
+
+def free_name(name: str) -> str:
+    """A name beside this one that no file has yet: painted-1.png for painted.png."""
+    if not is_remote(name):
+        return str(_files.free_path(Path(name)))
+    start, dot, suffix = name.rpartition(".")
+    spares = (f"{start}-{number}{dot}{suffix}" for number in itertools.count(1))
+    return next(spare for spare in spares if not is_file(spare))
 
 
 def identity(name: str) -> str:

@@ -2,11 +2,12 @@
 
 import csv
 import io
+import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from stlib import _files
-from stlib.errors import JobError, one_line, reason
+from stlib.errors import JobError, one_line, reason, shown
 
 ROWS = 20  # that a report shows at most
 
@@ -83,6 +84,8 @@ def check_report_path(path: str | Path) -> Path:
 
     Raises JobError when it cannot, or when the name does not end in .csv.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise JobError(f"path is {shown(path)}: give the report a name such as report.csv.")
     if Path(path).suffix.lower() != ".csv":
         raise JobError(
             f"the report {one_line(path)} is not named .csv: give it a name such as report.csv."
@@ -98,11 +101,12 @@ def _unsaved(path: str | Path, why: object) -> JobError:
 
 
 def _table(outcomes: list[Outcome]) -> list[str]:
-    width = max((len(outcome.output) for outcome in outcomes), default=0)
+    names = [one_line(outcome.output) for outcome in outcomes]
+    width = max(map(len, names), default=0)
     lines = [f"{'output':<{width}}  status     seconds  attempts"]
-    for outcome in outcomes:
+    for name, outcome in zip(names, outcomes, strict=True):
         seconds = f"{outcome.seconds:7.1f}" if outcome.seconds else " " * 7
         attempts = f"{outcome.attempts:8d}" if outcome.attempts else " " * 8
-        line = f"{outcome.output:<{width}}  {outcome.status:<9}  {seconds}  {attempts}"
+        line = f"{name:<{width}}  {outcome.status:<9}  {seconds}  {attempts}"
         lines.append(f"{line}  {outcome.note}".rstrip())
     return lines
