@@ -41,6 +41,8 @@ NO_NEWS = (
 FIT = """def fit(width, height, size):
 scale = min(1, size / max(width, height))
 return round(width * scale), round(height * scale)"""  # typed: JupyterLab indents
+PAINTS = "result = style_transfer(content, style"
+EQUATIONS = "EQUATIONS.md"
 ENDLESS = """result = style_transfer(content, style, steps=100000)
 print("ended:", result.reason, list(result.image.shape))
 show.images({"the best so far": result.image})"""
@@ -64,7 +66,8 @@ def address(newcomers, tmp_path_factory):
             "there is no environment made by `make setup`, so `make lab` would install one first"
         )
     tree = tmp_path_factory.mktemp("a course with spaces in its path")
-    shutil.copy(ROOT / "Makefile", tree)
+    for file in ("Makefile", EQUATIONS):
+        shutil.copy(ROOT / file, tree)
     (tree / "notebooks").mkdir()
     for chapter in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(chapter, tree / "notebooks")
@@ -140,14 +143,14 @@ def tab(driver, path):
 
 def choose(driver, menu, command):
     """Click on a command in the menu at the top."""
-    for label, text in (("lm-MenuBar-itemLabel", menu), ("lm-Menu-itemLabel", command)):
-        wait(
-            driver,
-            10,
-            lambda label=label, text=text: driver.find_elements(
-                By.XPATH, f'//*[contains(@class, "{label}")][normalize-space() = "{text}"]'
-            ),
-        )[0].click()
+    click(driver, "lm-MenuBar-itemLabel", menu)
+    click(driver, "lm-Menu-itemLabel", command)
+
+
+def click(driver, label, text):
+    """Click on what is called so in a menu, as soon as it is there."""
+    path = f'//*[contains(@class, "{label}")][normalize-space() = "{text}"]'
+    wait(driver, 10, lambda: driver.find_elements(By.XPATH, path))[0].click()
 
 
 def seen(driver, selector):
@@ -217,21 +220,6 @@ def test_opens_at_chapter_00(page):
     assert [title.text for title in seen(page, "h1")] == ["00 · Start here"]
 
 
-def test_formulas_are_drawn(page):
-    """All of them, so that no dollar is left."""
-    formulas = [formula for source in CELLS for formula in re.findall(r"\$[^$\n]+\$", source)]
-    wait(page, 30, lambda: len(seen(page, ".jp-RenderedMarkdown mjx-container")) == len(formulas))
-    assert all(
-        formula.size["width"] > 10
-        for formula in cell(page, "## Index").find_elements(By.CSS_SELECTOR, "mjx-container")
-    )
-    assert not [
-        text
-        for text in seen(page, ".jp-RenderedMarkdown")
-        if "$" in text.get_property("textContent")
-    ]
-
-
 def test_a_solution_is_folded_and_unfolds(page):
     """Its three dots open it, as chapter 00 says."""
     solution = cell(page, "def half_way_solution")
@@ -247,14 +235,14 @@ def test_all_cells_run_and_their_pictures_are_seen(executed, page):
     assert not errors(page)
     stored = json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
     pictures = sum(
-        "image/png" in output.get("data", {})
+        any(kind.startswith("image/") for kind in output.get("data", {}))
         for cell in stored
         for output in cell.get("outputs", [])
     )
     found = [width for cell in cells(page) for width in widths(page, cell)]
     assert len(found) == pictures > 0
     assert min(found) > 100
-    cell(page, "result = style_transfer(content, style)")
+    cell(page, PAINTS)
 
 
 def test_a_checker_sees_the_exercise_done(executed, page):
@@ -270,7 +258,7 @@ def test_a_checker_sees_the_exercise_done(executed, page):
 @pytest.mark.survives("the notebook's stop button in the middle of a run")
 def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
     """The cell goes on with what the run has, and no error is shown."""
-    endless = cell(page, "result = style_transfer(content, style)")
+    endless = cell(page, PAINTS)
     run(page, endless, ENDLESS)
     wait(
         page,
@@ -283,7 +271,7 @@ def test_the_stop_button_gives_the_best_picture_so_far(executed, page):
     assert not errors(page)
     assert "ended: interrupted [1, 3, 171, 256]" in outputs(endless)
     assert min(widths(page, endless)) > 100
-    cell(page, "result = style_transfer(content, style)")
+    cell(page, PAINTS)
 
 
 def test_the_link_leads_to_the_next_chapter(page):
@@ -296,6 +284,26 @@ def test_the_link_leads_to_the_next_chapter(page):
         "class"
     )
     assert len(page.window_handles) == 1
+
+
+def test_the_equations_are_drawn(driver, address):
+    """All formulas of the page that chapter 00 links to, so that no dollar is left."""
+    driver.get(address.replace(FIRST_CHAPTER, EQUATIONS))
+    (text,) = wait(
+        driver, 60, lambda: driver.find_elements(By.CSS_SELECTOR, ".jp-FileEditor .cm-content")
+    )
+    webdriver.ActionChains(driver).context_click(text).perform()
+    click(driver, "lm-Menu-itemLabel", "Show Markdown Preview")
+    formulas = re.findall(r"\$+[^$\n]+\$+", (ROOT / EQUATIONS).read_text("utf-8"))
+
+    def drawn():
+        return driver.find_elements(By.CSS_SELECTOR, ".jp-MarkdownViewer mjx-container")
+
+    wait(driver, 60, lambda: len(drawn()) == len(formulas))
+    screenshot(driver, "the_equations")
+    assert all(formula.size["width"] > 2 for formula in drawn())
+    page = driver.find_element(By.CSS_SELECTOR, ".jp-MarkdownViewer")
+    assert "$" not in page.get_property("textContent")
 
 
 @pytest.mark.survives("a request to the server without its token")

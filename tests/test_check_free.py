@@ -4,15 +4,16 @@ import pytest
 import torch
 from answers import examine, words_on
 
-from stlib import Result, match_colours, sample
+from stlib import Reason, Result, match_colours, sample
 from stlib.course import check
 from stlib.course.mysteries import BUGS, PAINTED_WITH
 
 
-def recoloured(scene, painting, size=128, steps=40):
+def recoloured(scene, painting, size=128, steps=40, reason=Reason.STEPS):
     """What a transfer leads to, in short: the scene in the colours of the painting."""
     image = match_colours(sample(scene, size), sample(painting, size)).clamp(0, 1)
-    return Result(image, history=[{"total": 1.0 / step} for step in range(1, steps + 1)])
+    history = [{"total": 1.0 / step} for step in range(1, steps + 1)]
+    return Result(image, history=history, reason=reason)
 
 
 @pytest.mark.parametrize(
@@ -23,6 +24,11 @@ def recoloured(scene, painting, size=128, steps=40):
         ("cat", "expected what style_transfer returns"),
         (recoloured("cat", "harvest-at-la-crau", size=256), "has 256 pixels, expected 128"),
         (recoloured("cat", "harvest-at-la-crau", steps=100), "made 100 steps, expected 40"),
+        (
+            recoloured("cat", "harvest-at-la-crau", steps=12, reason=Reason.INTERRUPTED),
+            "ended early, after 12 of 40 steps (interrupted)",
+        ),
+        (recoloured("cat", "harvest-at-la-crau", steps=12, reason=Reason.CONVERGED), "right."),
         (recoloured("castle", "harvest-at-la-crau"), "the scene in the result is castle"),
         (recoloured("harvest-at-la-crau", "cat"), "Which argument is the content?"),
         (recoloured("cat", "cafe-terrace"), "its style is nearest to cafe-terrace"),

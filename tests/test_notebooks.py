@@ -183,18 +183,31 @@ def test_stubs_are_not_attempted_and_solutions_are_right(notebook):
             assert printed.startswith(f"{match[1]}: {expected}"), printed
 
 
-def test_the_index_names_functions_and_tests_that_exist():
-    """Chapter 00 leads from each equation to a function of stlib and to a test."""
-    rows = re.findall(
-        r"^\| \$.*\((\d)\) \|.*\| `(\w+)\.(\w+)` \| `(\w+)` \|$",
-        prose(ROOT / "notebooks/00_start_here.ipynb"),
-        re.MULTILINE,
-    )
+def test_chapter_00_leads_to_the_glossary_and_the_equations():
+    """After the first exercise: nobody needs them before."""
+    words = prose(ROOT / "notebooks/00_start_here.ipynb")
+    for page in ("../GLOSSARY.md", "../GLOSSARY.zh-CN.md", "../EQUATIONS.md"):
+        assert words.index(f"]({page})") > words.index("### 1.")
+
+
+def test_the_equations_name_functions_and_tests_that_exist():
+    """EQUATIONS.md leads from each equation to a function of stlib and to a test."""
+    page = (ROOT / "EQUATIONS.md").read_text("utf-8")
+    rows = re.findall(r"^\| \((\d)\) \|.*\| `(\w+)\.(\w+)` \| `(\w+)` \|$", page, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == [1, 2, 3, 4, 5, 6, 7]
     tests = "\n".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("test_*.py"))
     for _, module, function, test in rows:
         assert callable(getattr(getattr(stlib, module), function))
         assert f"def {test}(" in tests
+
+
+def test_every_equation_is_shown_in_a_form_that_github_and_jupyterlab_draw():
+    """In lines of its own; `}_`, a bar, or a backslash before a sign may be read as Markdown."""
+    page = (ROOT / "EQUATIONS.md").read_text("utf-8")
+    shown = re.findall(r"^## \((\d)\) [^\n]+\n\n\$\$(.+)\$\$$", page, re.MULTILINE)
+    assert [int(number) for number, _ in shown] == [1, 2, 3, 4, 5, 6, 7]
+    for formula in re.findall(r"\$+[^$]+\$+", page):
+        assert not re.search(r"\}_|\\[^a-zA-Z]|\|", formula), formula
 
 
 def test_the_map_links_every_chapter():

@@ -70,6 +70,20 @@ def test_a_layer_has_one_colour_and_layers_differ_in_dashes_too():
     )
 
 
+def test_curves_mark_where_the_first_of_them_reaches_a_level(shown):
+    """Whatever the others do; a level that is never reached has a line and no dot."""
+    show.curves(
+        {"a": [8.0, 5.0, 4.0, 3.0], "b": [8.0, 1.0, 1.0, 1.0]},
+        "finding",
+        levels={"half": 4.0, "a tenth": 0.8},
+    )
+    (axes,) = shown[0].axes
+    dots = [line.get_xydata().tolist() for line in axes.lines if len(line.get_xydata()) == 1]
+    assert dots == [[[2.0, 4.0]]]
+    assert [note.get_text() for note in axes.texts] == ["2"]
+    assert {"half", "a tenth"} <= {line.get_label() for line in axes.lines}
+
+
 def test_letters_are_large_enough(shown, history):
     show.losses(history, 1.0, 1.0, "finding")
     show.curves({"a": [3.0, 1.0]}, "finding")

@@ -59,7 +59,7 @@ LOOK: dict[Any, Any] = {
     "figure.dpi": 90,
 }
 SHARPNESS = 2  # dots of a figure for each pixel of the page
-QUALITY = 90  # of JPEG, in which photographs take a tenth of PNG's place
+QUALITY = 85  # of JPEG, in which photographs take a tenth of PNG's place
 
 
 @checked
@@ -139,16 +139,23 @@ def curves(
     *,
     x: str = "evaluation",
     y: str = "total loss",
+    levels: Mapping[str, float] | None = None,
 ) -> None:
     """Show several series of numbers as curves over their index, on a logarithmic scale.
 
-    What rises above one and a half times the highest start has diverged, and leaves the figure.
+    levels: {label: value} of dotted lines. Where the first series reaches one, coming from above,
+    a dot with its index is drawn. What rises above one and a half times the highest start has
+    diverged, and leaves the figure.
     """
     check_some("series", series)
+    levels = levels or {}
     with plt.rc_context(LOOK):
         figure, axes = plt.subplots(figsize=(7, 3.8), layout="constrained")
         for (label, values), look in zip(series.items(), _looks(series), strict=True):
             axes.plot(range(len(values)), values, label=label, **{**look, "marker": None})
+        _draw_levels(axes, levels)
+        for level in levels.values():
+            _mark_arrival(axes, next(iter(series.values())), level)
         _finish(axes, title, y)
         axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
         finish(figure)
@@ -532,6 +539,14 @@ def _draw_levels(axes: Axes, levels: Mapping[str, float], *, upright: bool = Fal
     draw = axes.axvline if upright else axes.axhline
     for (label, value), dots in zip(levels.items(), itertools.cycle([1, 3, 6]), strict=False):
         draw(value, color=BLACK, linewidth=1.2, linestyle=(0, (1, dots)), label=label)
+
+
+def _mark_arrival(axes: Axes, values: Sequence[float], level: float) -> None:
+    """A dot, with its index, where the values are at the level or below it for the first time."""
+    index = next((i for i, value in enumerate(values) if value <= level), None)
+    if index is not None:
+        axes.plot(index, values[index], "o", color=BLACK, markersize=8)
+        axes.annotate(str(index), (index, values[index]), (8, 6), textcoords="offset points")
 
 
 def _looks(labels: Collection[str]) -> list[dict[str, Any]]:

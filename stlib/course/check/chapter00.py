@@ -39,6 +39,10 @@ def first_transfer(answer: object) -> str:
         )
     if steps != STEPS and result.reason is Reason.STEPS:
         raise Wrong(f"the run made {steps} steps, expected {STEPS}. Which argument says how many?")
+    if steps < STEPS and result.reason is not Reason.CONVERGED:
+        raise Wrong(
+            f"the run ended early, after {steps} of {STEPS} steps ({result.reason}). Run it again."
+        )
     content, style = _most_like_content(result.image), _most_like_style(result.image)
     if content != "cat":
         raise Wrong(
@@ -93,6 +97,12 @@ def _low(history: History, key: str = "total", from_half: float = 0.0) -> list[i
     return [i for i, losses in enumerate(history) if losses[key] <= half]
 
 
+def _between_first_and_lowest(history: History) -> int:
+    totals = [losses["total"] for losses in history]
+    middle = (totals[0] + min(totals)) / 2
+    return next(i for i, total in enumerate(totals) if total <= middle)
+
+
 @exercise(
     cases=[
         (_history(8.0, 6.0, 4.0, 3.0, 1.0),),
@@ -104,6 +114,10 @@ def _low(history: History, key: str = "total", from_half: float = 0.0) -> list[i
     mistakes=[
         (lambda history: _low(history)[0] + 1, "The first evaluation has the number 0."),
         (lambda history: _low(history, from_half=1e-9)[0], "Exactly half is low enough."),
+        (
+            _between_first_and_lowest,
+            "That is halfway between the first and the lowest. Half of the first is asked for.",
+        ),
         (
             lambda history: history[_low(history)[0]]["total"],
             "That is a loss; the number of the evaluation is asked for.",
