@@ -220,9 +220,15 @@ def test_a_colour_stands_out_from_white(name):
     assert (contrast < 3) == (name in PALE or not used)
 
 
-def test_the_course_draws_in_grey_and_with_one_diverging_map():
+def test_the_course_draws_with_few_colour_maps():
     """Grey becomes lighter all the way for everybody."""
-    assert colour_maps() == {"gray", "gray_r", "PuOr_r"}
+    assert colour_maps() == {"gray", "gray_r", "viridis", "PuOr_r"}
+
+
+def test_viridis_becomes_lighter_all_the_way(vision):
+    lightness = seen(matplotlib.colormaps["viridis"](np.linspace(0, 1, 65))[:, :3], vision)[:, 0]
+    assert np.diff(lightness).min() > 0
+    assert lightness[-1] - lightness[0] > 70
 
 
 def test_the_diverging_map_is_lightest_in_the_middle_and_its_sides_differ(vision):
