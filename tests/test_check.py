@@ -126,8 +126,8 @@ def test_an_answer_that_breaks_the_rule_is_right_but_told_so(capsys):
         "content_gradient",
         "convolve",
         "gradient_below_relu",
-        "gram_in_one_line",
-        "gram_with_loops",
+        "gram_channels_last",
+        "gram_of_strips",
         "variation",
     ]
     for checker in ruled:

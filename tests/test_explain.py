@@ -6,7 +6,14 @@ from torch.testing import assert_close
 
 from stlib import VGG, sample
 from stlib.course import explain
-from stlib.course.explain import invert, maximize, psnr, receptive_field, top_patches
+from stlib.course.explain import (
+    invert,
+    maximize,
+    paint_statistic,
+    psnr,
+    receptive_field,
+    top_patches,
+)
 from stlib.layers import layer_table
 
 
@@ -216,6 +223,31 @@ def test_inverting_depends_on_the_seed_alone(net):
 def test_too_small_a_picture_is_refused(net):
     with pytest.raises(ValueError, match="too small for relu5_1"):
         invert(net, torch.rand(1, 3, 8, 8), "relu5_1")
+
+
+# painting from a statistic
+
+
+def means(features):
+    return features.mean(dim=(2, 3))
+
+
+def test_a_picture_is_painted_that_has_the_statistic_of_another(net):
+    """Of another size, too; and the start is left as it was."""
+    painting, start = sample("harvest-at-la-crau", 64), torch.full((1, 3, 48, 48), 0.5)
+    layers = ["relu1_1", "relu2_1"]
+    painted = paint_statistic(net, painting, layers, means, start, steps=30, progress=False)
+
+    def far(picture):
+        with torch.no_grad():
+            found, wanted = (net.features(p, layers) for p in (picture, painting))
+        return sum(
+            float((means(found[one]) - means(wanted[one])).square().mean()) for one in layers
+        )
+
+    assert painted.shape == start.shape and painted.min() >= 0 and painted.max() <= 1
+    assert far(painted) < far(start) / 100
+    assert (start == 0.5).all()
 
 
 # psnr

@@ -209,6 +209,15 @@ def test_small_matrices_have_their_numbers_written_in(shown):
     assert [text.get_text() for text in small.texts] == ["1", "2", "3", "0", "1", "0"]
     assert not large.texts
     assert small.get_xlabel() == "position"
+    assert len(shown[0].axes) == 3, "a colour bar for the large one alone"
+
+
+def test_numbers_stand_out_from_their_squares(shown):
+    show.matrices(
+        {"up": torch.tensor([[0.0, 2.0]]), "down": torch.tensor([[0.0, -2.0]])}, "finding"
+    )
+    for axes in shown[0].axes:
+        assert [text.get_color() for text in axes.texts] == ["white", "black"]
 
 
 def test_letters_of_the_other_plots_are_large_enough(shown):

@@ -5,11 +5,12 @@ visualization", Distill 2017); layers are inverted after A. Mahendran & A. Vedal
 deep image representations by inverting them", CVPR 2015.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor
 
 from stlib._progress import progress_bar
@@ -172,6 +173,43 @@ def invert(
         )
     with torch.no_grad():
         return _picture(spectrum, height, width).cpu()
+
+
+@checked
+def paint_statistic(
+    net: VGG,
+    painting: Tensor,
+    layers: Sequence[str],
+    statistic: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    steps: int = 80,
+    progress: bool = True,
+) -> Tensor:
+    """A picture of which a statistic of each layer's features is that of a painting's.
+
+    Minimises the sum over layers of the mean square difference with L-BFGS, `steps` evaluations.
+    statistic: from features [1, N, H, W] to any tensor, for example their means. start: the picture
+        to begin with, [1, 3, H, W].
+    Returns [1, 3, H, W], RGB in [0, 1], on the CPU.
+    """
+    with torch.no_grad():
+        wanted = {layer: statistic(F) for layer, F in net.features(painting, layers).items()}
+    picture = start.detach().clone().to(net.device).requires_grad_()
+
+    def objective(x: Tensor) -> tuple[Tensor, dict[str, float]]:
+        found = net.features(x, layers)
+        losses = [nnf.mse_loss(statistic(F), wanted[layer]) for layer, F in found.items()]
+        loss = torch.stack(losses).sum()
+        return loss, {"total": float(loss.detach())}
+
+    with progress_bar(steps, "eval", shown=progress) as bar:
+
+        def note(seen: Evaluation) -> None:
+            bar.update()
+
+        descend(objective, picture, lambda z: z, lbfgs(picture), steps, note)
+    return picture.detach().clamp(0, 1).cpu()
 
 
 @checked

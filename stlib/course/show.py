@@ -343,7 +343,7 @@ def matrices(
     ticks: Sequence[str] = (),
     height: float = 3.0,
 ) -> None:
-    """Show matrices as heat maps with colour bars; small ones with their numbers written in.
+    """Show matrices as heat maps: small ones with their numbers written in, others with a bar.
 
     named: {caption: [rows, columns]}. x, y: what columns and rows are. ticks: names of the rows,
     and of the columns of a square. Colours as in `maps`.
@@ -373,7 +373,8 @@ def matrices(
                     place.set_xticks(range(len(values)), ticks, rotation=30, ha="right")
             if max(values.shape) <= 8:
                 _write_numbers(place, values)
-            figure.colorbar(drawn, ax=place)
+            else:
+                figure.colorbar(drawn, ax=place)
         figure.suptitle(title, fontsize=11)
         finish(figure)
 
@@ -588,7 +589,10 @@ def _write_numbers(axes: Axes, values: np.ndarray) -> None:
     low, high = scale.get("vmin", float(values.min())), scale.get("vmax", float(values.max()))
     for (row, column), value in np.ndenumerate(values):
         share = (value - low) / (high - low or 1)
-        dark = abs(share - 0.5) > 0.3 if "vmin" in scale else share < 0.6
+        if scale["cmap"] == "PuOr_r":
+            dark = abs(share - 0.5) > 0.3
+        else:
+            dark = share < 0.45 if scale["cmap"] == "gray" else share > 0.55
         axes.text(
             column,
             row,

@@ -8,7 +8,11 @@ the solution.
 from stlib.course.check.chapter00 import first_transfer, fit, half_way
 from stlib.course.check.chapter01 import convolve, edge_kernel, map_size
 from stlib.course.check.chapter02 import count_parameters, keep_all, prepare, receptive_field
-from stlib.course.check.chapter03 import closest_pair, disguise, gram_in_one_line, gram_with_loops
+from stlib.course.check.chapter03 import (
+    closest_pair,
+    gram_channels_last,
+    gram_of_strips,
+)
 from stlib.course.check.chapter04 import choose_layer, content_gradient, write_content_loss
 from stlib.course.check.chapter05 import (
     from_pytorch_tutorial,
@@ -34,7 +38,6 @@ __all__ = [
     "convolve",
     "cost_of_stages",
     "count_parameters",
-    "disguise",
     "divisor_share",
     "edge_kernel",
     "equal_pulls",
@@ -42,8 +45,8 @@ __all__ = [
     "fit",
     "from_pytorch_tutorial",
     "gradient_below_relu",
-    "gram_in_one_line",
-    "gram_with_loops",
+    "gram_channels_last",
+    "gram_of_strips",
     "half_way",
     "keep_all",
     "left_out",

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from stlib.course.check.answer import Function, Wrong
-from stlib.course.check.compare import Words, kind
+from stlib.course.check.answer import Function
 from stlib.course.check.exercise import Rule, exercise
 
 PRODUCTS = (
@@ -21,7 +20,10 @@ def _some(*shape: int, seed: int = 0) -> Tensor:
 
 NO_DIVISION = "Equation 3 has no division."
 NO_MEAN = "Is there a mean in equation 3?"
-SLOWLY = "No `@` or the like this time: which two numbers does the innermost loop multiply?"
+SLOWLY = (
+    "No `@` or the like, and no joined strips: which two numbers does equation 3 multiply, "
+    "and what does it add up?"
+)
 GRAM_MISTAKES: list[tuple[Function, str]] = [
     (lambda F: F.T @ F, "Over which axis do you sum: the channels or the positions?"),
     (lambda F: F @ F.T / F.shape[1], f"This is G/M. {NO_DIVISION}"),
@@ -56,169 +58,124 @@ GRAM_MISTAKES: list[tuple[Function, str]] = [
 ]
 
 
+def _joined(strips: list[Tensor]) -> Tensor:
+    return torch.cat(strips, dim=1)
+
+
+ONE_STRIP = "Only one strip is there. Do you add, or write over the sum?"
+
+
 @exercise(
     cases=[
-        (torch.tensor([[1.0, 2.0, 0.0], [0.0, 3.0, 1.0]]),),
-        (_some(4, 3, seed=1),),
-        (_some(3, 7, seed=2) - 2,),
-        (_some(2, 2),),
+        ([_some(2, 3), _some(2, 1, seed=1)],),
+        ([_some(3, 2, seed=2), _some(3, 4, seed=3), _some(3, 5, seed=4)],),
+        ([_some(2, 6, seed=5) - 2],),
     ],
-    mistakes=[*GRAM_MISTAKES, (lambda F: F @ F.T, SLOWLY)],
-    rule=Rule(SLOWLY, PRODUCTS),
-    hint="Work out one entry by hand: channel i times channel j, position by position, added up.",
-    praise="It made N · N · M products; so does F @ F.T, only faster.",
+    given=lambda strips: f"strips of {' + '.join(str(F.shape[1]) for F in strips)} positions",
+    mistakes=[
+        (
+            lambda strips: sum(F @ F.T / F.shape[1] for F in strips) / len(strips),
+            "You average the strips' own G/M: a narrow strip counts as much as a wide one. "
+            "Which sums do you have to keep, and when do you divide?",
+        ),
+        (
+            lambda strips: sum(F @ F.T / F.shape[1] for F in strips),
+            "Each strip is divided by its own M. Which M does the whole picture have?",
+        ),
+        (lambda strips: sum(F @ F.T for F in strips), "This is G. What is missing for G/M?"),
+        (
+            lambda strips: sum(F @ F.T for F in strips) / len(strips),
+            "You divide by the number of strips. What does M count?",
+        ),
+        (
+            lambda strips: sum(F @ F.T for F in strips) / sum(F.numel() for F in strips),
+            "You divide by N·M. What does M count?",
+        ),
+        (lambda strips: strips[-1] @ strips[-1].T / _joined(strips).shape[1], ONE_STRIP),
+        (lambda strips: strips[-1] @ strips[-1].T / strips[-1].shape[1], ONE_STRIP),
+        (lambda strips: strips[-1] @ strips[-1].T, ONE_STRIP),
+        (lambda strips: strips[0] @ strips[0].T / strips[0].shape[1], ONE_STRIP),
+        *(
+            (lambda strips, wrong=wrong: wrong(_joined(strips)) / _joined(strips).shape[1], hint)
+            for wrong, hint in (GRAM_MISTAKES[0], *GRAM_MISTAKES[4:-1])
+        ),
+        (lambda strips: _joined(strips) @ _joined(strips).T / _joined(strips).shape[1], SLOWLY),
+        (lambda strips: sum(F @ F.T for F in strips) / _joined(strips).shape[1], SLOWLY),
+    ],
+    rule=Rule(SLOWLY, (*PRODUCTS, "cat", "concat", "concatenate", "hstack", "column_stack")),
+    hint="Work out one entry for one strip: channel i times channel j, position by position, "
+    "added up. Then the next strip.",
+    praise="A sum does not care in how many pieces it is made: so G of a poster needs no more "
+    "memory than G of one strip.",
 )
-def gram_with_loops(F: Tensor) -> Tensor:
-    """Chapter 03: the Gram matrix of F, [N, M], entry by entry."""
-    return (F[:, None] * F).sum(2)
-
-
-def _rows_of_positions(features: Tensor) -> Tensor:
-    regrouped = features[0].permute(1, 2, 0).reshape(features.shape[1], -1)
-    return regrouped @ regrouped.T
+def gram_of_strips(strips: list[Tensor]) -> Tensor:
+    """Chapter 03: G/M of a picture that comes in strips, each [N, M of the strip]."""
+    products = [(F[:, None] * F).sum(2) for F in strips]
+    return sum(products) / sum(F.shape[1] for F in strips)  # type: ignore[return-value]
 
 
 def _loops(features: Tensor) -> Tensor:
-    F = features[0].flatten(1)
+    F = features[0].flatten(0, 1).T
     return torch.stack([torch.stack([(a * b).sum() for a in F]) for b in F])
 
 
-WITHIN_A_MAP = (
-    "This multiplies inside each map. Have the two axes of position become one before the product?"
+ROWS_OF_THE_PICTURE = (
+    "Your first axis is the height of the picture. Which of the four axes has the channels here?"
+)
+REGROUPED = (
+    "The rows of your F are no channels: `reshape` cuts the numbers in the order in which they lie "
+    "in memory. Which axis has to come first before you cut?"
 )
 ONE_ROW = "Everything became one row. Which axis has to survive the flattening?"
 AT_ONCE = "One product of two matrices holds all of these sums. Which two?"
+LOST = "Chapter 05 needs that gradient. Does your line detach, or leave torch?"
 
 
 @exercise(
     cases=[
-        (_some(1, 2, 2, 3),),
-        (_some(1, 3, 4, 4, seed=4),),
-        (_some(1, 4, 1, 3, seed=6),),
-        (_some(1, 5, 3, 2, seed=3),),
+        (_some(1, 2, 3, 4),),
+        (_some(1, 4, 4, 3, seed=4),),
+        (_some(1, 1, 3, 4, seed=6),),
+        (_some(1, 3, 2, 5, seed=3),),
     ],
     mistakes=[
         (
-            lambda features: features.flatten(2) @ features.flatten(2).mT,
+            lambda features: features.flatten(1, 2).mT @ features.flatten(1, 2),
             "Where does the 1 in front come from?",
         ),
         (
-            _rows_of_positions,
-            "The rows of your F are no channels: the numbers were regrouped. "
-            "Which axis has to come first before you flatten?",
+            lambda features: (
+                features[0].reshape(features.shape[3], -1)
+                @ features[0].reshape(features.shape[3], -1).T
+            ),
+            REGROUPED,
         ),
-        (lambda features: features[0] @ features[0].mT, WITHIN_A_MAP),
-        (lambda features: features[0].mT @ features[0], WITHIN_A_MAP),
-        (lambda features: features @ features.mT, WITHIN_A_MAP),
+        (lambda features: features[0].flatten(1) @ features[0].flatten(1).T, ROWS_OF_THE_PICTURE),
+        (
+            lambda features: features[0].flatten(0, 1) @ features[0].flatten(0, 1).T,
+            "That is one row per position. Over which axis do you sum: the channels or the "
+            "positions?",
+        ),
+        (lambda features: features[0] @ features[0].mT, ROWS_OF_THE_PICTURE),
+        (lambda features: features[0].mT @ features[0], ROWS_OF_THE_PICTURE),
         (lambda features: features.flatten(1) @ features.flatten(1).T, ONE_ROW),
         (lambda features: features.square().sum(), ONE_ROW),
         *(
-            (lambda features, wrong=wrong: wrong(features[0].flatten(1)), hint)
-            for wrong, hint in GRAM_MISTAKES
+            (lambda features, wrong=wrong: wrong(features[0].flatten(0, 1).T), hint)
+            for wrong, hint in GRAM_MISTAKES[1:]
         ),
-        (
-            lambda features: torch.einsum("bihw, bjhw -> ij", features, features).detach(),
-            "Chapter 05 needs that gradient. Does your line detach, or leave torch?",
-        ),
+        (lambda features: torch.einsum("bhwi, bhwj -> ij", features, features).detach(), LOST),
         (_loops, AT_ONCE),
     ],
     gradient_of="features",
-    lost="Chapter 05 needs that gradient. Does your line detach, or leave torch?",
+    lost=LOST,
     rule=Rule(AT_ONCE, most_calls=30),
-    hint="Which axes are channels and which positions, and over which do you sum?",
-    praise="The same N · N · M products, in one call.",
+    hint="Which axis are the channels and which the positions, and over which do you sum?",
+    praise="The same N · N · M products, whatever the order of the axes.",
 )
-def gram_in_one_line(features: Tensor) -> Tensor:
-    """Chapter 03: the Gram matrix of a layer's features, [1, N, H, W], without loops."""
-    return torch.einsum("bihw, bjhw -> ij", features, features)
-
-
-def _disguised(answer: Function, F: Tensor) -> Words:
-    """What the answer has made of F, in words."""
-    X = answer(F)
-    if not isinstance(X, Tensor) or X.shape != F.shape:
-        raise Wrong(f"the result is {kind(X)}, expected {kind(F)}")
-    if X.is_complex():
-        raise Wrong("the result is complex, expected real numbers as in F")
-    X = X.detach().to(F.dtype)
-    if not X.isfinite().all():
-        return Words("not finite")
-    G, H = F @ F.T, X @ X.T
-    tolerance = 1e-3 * float(G.abs().max())
-    if torch.allclose(H, G, rtol=1e-3, atol=tolerance):
-        for same_scene, words in ((F, "F itself"), (-F, "−F")):
-            if torch.allclose(X, same_scene, atol=1e-3):
-                return Words(words)
-        if _same_columns(X, F):
-            return Words("F with its columns in another order, or with other signs")
-        return Words("other features with the same Gram matrix")
-    if _same_columns(X.T, F.T):
-        return Words("F with its channels in another order")
-    if torch.allclose(torch.linalg.eigvalsh(H), torch.linalg.eigvalsh(G), atol=tolerance):
-        return Words("F with its channels mixed")
-    if torch.allclose(X.sort(dim=1).values, F.sort(dim=1).values, atol=1e-4):
-        return Words("F with every channel shuffled in its own way")
-    return Words("features with another Gram matrix")
-
-
-def _same_columns(X: Tensor, Y: Tensor) -> bool:
-    """Are the columns of X those of Y, up to their order and signs?"""
-    left = [column.abs() for column in Y.T]
-    for column in X.T.abs():
-        matches = [i for i, other in enumerate(left) if torch.allclose(column, other, atol=1e-3)]
-        if not matches:
-            return False
-        left.pop(matches[0])
-    return True
-
-
-def _random(size: int) -> Tensor:
-    return torch.randn(size, size, generator=torch.Generator().manual_seed(0))
-
-
-def _orthogonal(size: int) -> Tensor:
-    return torch.linalg.qr(_random(size))[0]
-
-
-@exercise(
-    cases=[(_some(3, 5),), (_some(2, 8, seed=1) + 1,), (_some(6, 4, seed=2),)],
-    look=_disguised,
-    mistakes=[
-        (lambda F: F.clone(), "What may you do to F that G does not notice?"),
-        (lambda F: -F, "G is the same, but every map still shows the scene. Mix the positions."),
-        (
-            lambda F: F.flip(1),
-            "G is the same, but a shuffle is one special orthogonal matrix: what is a general one?",
-        ),
-        (
-            lambda F: F.roll(1, dims=0),
-            "You moved channels, not positions. On which axis may you shuffle?",
-        ),
-        (
-            lambda F: _orthogonal(len(F)) @ F,
-            "Your matrix mixes channels. On which side of F does it have to stand?",
-        ),
-        (
-            lambda F: torch.stack([row.roll(i) for i, row in enumerate(F)]),
-            "What has to stay together at a position?",
-        ),
-        (
-            lambda F: F @ _random(F.shape[1]),
-            "Is your matrix orthogonal: what is Q times its transpose?",
-        ),
-        (
-            lambda F: _orthogonal(F.shape[1]),
-            "That is the size of an orthogonal matrix. What do you do with it?",
-        ),
-        (lambda F: (F @ _orthogonal(F.shape[1]), F), "Return the new features alone."),
-        (lambda F: F / 0, "What do you divide by?"),
-    ],
-    hint="How many rows and columns must a matrix have to stand on the right of F?",
-    praise="G cannot tell the two apart, and neither can any loss made of it.",
-)
-def disguise(F: Tensor) -> Tensor:
-    """Chapter 03: other features with the same Gram matrix, made by more than a shuffle."""
-    return F @ _orthogonal(F.shape[1])
+def gram_channels_last(features: Tensor) -> Tensor:
+    """Chapter 03: the Gram matrix of features as Keras has them, [1, H, W, N]."""
+    return torch.einsum("bhwi, bhwj -> ij", features, features)
 
 
 LOUD = torch.tensor(
