@@ -24,7 +24,7 @@ HABITS = {
 
 TWICE, ENLARGED, OWN = HABITS
 IN_SHORT = {
-    (TWICE, "03_gram_matrices.ipynb"),
+    (TWICE, "02_inside_vgg.ipynb"),
     (ENLARGED, "07_the_full_loop.ipynb"),
     (OWN, "07_the_full_loop.ipynb"),
 }
