@@ -244,3 +244,13 @@ def test_scores_are_coloured_by_their_ratio_to_the_first_row(shown):
     assert axes.images[0].get_array()[1, 0] == 3, "eight times as much has the full colour"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["as usual", "noise"]
     assert all(text.get_fontsize() >= 9 for text in axes.texts)
+
+
+def test_a_valley_shows_the_way_from_its_start(shown):
+    path = [(-2.0, 2.0), (-1.0, 0.5), (0.0, 0.1)]
+    show.valley(lambda w: w[0] ** 2 + w[1] ** 2, path, "down")
+    axes = shown[0].axes[0]
+    way, start = axes.lines
+    assert [tuple(point) for point in way.get_xydata()] == path
+    assert [tuple(point) for point in start.get_xydata()] == path[:1]
+    assert axes.get_aspect() == 1 and axes.get_title() == "down"

@@ -6,7 +6,7 @@ which colour-blind readers can tell apart; lines differ in their dashes, too.
 
 import io
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -274,6 +274,37 @@ def bars(
         _logarithmic(axes, logarithmic)
         if len(groups) > 1:
             axes.legend()
+        finish(figure)
+
+
+@checked
+def valley(
+    loss: Callable[[Tensor], Tensor],
+    path: Sequence[Sequence[float]],
+    title: str,
+    *,
+    x: str = "$w_1$",
+    y: str = "$w_2$",
+) -> None:
+    """Show a loss of two weights as contour lines, and a way down it as dots.
+
+    loss: from w, [2, …], to its loss. path: the points (w_1, w_2) of the way, from its start.
+    """
+    check_some("path", path)
+    points = np.array(path)
+    far = np.abs(points).max() + 0.5
+    side = torch.linspace(-float(far), float(far), 121)
+    heights = loss(torch.stack(torch.meshgrid(side, side, indexing="xy"))).numpy()
+    low, high = heights.min(), heights.max()
+    levels = low + (high - low) * np.linspace(0, 1, 13)[1:] ** 2  # closer near the valley floor
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(5.6, 5), layout="constrained")
+        drawn = axes.contour(side, side, heights, levels, colors="#999999", linewidths=1)
+        axes.clabel(drawn, fontsize=9, fmt="%.1f")
+        axes.plot(*points.T, color=BLUE, marker="o", markersize=5)
+        axes.plot(*points[0], color=RED, marker="s", markersize=8)
+        axes.annotate("start", points[0], (8, 8), textcoords="offset points")
+        axes.set(title=title, xlabel=x, ylabel=y, aspect="equal")
         finish(figure)
 
 

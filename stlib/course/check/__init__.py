@@ -9,7 +9,12 @@ from stlib.course.check.chapter00 import first_transfer, fit, half_way
 from stlib.course.check.chapter01 import convolve, edge_kernel, map_size
 from stlib.course.check.chapter02 import count_parameters, keep_all, prepare, receptive_field
 from stlib.course.check.chapter03 import closest_pair, disguise, gram_in_one_line, gram_with_loops
-from stlib.course.check.chapter04 import choose_layer, content_gradient, write_content_loss
+from stlib.course.check.chapter04 import (
+    choose_layer,
+    content_gradient,
+    hidden_change,
+    weighted_content_loss,
+)
 from stlib.course.check.chapter05 import (
     from_pytorch_tutorial,
     gradient_below_relu,
@@ -45,6 +50,7 @@ __all__ = [
     "gram_in_one_line",
     "gram_with_loops",
     "half_way",
+    "hidden_change",
     "keep_all",
     "left_out",
     "make_closure",
@@ -64,6 +70,6 @@ __all__ = [
     "suspects",
     "turn_weights",
     "variation",
+    "weighted_content_loss",
     "whole_style_loss",
-    "write_content_loss",
 ]
