@@ -165,6 +165,8 @@ def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
     for image, picture in zip(displayed, (photograph, plot), strict=True):
         assert abs(picture.width - 2 * image.width) <= 2
     assert displayed[0].alt == "finding. a castle"
+    show.images({"a castle": sample("castle", 64)}, "finding", quality=40)
+    assert len(displayed[2].data) < 0.7 * len(displayed[0].data)
 
 
 def test_bars_stand_side_by_side_with_different_hatches(shown):

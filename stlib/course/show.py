@@ -76,12 +76,13 @@ def images(
     *,
     columns: int | None = None,
     height: float = 2.1,
+    quality: int = QUALITY,
 ) -> None:
     """Show pictures in a grid, each under its name.
 
     pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list
     of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
-    all in one row. height: of one picture, in inches.
+    all in one row. height: of one picture, in inches. quality: of JPEG; noise takes many bytes.
     """
     check_some("pictures", pictures)
     pairs = (
@@ -96,6 +97,7 @@ def images(
         columns,
         height,
         form="jpeg",
+        quality=quality,
     )
 
 
@@ -477,17 +479,17 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
 
 
 @checked
-def finish(figure: Figure, form: str = "png") -> None:
+def finish(figure: Figure, form: str = "png", quality: int = QUALITY) -> None:
     """Show a figure in the notebook, twice as sharp as its size on the page.
 
-    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs. Outside
-    of a notebook it opens as any other figure does.
+    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs.
+    quality: of JPEG. Outside of a notebook it opens as any other figure does.
     """
     if "inline" not in plt.get_backend():
         plt.show()
         return
     data = io.BytesIO()
-    options: dict[str, Any] = {"pil_kwargs": {"quality": QUALITY}} if form == "jpeg" else {}
+    options: dict[str, Any] = {"pil_kwargs": {"quality": quality}} if form == "jpeg" else {}
     figure.savefig(data, format=form, dpi=SHARPNESS * figure.dpi, **options)
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     plt.close(figure)
@@ -516,6 +518,7 @@ def _grid(
     columns: int | None,
     height: float,
     form: str = "png",
+    quality: int = QUALITY,
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     if columns is not None:
@@ -537,7 +540,7 @@ def _grid(
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)
-        finish(figure, form)
+        finish(figure, form, quality)
 
 
 def _finish(axes: Axes, title: str, y: str) -> None:
@@ -604,7 +607,7 @@ def _write_numbers(axes: Axes, values: np.ndarray) -> None:
     low, high = scale.get("vmin", float(values.min())), scale.get("vmax", float(values.max()))
     for (row, column), value in np.ndenumerate(values):
         share = (value - low) / (high - low or 1)
-        dark = abs(share - 0.5) > 0.3 if "vmin" in scale else share < 0.6
+        dark = abs(share - 0.5) > 0.3 if scale["cmap"] == "PuOr_r" else share < 0.6
         axes.text(
             column,
             row,
