@@ -270,3 +270,54 @@ def test_the_colour_mix_is_the_samples(net):
     assert_close(
         mix @ mix.T, covariance / torch.linalg.eigvalsh(covariance).max(), rtol=1e-3, atol=1e-4
     )
+
+
+class TestRebuild:
+    """Downhill on the pixels, with any loss."""
+
+    def test_a_loss_on_pixels_brings_the_picture_back(self):
+        photo, start = sample("castle", 64), torch.full_like(sample("castle", 64), 0.5)
+        found = explain.rebuild(lambda x: (x - photo).square().sum() / 2, start, steps=8, every=2)
+        assert explain.psnr(found.picture, photo) > 40
+        assert found.losses[0] == pytest.approx(float((start - photo).square().sum() / 2))
+        assert torch.equal(start, torch.full_like(photo, 0.5)), "the start stays as it is"
+        assert len(found.frames) == -(-len(found.losses) // 2)
+        assert torch.equal(found.frames[0], start)
+
+    def test_the_best_picture_is_kept_not_the_last(self):
+        start = torch.rand(1, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        found = explain.rebuild(lambda x: (x - 0.5).abs().sqrt().sum(), start, steps=9)
+        assert float((found.picture - 0.5).abs().sqrt().sum()) == pytest.approx(min(found.losses))
+
+
+def test_shuffling_keeps_the_pixels_and_their_colours():
+    picture = torch.arange(24.0).view(1, 3, 2, 4)
+    other = explain.shuffled(picture)
+    assert not torch.equal(other, picture)
+    pixels, moved = ({tuple(row) for row in x.flatten(2)[0].T.tolist()} for x in (picture, other))
+    assert pixels == moved
+    assert torch.equal(other, explain.shuffled(picture))
+    assert not torch.equal(other, explain.shuffled(picture, seed=1))
+
+
+def test_zone_shares_of_an_even_map_are_those_of_the_areas():
+    shares = explain.zone_shares(torch.ones(20, 30), top=5, left=10, side=8)
+    assert shares == pytest.approx([16 / 600, (144 - 16) / 600, (600 - 144) / 600])
+
+
+def test_equal_changes_are_equal_in_pixels():
+    picture = sample("castle", 64)
+    middle, moved, noisy = explain.equal_changes(picture, pixels=2)
+    assert torch.equal(moved[..., 2:], middle[..., :-2]), "moved to the right"
+    squares = [float((other - middle).square().mean()) for other in (moved, noisy)]
+    assert squares[0] == pytest.approx(squares[1], rel=1e-4)
+
+
+def test_shares_of_others_by_hand():
+    """A loss of ½ · 2² beside ½ · 4² and ½ · 8², whose mean is 20."""
+    originals = {
+        name: {"layer": torch.tensor([[x]])} for name, x in (("a", 0.0), ("b", 4.0), ("c", 8.0))
+    }
+    changed = {name: {"layer": value["layer"] + 2} for name, value in originals.items()}
+    shares = explain.shares_of_others(originals, changed)
+    assert shares["layer"] == pytest.approx([2 / 20, 2 / 8, 2 / 20])

@@ -179,6 +179,8 @@ def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
     for image, picture in zip(displayed, (photograph, plot), strict=True):
         assert abs(picture.width - 2 * image.width) <= 2
     assert displayed[0].alt == "finding. a castle"
+    show.images({"a castle": sample("castle", 64)}, "finding", quality=40)
+    assert len(displayed[2].data) < 0.7 * len(displayed[0].data)
 
 
 def test_bars_stand_side_by_side_with_different_hatches(shown):
@@ -267,3 +269,13 @@ def test_scores_are_coloured_by_their_ratio_to_the_first_row(shown):
     assert axes.images[0].get_array()[1, 0] == 3, "eight times as much has the full colour"
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["as usual", "noise"]
     assert all(text.get_fontsize() >= 9 for text in axes.texts)
+
+
+def test_a_valley_shows_the_way_from_its_start(shown):
+    path = [(-2.0, 2.0), (-1.0, 0.5), (0.0, 0.1)]
+    show.valley(lambda w: w[0] ** 2 + w[1] ** 2, path, "down")
+    axes = shown[0].axes[0]
+    way, start = axes.lines
+    assert [tuple(point) for point in way.get_xydata()] == path
+    assert [tuple(point) for point in start.get_xydata()] == path[:1]
+    assert axes.get_aspect() == 1 and axes.get_title() == "down"

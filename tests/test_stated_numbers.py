@@ -10,15 +10,15 @@ from experiments import bench
 
 NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 # chapters that were written with the lab; the others follow
-CHAPTERS = ["00_start_here", "03_gram_matrices"]
+CHAPTERS = ["00_start_here", "03_gram_matrices", "04_content_loss"]
 LEAST = 13  # smaller whole numbers count things, and are no findings
 # what no cell computes: facts about papers, files and the world, by chapter
 FACTS = json.loads((Path(__file__).parent / "facts.json").read_text("utf-8"))
 NUMBER = re.compile(r"(?<![\w.,/^_{-])(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?: ?(%))?(?![\w/])")
 # links, inline code, formulas, references and what a chapter takes
 NOT_PROSE = re.compile(
-    r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|^\*\*References\.\*\*.*|^\*\*Takes\*\*.*"
-    r"|^#+ .*minutes.*$|\(\d{4}\)|\b(19|20)\d\d\b|[Cc]hapters? [\d, and]+|\[\d\d[^\]]*\]",
+    r"\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\]\([^)]*\)|^\*\*(References\.|Takes)\*\*[^\n]*"
+    r"|^#+ [^\n]*minutes[^\n]*$|\(\d{4}\)|\b(19|20)\d\d\b|[Cc]hapters? [\d, and]+|\[\d\d[^\]]*\]",
     re.DOTALL | re.MULTILINE,
 )
 

@@ -6,7 +6,7 @@ deep image representations by inverting them", CVPR 2015.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import torch
@@ -39,6 +39,19 @@ class Patch:
     source: str
     row: int
     column: int
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """What `rebuild` found.
+
+    picture: the one with the lowest loss; its values may leave 0…1. losses: of each evaluation.
+    frames: the picture at every `every`-th evaluation, in 0…1.
+    """
+
+    picture: Tensor
+    losses: list[float] = field(default_factory=list)
+    frames: list[Tensor] = field(default_factory=list)
 
 
 @checked
@@ -210,6 +223,107 @@ def paint_statistic(
 
         descend(objective, picture, lambda z: z, lbfgs(picture), steps, note)
     return picture.detach().clamp(0, 1).cpu()
+
+
+@checked
+def rebuild(
+    loss: Callable[[Tensor], Tensor],
+    start: Tensor,
+    *,
+    steps: int = 60,
+    every: int = 4,
+    progress: bool = True,
+) -> Rebuilt:
+    """Go downhill from a picture: change its pixels by L-BFGS so that a loss falls.
+
+    loss: from a picture [1, 3, H, W] to a number, differentiable. start: where to begin; it stays
+    as it is. steps: evaluations of the loss. every: evaluations from frame to frame.
+    """
+    check_whole_number("steps", steps, 1)
+    check_whole_number("every", every, 1)
+    x = start.clone().requires_grad_()
+    losses: list[float] = []
+    frames: list[Tensor] = []
+    best = start
+
+    def objective(picture: Tensor) -> tuple[Tensor, dict[str, float]]:
+        value = loss(picture)
+        return value, {"total": float(value.detach())}
+
+    with progress_bar(steps, "eval", shown=progress) as bar:
+
+        def note(seen: Evaluation) -> None:
+            nonlocal best
+            if not losses or seen.losses["total"] < min(losses):
+                best = seen.x.detach().clone()
+            if len(losses) % every == 0:
+                frames.append(seen.x.detach().clamp(0, 1))
+            losses.append(seen.losses["total"])
+            bar.update()
+
+        descend(objective, x, lambda z: z, lbfgs(x), steps, note)
+    return Rebuilt(best, losses, frames)
+
+
+@checked
+def shuffled(picture: Tensor, seed: int = 0) -> Tensor:
+    """The same pixels in another order; all channels of a pixel stay together.
+
+    picture: [1, C, H, W].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    order = torch.randperm(picture[0, 0].numel(), generator=generator)
+    return picture.flatten(2)[..., order].view_as(picture)
+
+
+@checked
+def zone_shares(pull: Tensor, top: int, left: int, side: int, margin: int = 2) -> list[float]:
+    """How much of a map lies inside of a square, along its edge, and around it, as shares of 1.
+
+    pull: [H, W], not negative. top, left, side: of the square, in pixels. margin: half the width
+    of the edge.
+    """
+    total = pull.sum()
+    inner, outer = (
+        float(pull[top - m : top + side + m, left - m : left + side + m].sum() / total)
+        for m in (-margin, margin)
+    )
+    return [inner, outer - inner, 1 - outer]
+
+
+@checked
+def equal_changes(picture: Tensor, pixels: int = 4, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """A picture, moved and noisy: both changes have the same mean square.
+
+    picture: [1, 3, H, W]; a margin of 2 · pixels is cut off. pixels: to the right. seed: of noise.
+    """
+    m = 2 * pixels
+    middle, moved = picture[..., m:-m, m:-m], picture[..., m:-m, m - pixels : -m - pixels]
+    noise = torch.randn(middle.shape, generator=torch.Generator().manual_seed(seed))
+    strength = ((moved - middle).square().mean() / noise.square().mean()).sqrt()
+    return middle, moved, middle + strength * noise
+
+
+@checked
+def shares_of_others(
+    originals: Mapping[str, Mapping[str, Tensor]], changed: Mapping[str, Mapping[str, Tensor]]
+) -> dict[str, list[float]]:
+    """The content loss of changed pictures, as a share of the mean loss of the other originals.
+
+    originals, changed: {picture: {layer: features}}, all of one shape in a layer.
+    Returns {layer: a number for each picture}.
+    """
+    shares: dict[str, list[float]] = {layer: [] for layer in next(iter(originals.values()))}
+    for name, features in originals.items():
+        for layer, P in features.items():
+            others = [
+                float(content_loss(other[layer], P))
+                for title, other in originals.items()
+                if title != name
+            ]
+            loss = float(content_loss(changed[name][layer], P))
+            shares[layer].append(loss * len(others) / sum(others))
+    return shares
 
 
 @checked

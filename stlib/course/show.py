@@ -6,7 +6,7 @@ which colour-blind readers can tell apart; lines differ in their dashes, too.
 
 import io
 import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -76,12 +76,13 @@ def images(
     *,
     columns: int | None = None,
     height: float = 2.1,
+    quality: int = QUALITY,
 ) -> None:
     """Show pictures in a grid, each under its name.
 
     pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list
     of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
-    all in one row. height: of one picture, in inches.
+    all in one row. height: of one picture, in inches. quality: of JPEG; noise takes many bytes.
     """
     check_some("pictures", pictures)
     pairs = (
@@ -96,6 +97,7 @@ def images(
         columns,
         height,
         form="jpeg",
+        quality=quality,
     )
 
 
@@ -285,6 +287,37 @@ def bars(
 
 
 @checked
+def valley(
+    loss: Callable[[Tensor], Tensor],
+    path: Sequence[Sequence[float]],
+    title: str,
+    *,
+    x: str = "$w_1$",
+    y: str = "$w_2$",
+) -> None:
+    """Show a loss of two weights as contour lines, and a way down it as dots.
+
+    loss: from w, [2, …], to its loss. path: the points (w_1, w_2) of the way, from its start.
+    """
+    check_some("path", path)
+    points = np.array(path)
+    far = np.abs(points).max() + 0.5
+    side = torch.linspace(-float(far), float(far), 121)
+    heights = loss(torch.stack(torch.meshgrid(side, side, indexing="xy"))).numpy()
+    low, high = heights.min(), heights.max()
+    levels = low + (high - low) * np.linspace(0, 1, 13)[1:] ** 2  # closer near the valley floor
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(5.6, 5), layout="constrained")
+        drawn = axes.contour(side, side, heights, levels, colors="#999999", linewidths=1)
+        axes.clabel(drawn, fontsize=9, fmt="%.1f")
+        axes.plot(*points.T, color=BLUE, marker="o", markersize=5)
+        axes.plot(*points[0], color=RED, marker="s", markersize=8)
+        axes.annotate("start", points[0], (8, 8), textcoords="offset points")
+        axes.set(title=title, xlabel=x, ylabel=y, aspect="equal")
+        finish(figure)
+
+
+@checked
 def maps(
     feature_maps: Mapping[str, Tensor],
     title: str = "",
@@ -454,17 +487,17 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
 
 
 @checked
-def finish(figure: Figure, form: str = "png") -> None:
+def finish(figure: Figure, form: str = "png", quality: int = QUALITY) -> None:
     """Show a figure in the notebook, twice as sharp as its size on the page.
 
-    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs. Outside
-    of a notebook it opens as any other figure does.
+    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs.
+    quality: of JPEG. Outside of a notebook it opens as any other figure does.
     """
     if "inline" not in plt.get_backend():
         plt.show()
         return
     data = io.BytesIO()
-    options: dict[str, Any] = {"pil_kwargs": {"quality": QUALITY}} if form == "jpeg" else {}
+    options: dict[str, Any] = {"pil_kwargs": {"quality": quality}} if form == "jpeg" else {}
     figure.savefig(data, format=form, dpi=SHARPNESS * figure.dpi, **options)
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     plt.close(figure)
@@ -493,6 +526,7 @@ def _grid(
     columns: int | None,
     height: float,
     form: str = "png",
+    quality: int = QUALITY,
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     if columns is not None:
@@ -514,7 +548,7 @@ def _grid(
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)
-        finish(figure, form)
+        finish(figure, form, quality)
 
 
 def _finish(axes: Axes, title: str, y: str) -> None:

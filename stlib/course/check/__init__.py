@@ -8,12 +8,13 @@ the solution.
 from stlib.course.check.chapter00 import first_transfer, fit, half_way
 from stlib.course.check.chapter01 import convolve, edge_kernel, map_size
 from stlib.course.check.chapter02 import count_parameters, keep_all, prepare, receptive_field
-from stlib.course.check.chapter03 import (
-    closest_pair,
-    gram_channels_last,
-    gram_of_strips,
+from stlib.course.check.chapter03 import closest_pair, gram_channels_last, gram_of_strips
+from stlib.course.check.chapter04 import (
+    choose_layer,
+    content_gradient,
+    hidden_change,
+    weighted_content_loss,
 )
-from stlib.course.check.chapter04 import choose_layer, content_gradient, write_content_loss
 from stlib.course.check.chapter05 import (
     from_pytorch_tutorial,
     gradient_below_relu,
@@ -48,6 +49,7 @@ __all__ = [
     "gram_channels_last",
     "gram_of_strips",
     "half_way",
+    "hidden_change",
     "keep_all",
     "left_out",
     "make_closure",
@@ -67,6 +69,6 @@ __all__ = [
     "suspects",
     "turn_weights",
     "variation",
+    "weighted_content_loss",
     "whole_style_loss",
-    "write_content_loss",
 ]

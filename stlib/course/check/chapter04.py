@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib.course.check.answer import Function, Wrong
+from stlib.course.check.compare import Words, kind
 from stlib.course.check.exercise import Rule, exercise
 
 AUTOGRAD = ("backward", "grad")  # torch.func and torch.autograd.functional call grad, too
@@ -17,84 +19,127 @@ LOST = "Do you leave torch on the way (item, float, numpy, detach), for a part o
 
 
 @exercise(
-    cases=[(_rand(2, 3), _rand(2, 3, seed=1)), (_rand(1, 4, 5, 6), _rand(1, 4, 5, 6, seed=1))],
-    given=lambda features, target: f"features and a target of the shape {list(target.shape)}",
+    cases=[
+        (_rand(2, 2, 3), _rand(2, 2, 3, seed=1), torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.2, 1.0]])),
+        (_rand(1, 4, 5, 6), _rand(1, 4, 5, 6, seed=1), _rand(5, 6, seed=2)),
+    ],
+    given=lambda features, target, weights: (
+        f"features and a target of the shape {list(target.shape)}, with {list(weights.shape)} "
+        "weights"
+    ),
     mistakes=[
         (
-            lambda F, P: (F - P).square().sum(),
+            lambda F, P, w: (F - P).square().sum() / 2,
+            "Every position counts the same. Where do the weights come in?",
+        ),
+        (
+            lambda F, P, w: (w * (F - P)).square().sum() / 2,
+            "You square the weights, too: a weight of one half has to count half.",
+        ),
+        (
+            lambda F, P, w: (w * F - P).square().sum() / 2,
+            "Your weights change the features. They should say how much a difference counts.",
+        ),
+        (
+            lambda F, P, w: (w * (F - P).square()).sum(),
             "What is missing so that the gradient has no factor 2?",
         ),
-        (lambda F, P: (F - P).square().mean(), "Eq. (1) has a sum, this is a mean."),
-        (lambda F, P: (F - P).square().mean() / 2, "Eq. (1) has a sum, this is a mean."),
         (
-            lambda F, P: (F - P).abs().sum() / 2,
+            lambda F, P, w: (w * (F - P).square()).mean() / 2,
+            "Eq. (1) has a sum, this is a mean.",
+        ),
+        (lambda F, P, w: (w * (F - P).square()).mean(), "Eq. (1) has a sum, this is a mean."),
+        (
+            lambda F, P, w: (w * (F - P).square()).sum() / w.sum() / 2,
+            "Why divide? With all weights 1 your loss should be eq. (1).",
+        ),
+        (
+            lambda F, P, w: (w * (F - P).abs()).sum() / 2,
             "The differences are squared before they are added up.",
         ),
-        (lambda F, P: (F - P).sum() ** 2 / 2, "Square first, then add up."),
-        (lambda F, P: (F - P).norm(), "There is no root in eq. (1)."),
-        (lambda F, P: (F - P).square() / 2, "Eq. (1) adds up over all positions and channels."),
-        (lambda F, P: ((F - P).square().sum() / 2).item(), LOST),
-        (lambda F, P: (F.detach() - P).square().sum() / 2, LOST),
-        (lambda F, P: (F.detach() - P).square().sum() / 2 + 0 * F.sum(), LOST),
+        (
+            lambda F, P, w: w * (F - P).square() / 2,
+            "Eq. (1) adds up over all positions and channels.",
+        ),
+        (
+            lambda F, P, w: ((F - P).square() * (w > 0)).sum() / 2,
+            "A weight may lie between 0 and 1.",
+        ),
+        (lambda F, P, w: (w * (F - P).square()).sum().item() / 2, LOST),
+        (lambda F, P, w: (w * (F.detach() - P).square()).sum() / 2, LOST),
     ],
     gradient_of="features",
     lost=LOST,
-    hint="Compare with eq. (1), factor by factor.",
-    praise="Its gradient is F − P.",
+    hint="With all weights 1 it should be eq. (1), with all weights 0 it should be 0.",
+    praise="With weights of 1 it is eq. (1); where the weight is 0, the picture is free.",
 )
-def write_content_loss(features: Tensor, target: Tensor) -> Tensor:
-    """Chapter 04: half of the sum of the squared differences, with its gradient."""
-    return (features - target).square().sum() / 2
+def weighted_content_loss(features: Tensor, target: Tensor, weights: Tensor) -> Tensor:
+    """Chapter 04: the content loss with a weight for each position."""
+    return (weights * (features - target).square()).sum() / 2
 
 
-def _masked(z: Tensor, target: Tensor) -> Tensor:
+def _at_z(x: Tensor, W: Tensor, target: Tensor) -> Tensor:
+    z = W @ x
     return torch.where(z > 0, z - target, 0.0)
 
 
-def _by_autograd(z: Tensor, target: Tensor) -> Tensor:
-    z = z.clone().requires_grad_()
-    ((nnf.relu(z) - target).square().sum() / 2).backward()
-    assert z.grad is not None
-    return z.grad
+def _by_autograd(x: Tensor, W: Tensor, target: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    ((nnf.relu(W @ x) - target).square().sum() / 2).backward()
+    assert x.grad is not None
+    return x.grad
 
 
-BY_HAND = "Without autograd, please: what do eq. (2) and then the ReLU do to one number of z?"
+BY_HAND = "Without autograd, please: which three steps go back from L to x?"
 
 
 @exercise(
     cases=[
-        (
-            torch.tensor([[-1.0, 2.0, 0.5], [3.0, 0.0, 1.0]]),
-            torch.tensor([[1.0, 0.5, 1.0], [0.0, 0.5, 1.0]]),
+        (  # z is [[-1, 2, 0], [3, 0, 1]]: below, above and at the edge of the ReLU
+            torch.tensor([[-1.0, 2.0, 0.0], [3.0, 0.0, 1.0]]),
+            torch.eye(2),
+            torch.tensor([[1.0, 0.5, 1.0], [0.5, 0.5, 2.0]]),
         ),
-        (_rand(1, 4, 5, 6) - 0.5, _rand(1, 4, 5, 6, seed=1)),
+        (_rand(3, 5), _rand(4, 3, seed=1) - 0.5, _rand(4, 5, seed=2)),
+        (_rand(2, 4, seed=3), _rand(2, 2, seed=4) - 0.3, _rand(2, 4, seed=5)),
     ],
     mistakes=[
-        (lambda z, P: z - P, "The features are what the ReLU makes of z."),
-        (lambda z, P: nnf.relu(z) - P, "What does a ReLU that was silent pass on?"),
-        (lambda z, P: (nnf.relu(z) - P) * (z >= 0), "Is a ReLU silent at z = 0? PyTorch's is."),
-        (lambda z, P: -_masked(z, P), "The sign is turned: a gradient points to where L grows."),
-        (lambda z, P: 2 * _masked(z, P), "Where does the factor 2 come from?"),
-        (lambda z, P: _masked(z, P) * nnf.relu(z), "A ReLU passes on all or nothing."),
-        (lambda z, P: _masked(z, P).sum(), "Every number in z has a derivative of its own."),
+        (lambda x, W, P: W.T @ (nnf.relu(W @ x) - P), "What does a ReLU that was silent pass on?"),
         (
-            lambda z, P: _masked(z, P) * (z.ndim == 2),
-            "It was right for a small example: does it depend on the shape?",
+            lambda x, W, P: W.T @ ((nnf.relu(W @ x) - P) * (W @ x >= 0)),
+            "Is a ReLU silent at z = 0? PyTorch's is.",
+        ),
+        (lambda x, W, P: W.T @ (W @ x - P), "The features are what the ReLU makes of z."),
+        (lambda x, W, P: _at_z(x, W, P), "This is the gradient at z. One more step leads to x."),
+        (
+            lambda x, W, P: nnf.relu(W @ x) - P,
+            "This is the gradient at the features. Two more steps lead to x.",
+        ),
+        (lambda x, W, P: W @ _at_z(x, W, P), "Forward it was W. What is it on the way back?"),
+        (
+            lambda x, W, P: -W.T @ _at_z(x, W, P),
+            "The sign is turned: a gradient points to where L grows.",
+        ),
+        (lambda x, W, P: 2 * W.T @ _at_z(x, W, P), "Where does the factor 2 come from?"),
+        (
+            lambda x, W, P: W.T @ (_at_z(x, W, P) * nnf.relu(W @ x)),
+            "A ReLU passes on all or nothing.",
         ),
         (_by_autograd, BY_HAND),
     ],
     rule=Rule(BY_HAND, AUTOGRAD),
-    hint="Begin with eq. (2), then go one step back through the ReLU.",
-    praise="This is the paper's eq. (2), mask and all.",
+    hint="Go back one step at a time: through the loss, through the ReLU, through W.",
+    praise="That is backpropagation: eq. (2), the mask of the ReLU, and W turned over.",
 )
-def content_gradient(z: Tensor, target: Tensor) -> Tensor:
-    """Chapter 04: the gradient of the content loss with respect to the input of the ReLU."""
-    return _masked(z, target)
+def content_gradient(x: Tensor, W: Tensor, target: Tensor) -> Tensor:
+    """Chapter 04: the gradient of the content loss of relu(W x) with respect to x."""
+    return W.T @ _at_z(x, W, target)
 
 
 Quality = dict[str, float]
 FALLING = {"relu1_1": 40.0, "relu2_1": 34.0, "relu3_1": 24.0, "relu4_1": 19.0, "relu5_1": 17.0}
 BUMPY = {"relu1_1": 21.0, "relu2_1": 13.5, "relu3_1": 14.5, "relu4_1": 9.0}
+RISING = {"relu1_1": 30.0, "relu2_1": 15.0, "relu3_1": 17.0}
 
 
 def _good(quality: Quality, needed: float) -> list[str]:
@@ -114,16 +159,40 @@ def _until_the_first_bad_one(quality: Quality, needed: float) -> str | None:
     return chosen
 
 
+def _as_given(quality: Quality, needed: float) -> str:
+    """The function that is to be mended."""
+    for layer, decibels in quality.items():
+        if decibels > needed:
+            chosen = layer
+        else:
+            break
+    return chosen
+
+
+EXACTLY = "Is exactly `needed` good enough?"
+NONE = "What should come back when no layer is good enough?"
+
+
 @exercise(
-    cases=[(FALLING, 20.0), (FALLING, 19.0), (FALLING, 39.0), (BUMPY, 14.0), (FALLING, 50.0)],
+    cases=[
+        *((FALLING, needed) for needed in (20.0, 19.0, 39.0, 50.0)),
+        (BUMPY, 14.0),
+        (RISING, 14.0),
+    ],
     mistakes=[
+        (_as_given, "All three bugs are still there."),
+        (
+            lambda quality, needed: _until_the_first_bad_one(quality, needed + 1e-9),
+            f"Two bugs are left. {EXACTLY} And may the PSNR rise again after a bad layer?",
+        ),
         (
             _until_the_first_bad_one,
             "The PSNR may rise again. Does your search stop at the first bad layer?",
         ),
+        (lambda quality, needed: _deepest(quality, needed + 1e-9), EXACTLY),
         (
-            lambda quality, needed: _deepest(quality, needed + 1e-9),
-            "Is exactly `needed` good enough?",
+            lambda quality, needed: _good(quality, needed + 1e-9)[-1],
+            f"{EXACTLY} And {NONE[0].lower()}{NONE[1:]}",
         ),
         (
             lambda quality, needed: max(quality, key=quality.__getitem__),
@@ -134,11 +203,17 @@ def _until_the_first_bad_one(quality: Quality, needed: float) -> str | None:
             "That layer is good enough, but is it the deepest?",
         ),
         (
+            lambda quality, needed: min(
+                _good(quality, needed), key=quality.__getitem__, default=None
+            ),
+            "That is the good layer with the worst picture. Is it always the deepest?",
+        ),
+        (
             lambda quality, needed: next((x for x in quality if quality[x] < needed), None),
             "That layer is not good enough.",
         ),
         *(
-            (wrong, "What should come back when no layer is good enough?")
+            (wrong, NONE)
             for wrong in (
                 lambda quality, needed: _good(quality, needed)[-1],
                 lambda quality, needed: _deepest(quality, needed) or "relu1_1",
@@ -157,3 +232,49 @@ def _until_the_first_bad_one(quality: Quality, needed: float) -> str | None:
 def choose_layer(quality: Quality, needed: float) -> str | None:
     """Chapter 04: the deepest layer from which the picture can be rebuilt well enough."""
     return _deepest(quality, needed)
+
+
+AVERAGES = torch.tensor([[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]])
+
+
+def _seen(answer: Function, A: Tensor) -> Words:
+    """What the layer A sees of a change, in words."""
+    v = answer(A)
+    if not isinstance(v, Tensor) or v.shape != A.shape[1:]:
+        raise Wrong(f"the result is {kind(v)}, expected a tensor of the shape {list(A.shape[1:])}")
+    v = v.detach().to(A.dtype)
+    length, seen = float(v.norm()), float((A @ v).norm())
+    if not length < float("inf"):
+        return Words("a change that is not finite")
+    if length < 1e-3:
+        return Words("no change at all")
+    if seen > 2e-3 * length * float(torch.linalg.matrix_norm(A, ord=2)):
+        return Words("a change that the layer sees")
+    if abs(length - 1) > 2e-3:
+        return Words("a change that the layer does not see, but of another length")
+    return Words("a change of length 1 that the layer does not see")
+
+
+def _projected(A: Tensor) -> Tensor:
+    v = _rand(A.shape[1], seed=9)
+    return v - torch.linalg.pinv(A) @ (A @ v)
+
+
+@exercise(
+    cases=[(AVERAGES,), (_rand(3, 6) - 0.5,), (_rand(1, 3, seed=1),)],
+    look=_seen,
+    mistakes=[
+        (lambda A: torch.zeros(A.shape[1]), "No layer sees a change of nothing. How long is v?"),
+        (_projected, "Only the length is wrong: what do you divide by?"),
+        (
+            lambda A: A[0] / A[0].norm(),
+            "What is A @ v for your v, and which part of v does that come from?",
+        ),
+        (lambda A: _projected(A) / 0, "What do you divide by?"),
+    ],
+    hint="What is A @ v for your v, and how long is v?",
+    praise="Add it to any picture, as strongly as you like: this layer reports nothing.",
+)
+def hidden_change(A: Tensor) -> Tensor:
+    """Chapter 04: a change of length 1 that a linear layer with the weights A does not see."""
+    return _projected(A) / _projected(A).norm()
