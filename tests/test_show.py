@@ -1,6 +1,7 @@
 """The plots: they draw what they are given, legibly, in the course's colours."""
 
 import io
+import itertools
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -110,6 +111,14 @@ def test_gif_plays_all_frames_without_end():
     )
     assert animation.n_frames == 7
     assert animation.info["loop"] == 0
+
+
+def test_a_kernel_slides_over_every_place_and_only_the_last_frame_is_full():
+    frames = show.convolution_frames(torch.eye(5), torch.ones(3, 2))
+    assert len(frames) == 3 * 4
+    assert {frame.shape for frame in frames} == {frames[0].shape}
+    assert all((one != other).any() for one, other in itertools.pairwise(frames))
+    assert len(show.gif(frames).data) < 1e6
 
 
 def test_lines_go_through_their_points_in_their_layers_colour(shown):

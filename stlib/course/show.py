@@ -23,7 +23,9 @@ with needs_extra("stlib.show", "course"):
     from IPython.display import Image as NotebookImage
     from IPython.display import display
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -443,6 +445,68 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
         duration=[each] * (len(pictures) - 1) + [1500],
     )
     return NotebookImage(data=data.getvalue(), format="gif")
+
+
+@checked
+def convolution_frames(x: Tensor, k: Tensor) -> list[Tensor]:
+    """A kernel sliding over a small grey picture, one frame for each place, as `gif` takes them.
+
+    x: picture, [rows, columns] in 0…1. k: kernel, smaller than x. Left the picture with the
+    kernel's place, in the middle the products there, right the feature map so far.
+    """
+    (height, width), (rows, columns) = x.shape, k.shape
+    y = torch.nn.functional.conv2d(x[None, None], k[None, None])[0, 0]
+    so_far = torch.full_like(y, float("nan"))
+    frames = []
+    for i in range(height - rows + 1):
+        for j in range(width - columns + 1):
+            so_far[i, j] = y[i, j]
+            patch = x[i : i + rows, j : j + columns]
+            frames.append(_convolution_frame(x, k, patch, so_far, (i, j)))
+    return frames
+
+
+def _convolution_frame(
+    x: Tensor, k: Tensor, patch: Tensor, so_far: Tensor, place: tuple[int, int]
+) -> Tensor:
+    """One picture, [1, 3, H, W], of the kernel at a place (row, column)."""
+    framed = {"axes.grid": False, "axes.spines.right": True, "axes.spines.top": True}
+    with plt.rc_context({**LOOK, **framed, "font.size": 12}):
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        panels = figure.subplots(
+            1, 3, width_ratios=[matrix.shape[1] for matrix in (x, patch, so_far)]
+        )
+        products = patch * k
+        terms = [
+            [f"{pixel:g}·{weight:g}".replace("-", "−") for pixel, weight in zip(*rows, strict=True)]
+            for rows in zip(patch.tolist(), k.tolist(), strict=True)
+        ]
+        numbers = [
+            [[f"{value:g}" for value in row] for row in x.tolist()],
+            terms,
+            [["" if value != value else f"{value:g}" for value in row] for row in so_far.tolist()],
+        ]
+        titles = ("picture", f"nine products, sum {products.sum():g}", "feature map")
+        for axes, matrix, words, title in zip(
+            panels, (x, patch, torch.ones_like(so_far)), numbers, titles, strict=True
+        ):
+            axes.imshow(matrix.numpy(), cmap="gray", vmin=-0.2, vmax=1)
+            axes.set(title=title, xticks=[], yticks=[])
+            for (row, column), value in np.ndenumerate(matrix.numpy()):
+                color = "white" if value < 0.5 else "black"
+                axes.text(column, row, words[row][column], ha="center", va="center", color=color)
+        row, column = place
+        corners = ((panels[0], k.shape), (panels[2], (1, 1)))
+        for axes, (high, wide) in corners:
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.5, row - 0.5), wide, high, fill=False, edgecolor=RED, linewidth=4
+                )
+            )
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
 
 
 @checked
