@@ -9,7 +9,7 @@ PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
-.PHONY: help lab test oldest setup notebooks figures benchmark pictures clean
+.PHONY: help lab test oldest setup notebooks figures experiments benchmark pictures clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
@@ -18,6 +18,7 @@ help:
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
+	@echo "make experiments measure the course's findings at real sizes, those that are not measured yet; takes hours, can be stopped"
 	@echo "make benchmark  measure speed and memory beside other implementations; takes about three hours"
 	@echo "make pictures   paint six pairs by our method and others', and measure them; takes hours, or minutes with DEVICE=cuda"
 	@echo "make clean      remove the environment and all caches"
@@ -57,6 +58,9 @@ figures: setup
 	$(PY) figures/gram.py
 	$(PY) figures/result.py
 	$(PY) figures/vgg.py
+
+experiments: setup
+	$(PY) -m experiments
 
 benchmark: setup
 	$(PY) benchmarks/run.py

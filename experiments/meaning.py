@@ -59,12 +59,19 @@ def faces_and_others(kind: str, seed: int = 0) -> tuple[Tensor, Tensor]:
 
 
 def scrambled(pictures: Tensor, seed: int = 0) -> Tensor:
-    """Pictures [B, C, H, W] of the same waves, each moved to another place."""
-    noise = torch.rand(pictures.shape, generator=torch.Generator().manual_seed(seed))
+    """Pictures [B, C, H, W] of the same waves, each moved to another place.
+
+    They are mirrored first: the jump from a picture's right edge to its left would become grain.
+    """
+    height, width = pictures.shape[2:]
+    seamless = torch.cat([pictures, pictures.flip(3)], dim=3)
+    seamless = torch.cat([seamless, seamless.flip(2)], dim=2)
+    noise = torch.rand(seamless.shape, generator=torch.Generator().manual_seed(seed))
     turned = torch.fft.rfft2(noise)
-    waves = torch.fft.rfft2(pictures) * turned / turned.abs()
-    waves[..., 0, 0] = pictures.sum(dim=(2, 3))  # the brightness stays
-    return torch.fft.irfft2(waves, s=pictures.shape[2:]).clamp(0, 1)
+    waves = torch.fft.rfft2(seamless) * turned / turned.abs()
+    waves[..., 0, 0] = seamless.sum(dim=(2, 3))  # the brightness stays
+    mixed = torch.fft.irfft2(waves, s=seamless.shape[2:])
+    return mixed[..., :height, :width].clamp(0, 1)
 
 
 def detail(pictures: Tensor) -> Tensor:
