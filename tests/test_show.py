@@ -163,16 +163,18 @@ def test_dots_show_every_number_and_the_mean(shown):
 
 
 def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
-    """Photographs as JPEG, all with twice the dots of their width on the page."""
+    """Photographs as JPEG; twice the dots of their width on the page, compact ones as many."""
     displayed = []
     monkeypatch.setattr(plt, "get_backend", lambda: "inline")
     monkeypatch.setattr(show, "display", displayed.append)
     show.images({"a castle": sample("castle", 64)}, "finding")
     show.bars({"one": {"a": 1.0}}, "finding", y="share")
-    photograph, plot = (Image.open(io.BytesIO(image.data)) for image in displayed)
-    assert (photograph.format, plot.format) == ("JPEG", "PNG")
-    for image, picture in zip(displayed, (photograph, plot), strict=True):
-        assert abs(picture.width - 2 * image.width) <= 2
+    show.images({"a castle": sample("castle", 64)}, "finding", compact=True)
+    photograph, plot, small = (Image.open(io.BytesIO(image.data)) for image in displayed)
+    assert (photograph.format, plot.format, small.format) == ("JPEG", "PNG", "JPEG")
+    for image, picture, dots in zip(displayed, (photograph, plot, small), (2, 2, 1), strict=True):
+        assert abs(picture.width - dots * image.width) <= 2
+    assert len(displayed[2].data) < len(displayed[0].data) / 2
     assert displayed[0].alt == "finding. a castle"
 
 

@@ -60,8 +60,13 @@ LOOK: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.dpi": 90,
 }
-SHARPNESS = 2  # dots of a figure for each pixel of the page
-QUALITY = 90  # of JPEG, in which photographs take a tenth of PNG's place
+# of a figure: the dots for each pixel of the page, and matplotlib's options. Photographs take a
+# tenth of PNG's place in JPEG
+FORMS: dict[str, Any] = {
+    "png": (2, {"format": "png"}),
+    "jpeg": (2, {"format": "jpeg", "pil_kwargs": {"quality": 90}}),
+    "small jpeg": (1, {"format": "jpeg", "pil_kwargs": {"quality": 75}}),
+}
 
 
 @checked
@@ -78,12 +83,14 @@ def images(
     *,
     columns: int | None = None,
     height: float = 2.1,
+    compact: bool = False,
 ) -> None:
     """Show pictures in a grid, each under its name.
 
     pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list
     of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
-    all in one row. height: of one picture, in inches.
+    all in one row. height: of one picture, in inches. compact: less sharp, for sheets of many small
+    pictures, which have no more detail and would take much place.
     """
     check_some("pictures", pictures)
     pairs = (
@@ -97,7 +104,7 @@ def images(
         title,
         columns,
         height,
-        form="jpeg",
+        form="small jpeg" if compact else "jpeg",
     )
 
 
@@ -511,22 +518,22 @@ def _convolution_frame(
 
 @checked
 def finish(figure: Figure, form: str = "png") -> None:
-    """Show a figure in the notebook, twice as sharp as its size on the page.
+    """Show a figure in the notebook, as a rule twice as sharp as its size on the page.
 
-    figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs. Outside
-    of a notebook it opens as any other figure does.
+    figure: its title becomes the alternative text. form: one of `FORMS`. Outside of a notebook it
+    opens as any other figure does.
     """
     if "inline" not in plt.get_backend():
         plt.show()
         return
     data = io.BytesIO()
-    options: dict[str, Any] = {"pil_kwargs": {"quality": QUALITY}} if form == "jpeg" else {}
-    figure.savefig(data, format=form, dpi=SHARPNESS * figure.dpi, **options)
+    sharpness, options = FORMS[form]
+    figure.savefig(data, dpi=sharpness * figure.dpi, **options)
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     plt.close(figure)
     width = round(figure.get_figwidth() * figure.dpi)
     alt = ". ".join(title for title in titles if title)
-    display(NotebookImage(data.getvalue(), format=form, width=width, alt=alt))
+    display(NotebookImage(data.getvalue(), format=options["format"], width=width, alt=alt))
 
 
 def _captioned(picture: Any) -> tuple[str, Tensor]:
