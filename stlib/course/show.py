@@ -332,7 +332,13 @@ def kernels(
             rows[-1], (0, rows[0].shape[2] - rows[-1].shape[2], 0, 0), value=1.0
         )
         sheets[caption] = torch.cat(rows, dim=1)[None]
-    images(sheets, title, height=height)
+    _grid(  # flat squares: PNG is smaller than JPEG, and sharper
+        [(caption, to_pil(sheet)) for caption, sheet in sheets.items()],
+        max(sheet.shape[-1] / sheet.shape[-2] for sheet in sheets.values()),
+        title,
+        None,
+        height,
+    )
 
 
 @checked
@@ -477,7 +483,11 @@ def _convolution_frame(
     x: Tensor, k: Tensor, patch: Tensor, so_far: Tensor, place: tuple[int, int]
 ) -> Tensor:
     """One picture, [1, 3, H, W], of the kernel at a place (row, column)."""
-    framed = {"axes.grid": False, "axes.spines.right": True, "axes.spines.top": True}
+    framed: dict[Any, Any] = {
+        "axes.grid": False,
+        "axes.spines.right": True,
+        "axes.spines.top": True,
+    }
     with plt.rc_context({**LOOK, **framed, "font.size": 12}):
         figure = Figure(figsize=(10, 3), layout="constrained")
         panels = figure.subplots(
