@@ -321,3 +321,14 @@ def test_shares_of_others_by_hand():
     changed = {name: {"layer": value["layer"] + 2} for name, value in originals.items()}
     shares = explain.shares_of_others(originals, changed)
     assert shares["layer"] == pytest.approx([2 / 20, 2 / 8, 2 / 20])
+
+
+def test_crops_are_as_detailed_as_their_pictures():
+    """Each within 2 %, none used twice; a constant picture has no detail."""
+    pictures = sample("cat", 96)[..., :64, :96].unfold(2, 32, 32).unfold(3, 32, 32)
+    pictures = pictures.permute(0, 2, 3, 1, 4, 5).flatten(0, 2)
+    crops = explain.equally_detailed(pictures, ["castle"])
+    assert crops.shape == pictures.shape
+    assert_close(explain.detail(crops), explain.detail(pictures), rtol=0.02, atol=0)
+    assert len(torch.unique(crops, dim=0)) == len(pictures)
+    assert explain.detail(torch.full((1, 3, 8, 8), 0.5)).item() == pytest.approx(0, abs=1e-6)

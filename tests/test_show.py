@@ -1,6 +1,7 @@
 """The plots: they draw what they are given, legibly, in the course's colours."""
 
 import io
+import itertools
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -126,6 +127,14 @@ def test_gif_plays_all_frames_without_end():
     assert animation.info["loop"] == 0
 
 
+def test_a_kernel_slides_over_every_place_and_only_the_last_frame_is_full():
+    frames = show.convolution_frames(torch.eye(5), torch.ones(3, 2))
+    assert len(frames) == 3 * 4
+    assert {frame.shape for frame in frames} == {frames[0].shape}
+    assert all((one != other).any() for one, other in itertools.pairwise(frames))
+    assert len(show.gif(frames).data) < 1e6
+
+
 def test_lines_go_through_their_points_in_their_layers_colour(shown):
     show.lines(
         {"relu1_1": ([1, 2], [3.0, 4.0]), "relu4_1": ([1, 2], [5.0, 6.0])},
@@ -168,16 +177,18 @@ def test_dots_show_every_number_and_the_mean(shown):
 
 
 def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
-    """Photographs as JPEG, all with twice the dots of their width on the page."""
+    """Photographs as JPEG; twice the dots of their width on the page, compact ones as many."""
     displayed = []
     monkeypatch.setattr(plt, "get_backend", lambda: "inline")
     monkeypatch.setattr(show, "display", displayed.append)
     show.images({"a castle": sample("castle", 64)}, "finding")
     show.bars({"one": {"a": 1.0}}, "finding", y="share")
-    photograph, plot = (Image.open(io.BytesIO(image.data)) for image in displayed)
-    assert (photograph.format, plot.format) == ("JPEG", "PNG")
-    for image, picture in zip(displayed, (photograph, plot), strict=True):
-        assert abs(picture.width - 2 * image.width) <= 2
+    show.images({"a castle": sample("castle", 64)}, "finding", compact=True)
+    photograph, plot, small = (Image.open(io.BytesIO(image.data)) for image in displayed)
+    assert (photograph.format, plot.format, small.format) == ("JPEG", "PNG", "JPEG")
+    for image, picture, dots in zip(displayed, (photograph, plot, small), (2, 2, 1), strict=True):
+        assert abs(picture.width - dots * image.width) <= 2
+    assert len(displayed[2].data) < len(displayed[0].data) / 2
     assert displayed[0].alt == "finding. a castle"
     show.images({"a castle": sample("castle", 64)}, "finding", quality=40)
     assert len(displayed[2].data) < 0.7 * len(displayed[0].data)

@@ -333,6 +333,39 @@ def psnr(image: Tensor, original: Tensor) -> float:
     return float(-10 * torch.log10((image - original).square().mean()))
 
 
+@checked
+def equally_detailed(pictures: Tensor, names: Sequence[str], seed: int = 0) -> Tensor:
+    """For each picture a grey crop of a sample that has as much fine detail; none is used twice.
+
+    pictures: [B, C, H, W], square. names: of the samples to crop, each at three sizes. Detail is
+    `detail`.
+    Returns [B, C, H, W].
+    """
+    generator = torch.Generator().manual_seed(seed)
+    side, found = pictures.shape[2], []
+    for name in names:
+        for size in (3 * side, 6 * side, 12 * side):
+            grey = sample(name, size).mean(dim=1, keepdim=True)
+            room = torch.tensor(grey.shape[2:]) - side
+            places = (torch.rand(250, 2, generator=generator) * room).long()
+            found += [grey[..., y : y + side, x : x + side] for y, x in places.tolist()]
+    crops = torch.cat(found)
+    difference = (detail(pictures)[:, None] - detail(crops)).abs()  # [pictures, crops]
+    chosen: list[int] = []
+    for row in difference:
+        row[chosen] = torch.inf
+        chosen.append(int(row.argmin()))
+    return crops[chosen].expand_as(pictures)
+
+
+@checked
+def detail(pictures: Tensor) -> Tensor:
+    """How much fine detail pictures [B, C, H, W] have: the mean absolute Laplacian, [B]."""
+    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
+    grey = pictures.mean(dim=1, keepdim=True)
+    return torch.nn.functional.conv2d(grey, kernel).abs().mean(dim=(1, 2, 3))
+
+
 def _faint_noise(count: int, height: int, width: int, generator: torch.Generator) -> Tensor:
     """Fourier coefficients of nearly grey pictures, [count, 3, H, W // 2 + 1, 2]."""
     noise = torch.randn(

@@ -23,7 +23,9 @@ with needs_extra("stlib.show", "course"):
     from IPython.display import Image as NotebookImage
     from IPython.display import display
     from matplotlib.axes import Axes
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -60,6 +62,7 @@ LOOK: dict[Any, Any] = {
 }
 SHARPNESS = 2  # dots of a figure for each pixel of the page
 QUALITY = 85  # of JPEG, in which photographs take a tenth of PNG's place
+COMPACT_QUALITY = 75
 
 
 @checked
@@ -77,12 +80,14 @@ def images(
     columns: int | None = None,
     height: float = 2.1,
     quality: int = QUALITY,
+    compact: bool = False,
 ) -> None:
     """Show pictures in a grid, each under its name.
 
     pictures: {caption: picture}, pairs (caption, picture) where a caption occurs twice, or a list
     of pictures alone; each [1, 3, H, W] in [0, 1]. columns: how many stand side by side; None puts
     all in one row. height: of one picture, in inches. quality: of JPEG; noise takes many bytes.
+    compact: less sharp, for sheets of many small pictures, which would take much place.
     """
     check_some("pictures", pictures)
     pairs = (
@@ -97,7 +102,8 @@ def images(
         columns,
         height,
         form="jpeg",
-        quality=quality,
+        quality=min(quality, COMPACT_QUALITY) if compact else quality,
+        sharpness=1 if compact else SHARPNESS,
     )
 
 
@@ -363,7 +369,13 @@ def kernels(
             rows[-1], (0, rows[0].shape[2] - rows[-1].shape[2], 0, 0), value=1.0
         )
         sheets[caption] = torch.cat(rows, dim=1)[None]
-    images(sheets, title, height=height)
+    _grid(  # flat squares: PNG is smaller than JPEG, and sharper
+        [(caption, to_pil(sheet)) for caption, sheet in sheets.items()],
+        max(sheet.shape[-1] / sheet.shape[-2] for sheet in sheets.values()),
+        title,
+        None,
+        height,
+    )
 
 
 @checked
@@ -487,18 +499,87 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
 
 
 @checked
-def finish(figure: Figure, form: str = "png", quality: int = QUALITY) -> None:
-    """Show a figure in the notebook, twice as sharp as its size on the page.
+def convolution_frames(x: Tensor, k: Tensor) -> list[Tensor]:
+    """A kernel sliding over a small grey picture, one frame for each place, as `gif` takes them.
+
+    x: picture, [rows, columns] in 0…1. k: kernel, smaller than x. Left the picture with the
+    kernel's place, in the middle the products there, right the feature map so far.
+    """
+    (height, width), (rows, columns) = x.shape, k.shape
+    y = torch.nn.functional.conv2d(x[None, None], k[None, None])[0, 0]
+    so_far = torch.full_like(y, float("nan"))
+    frames = []
+    for i in range(height - rows + 1):
+        for j in range(width - columns + 1):
+            so_far[i, j] = y[i, j]
+            patch = x[i : i + rows, j : j + columns]
+            frames.append(_convolution_frame(x, k, patch, so_far, (i, j)))
+    return frames
+
+
+def _convolution_frame(
+    x: Tensor, k: Tensor, patch: Tensor, so_far: Tensor, place: tuple[int, int]
+) -> Tensor:
+    """One picture, [1, 3, H, W], of the kernel at a place (row, column)."""
+    framed: dict[Any, Any] = {
+        "axes.grid": False,
+        "axes.spines.right": True,
+        "axes.spines.top": True,
+    }
+    with plt.rc_context({**LOOK, **framed, "font.size": 12}):
+        figure = Figure(figsize=(10, 3), layout="constrained")
+        panels = figure.subplots(
+            1, 3, width_ratios=[matrix.shape[1] for matrix in (x, patch, so_far)]
+        )
+        products = patch * k
+        terms = [
+            [f"{pixel:g}·{weight:g}".replace("-", "−") for pixel, weight in zip(*rows, strict=True)]
+            for rows in zip(patch.tolist(), k.tolist(), strict=True)
+        ]
+        numbers = [
+            [[f"{value:g}" for value in row] for row in x.tolist()],
+            terms,
+            [["" if value != value else f"{value:g}" for value in row] for row in so_far.tolist()],
+        ]
+        titles = ("picture", f"nine products, sum {products.sum():g}", "feature map")
+        for axes, matrix, words, title in zip(
+            panels, (x, patch, torch.ones_like(so_far)), numbers, titles, strict=True
+        ):
+            axes.imshow(matrix.numpy(), cmap="gray", vmin=-0.2, vmax=1)
+            axes.set(title=title, xticks=[], yticks=[])
+            for (row, column), value in np.ndenumerate(matrix.numpy()):
+                color = "white" if value < 0.5 else "black"
+                axes.text(column, row, words[row][column], ha="center", va="center", color=color)
+        row, column = place
+        corners = ((panels[0], k.shape), (panels[2], (1, 1)))
+        for axes, (high, wide) in corners:
+            axes.add_patch(
+                Rectangle(
+                    (column - 0.5, row - 0.5), wide, high, fill=False, edgecolor=RED, linewidth=4
+                )
+            )
+        canvas = FigureCanvasAgg(figure)
+        canvas.draw()
+        pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+    return torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+
+
+@checked
+def finish(
+    figure: Figure, form: str = "png", quality: int = QUALITY, sharpness: int = SHARPNESS
+) -> None:
+    """Show a figure in the notebook, as a rule twice as sharp as its size on the page.
 
     figure: its title becomes the alternative text. form: "png", or "jpeg" for photographs.
-    quality: of JPEG. Outside of a notebook it opens as any other figure does.
+    quality: of JPEG. sharpness: dots for each pixel of the page. Outside of a notebook it opens as
+    any other figure does.
     """
     if "inline" not in plt.get_backend():
         plt.show()
         return
     data = io.BytesIO()
     options: dict[str, Any] = {"pil_kwargs": {"quality": quality}} if form == "jpeg" else {}
-    figure.savefig(data, format=form, dpi=SHARPNESS * figure.dpi, **options)
+    figure.savefig(data, format=form, dpi=sharpness * figure.dpi, **options)
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     plt.close(figure)
     width = round(figure.get_figwidth() * figure.dpi)
@@ -527,6 +608,7 @@ def _grid(
     height: float,
     form: str = "png",
     quality: int = QUALITY,
+    sharpness: int = SHARPNESS,
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     if columns is not None:
@@ -548,7 +630,7 @@ def _grid(
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
         figure.suptitle(title, fontsize=11)
-        finish(figure, form, quality)
+        finish(figure, form, quality, sharpness)
 
 
 def _finish(axes: Axes, title: str, y: str) -> None:

@@ -14,65 +14,85 @@ from stlib.layers import find_layer
 CONVOLUTIONS = ("conv1d", "conv2d", "conv3d", "conv_transpose2d", "unfold")
 
 
-def _picture_and_kernel(colours: int, rows: int, columns: int, k: int) -> tuple[Tensor, Tensor]:
+def _case(colours: int, rows: int, columns: int, k: int, stride: int) -> tuple:
     generator = torch.Generator().manual_seed(rows)
     image = torch.randint(0, 5, (colours, rows, columns), generator=generator).float()
-    return image, torch.randint(-2, 3, (colours, k, k), generator=generator).float()
+    return image, torch.randint(-2, 3, (colours, k, k), generator=generator).float(), stride
 
 
-def _convolved(image: Tensor, kernel: Tensor, padding: int = 0) -> Tensor:
-    return nnf.conv2d(image[None], kernel[None], padding=padding)[0, 0]
+def _convolved(image: Tensor, kernel: Tensor, stride: int = 1, padding: int = 0) -> Tensor:
+    return nnf.conv2d(image[None], kernel[None], stride=stride, padding=padding)[0, 0]
+
+
+def _rounded_down(image: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """As many places as strides fit, the last place forgotten."""
+    places = [(side - kernel.shape[1]) // stride for side in image.shape[1:]]
+    return _convolved(image, kernel, stride)[: places[0], : places[1]]
 
 
 @exercise(
     cases=[
-        _picture_and_kernel(1, 4, 4, 3),
-        _picture_and_kernel(1, 5, 7, 3),
-        _picture_and_kernel(2, 5, 5, 1),
-        _picture_and_kernel(3, 6, 5, 3),
+        _case(1, 4, 4, 3, 1),
+        _case(1, 5, 7, 3, 2),
+        _case(2, 6, 5, 1, 2),
+        _case(3, 9, 8, 3, 3),
     ],
     mistakes=[
         (
-            lambda image, kernel: _convolved(image, kernel, padding=kernel.shape[1] // 2),
+            lambda image, kernel, stride: _convolved(image, kernel),
+            "That is a stride of 1. By how many pixels does the kernel move?",
+        ),
+        (
+            lambda image, kernel, stride: _convolved(
+                image, kernel, stride, padding=kernel.shape[1] // 2
+            ),
             "The kernel must lie wholly inside the picture: how many places are there?",
         ),
         (
-            lambda image, kernel: nnf.conv2d(image[:, None], kernel[:1, None])[:, 0],
+            lambda image, kernel, stride: nnf.conv2d(
+                image[:, None], kernel[:1, None], stride=stride
+            )[:, 0],
             "All colours are added up into one map.",
         ),
         (
-            lambda image, kernel: _convolved(image, kernel)[:-1, :-1],
-            "How many positions has a kernel of k pixels in a row of n?",
+            _rounded_down,
+            "The last place is missing: the first one needs no step.",
         ),
         (
-            lambda image, kernel: _convolved(image, kernel.flip(1, 2)),
+            lambda image, kernel, stride: _convolved(image[:, ::stride, ::stride], kernel),
+            "The places move by the stride; the pixels below the kernel stay neighbours.",
+        ),
+        (
+            lambda image, kernel, stride: _convolved(image, kernel.flip(1, 2), stride),
             "The kernel was turned around. Which weight meets the upper left pixel of the patch?",
         ),
         (
-            lambda image, kernel: _convolved(image, kernel.mT),
+            lambda image, kernel, stride: _convolved(image, kernel.mT, stride),
             "Rows and columns of the kernel have changed places.",
         ),
         (
-            lambda image, kernel: _convolved(image, kernel) / kernel.numel(),
+            lambda image, kernel, stride: _convolved(image, kernel, stride) / kernel.numel(),
             "A sum is asked for, not a mean.",
         ),
         (
-            lambda image, kernel: _convolved(image[:1], kernel[:1]),
+            lambda image, kernel, stride: _convolved(image[:1], kernel[:1], stride),
             "That is the first colour alone. What do the others add?",
         ),
         (_convolved, "Write the loops once yourself: which two run over the positions?"),
     ],
     rule=Rule("Write the loops once yourself: which two run over the positions?", CONVOLUTIONS),
-    hint="Multiply each weight by the number below it, over all colours, and add up.",
-    praise="PyTorch makes the same sums, many at a time.",
+    hint="Which pixel of the picture lies below the kernel's upper left weight at place (i, j)?",
+    praise="It makes 1 / stride² of the numbers: a cheap way to a smaller map.",
 )
-def convolve(image: Tensor, kernel: Tensor) -> Tensor:
-    """Chapter 01: the convolution of a colour picture with one kernel, without padding."""
+def convolve(image: Tensor, kernel: Tensor, stride: int) -> Tensor:
+    """Chapter 01: the convolution of a colour picture whose kernel moves by more than a pixel."""
     k = kernel.shape[1]
-    result = torch.zeros(image.shape[1] - k + 1, image.shape[2] - k + 1)
-    for i in range(result.shape[0]):
-        for j in range(result.shape[1]):
-            result[i, j] = (image[:, i : i + k, j : j + k] * kernel).sum()
+    rows, columns = ((side - k) // stride + 1 for side in image.shape[1:])
+    result = torch.zeros(rows, columns)
+    for i in range(rows):
+        for j in range(columns):
+            top, left = i * stride, j * stride
+            result[i, j] = (image[:, top : top + k, left : left + k] * kernel).sum()
     return result
 
 
@@ -93,40 +113,53 @@ def _sign_of_map(answer: Function, picture: Tensor, what: str) -> Seen:
     return Seen({"the map": Words("0 everywhere" if abs(strongest) < 1e-5 else sign)})
 
 
-STEP = torch.tensor([0.0, 0, 0, 1, 1, 1]).expand(6, 6)  # dark on the left
+PLACES = torch.arange(6)
+FALLING = (PLACES[:, None] + PLACES > 5).float()  # bright at the lower right
+RISING = (PLACES[:, None] > PLACES).float()  # bright at the lower left
 
 
 @exercise(
     cases=[
-        (torch.ones(6, 6), "an even bright area"),
-        (STEP, "an upright edge"),
-        (STEP.T, "a level edge, dark above and bright below,"),
-        (1 - STEP.T, "a level edge, bright above and dark below,"),
+        (torch.ones(6, 6), "picture A, even and bright,"),
+        (FALLING, "picture B, bright at the lower right,"),
+        (1 - FALLING, "picture C, bright at the upper left,"),
+        (RISING, "picture D, bright at the lower left,"),
     ],
     given=lambda picture, what: what,
     look=_sign_of_map,
     mistakes=[
         (lambda: torch.ones(3, 3), "What must the nine weights add up to?"),
         (
-            lambda: torch.tensor([[0, 0, 0], [0, 0, 0], [1, 1, 1]]),
+            lambda: torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 1]]),
             "What must the nine weights add up to?",
         ),
         (
-            lambda: torch.tensor([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
-            "That kernel sees upright edges. What must the weights of each column add up to?",
+            lambda: torch.tensor([[-1, -1, -1], [0, 0, 0], [1, 1, 1]]),
+            "That kernel sees level edges, and so a part of every slanting one. Which weights lie "
+            "on a line that runs along the edge of D?",
         ),
         (
-            lambda: torch.tensor([[1, 1, 1], [0, 0, 0], [-1, -1, -1]]),
-            "Which row of weights should meet the bright pixels?",
+            lambda: torch.tensor([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
+            "That kernel sees upright edges, and so a part of every slanting one. Turn it by 45 "
+            "degrees.",
         ),
-        (lambda: torch.zeros(3, 3), "It sees nothing. Which row should count the bright pixels?"),
+        (
+            lambda: torch.tensor([[2, 1, 0], [1, 0, -1], [0, -1, -2]]),
+            "Which corner of the weights should meet the bright pixels?",
+        ),
+        (
+            lambda: torch.tensor([[0, -1, -2], [1, 0, -1], [2, 1, 0]]),
+            "That kernel is for D. Which corner should meet the bright pixels?",
+        ),
+        (lambda: torch.zeros(3, 3), "It sees nothing. Which corner should count bright pixels?"),
     ],
-    hint="What must the nine weights add up to, and what those of each column?",
-    praise="It sees where it gets brighter downwards, and neither even areas nor upright edges.",
+    hint="Add up the weights, all nine and along the lines that are parallel to the edge of D.",
+    praise="It sees where it gets brighter towards the lower right, and is blind to the other "
+    "diagonal.",
 )
 def edge_kernel() -> Tensor:
-    """Chapter 01: a kernel for edges from dark above to bright below."""
-    return torch.tensor([[-1.0, -1, -1], [0, 0, 0], [1, 1, 1]])
+    """Chapter 01: a kernel for slanting edges, brighter towards the lower right."""
+    return torch.tensor([[-2.0, -1, 0], [-1, 0, 1], [0, 1, 2]])
 
 
 def _halved(height: float, width: float, poolings: int, whole: Function = math.floor) -> tuple:
