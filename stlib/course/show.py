@@ -60,8 +60,9 @@ LOOK: dict[Any, Any] = {
     "legend.frameon": False,
     "figure.dpi": 90,
 }
-SHARPNESS = 2  # dots of a figure for each pixel of the page
-QUALITY = 85  # of JPEG, in which photographs take a tenth of PNG's place
+SHARPNESS = 2.0  # dots of a plot for each pixel of the page
+OF_PHOTOGRAPHS = 1.5
+QUALITY = 80  # of JPEG, in which photographs take a tenth of PNG's place
 COMPACT_QUALITY = 75
 
 
@@ -103,7 +104,7 @@ def images(
         height,
         form="jpeg",
         quality=min(quality, COMPACT_QUALITY) if compact else quality,
-        sharpness=1 if compact else SHARPNESS,
+        sharpness=1.0 if compact else OF_PHOTOGRAPHS,
     )
 
 
@@ -566,7 +567,7 @@ def _convolution_frame(
 
 @checked
 def finish(
-    figure: Figure, form: str = "png", quality: int = QUALITY, sharpness: int = SHARPNESS
+    figure: Figure, form: str = "png", quality: int = QUALITY, sharpness: float = SHARPNESS
 ) -> None:
     """Show a figure in the notebook, as a rule twice as sharp as its size on the page.
 
@@ -608,7 +609,7 @@ def _grid(
     height: float,
     form: str = "png",
     quality: int = QUALITY,
-    sharpness: int = SHARPNESS,
+    sharpness: float = SHARPNESS,
 ) -> None:
     """Pictures or arrays side by side, each `height` inches high under its caption."""
     if columns is not None:
