@@ -177,7 +177,7 @@ def test_dots_show_every_number_and_the_mean(shown):
 
 
 def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
-    """Plots have twice the dots of their width on the page; photographs are JPEG, and have fewer."""
+    """Plots have twice the dots of their width on the page; photographs, in JPEG, have fewer."""
     displayed = []
     monkeypatch.setattr(plt, "get_backend", lambda: "inline")
     monkeypatch.setattr(show, "display", displayed.append)
