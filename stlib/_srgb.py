@@ -81,6 +81,8 @@ def share_outside(image: Image.Image) -> float:
 
 def is_invisible(image: Image.Image) -> bool:
     """Whether a picture is transparent everywhere."""
+    if image.mode == "P" and image.palette is None:  # a broken file, of which Pillow cannot tell
+        return False
     if not image.has_transparency_data or image.mode.startswith(("I", "F")):
         return False
     alphas = (strip.convert("RGBA").getchannel("A") for _, strip in _strips(image))

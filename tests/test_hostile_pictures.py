@@ -519,8 +519,8 @@ def test_a_picture_that_is_transparent_everywhere_is_told(mode):
 
 @posix
 @pytest.mark.survives("a path or file object that leads to no picture file")
-def test_an_empty_path_is_the_working_folder(places):
-    assert tensor_or_sentence("", ".") == ". is a folder: give the path of one picture in it."
+def test_an_empty_name_is_not_the_working_folder(places):
+    assert tensor_or_sentence("", ".") == "the name of the picture is empty: give that of a file."
 
 
 @posix

@@ -276,7 +276,7 @@ def test_mistakes_in_a_setting(settings, words):
         ([job(output="out.xyz")], "names no format"),
         ([job(film="film.mp4")], "cannot be a film"),
         ([job(film="out.png")], "out.png would be written twice"),
-        ([job(film="a.gif"), job(output="b.png", film="a.gif")], "two jobs have the output a.gif"),
+        ([job(film="a.gif"), job(output="b.png", film="a.gif")], "two jobs have the film a.gif"),
         ([job(output="film.webp"), job(film="film.webp")], "two jobs have the output film.webp"),
         ([job(), job(style="cat")], "two jobs have the output out.png"),
         ([job(), job(style="cat", output="./out.png")], "two jobs have the output"),
