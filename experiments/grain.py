@@ -11,8 +11,7 @@ from torch import Tensor
 from experiments.bench import Case, Measured
 from experiments.pairs import PHOTOS, noise_like
 from stlib import VGG, content_loss, sample
-from stlib.course.explain import psnr
-from stlib.descent import Evaluation, descend, lbfgs
+from stlib.course.explain import psnr, rebuild
 
 SMALL = {"photo": "castle", "size": 64, "layer": "relu4_2", "steps": 20, "seed": 0}
 CASES = [
@@ -31,7 +30,12 @@ def measure(case: Case) -> Measured:
     net = VGG()
     with torch.no_grad():
         P = net.features(photo, [layer])[layer]
-    rebuilt = _rebuild(net, photo, P, case)
+
+    def loss_of(picture: Tensor) -> Tensor:
+        return content_loss(net.features(picture, [layer])[layer], P)
+
+    noise = noise_like(photo, case["seed"])
+    rebuilt = rebuild(loss_of, noise, steps=case["steps"], progress=False).picture
     grain = rebuilt - photo
     generator = torch.Generator().manual_seed(case["seed"])
     order = torch.randperm(grain[0, 0].numel(), generator=generator)
@@ -56,20 +60,3 @@ def measure(case: Case) -> Measured:
     decibels = {name: psnr(picture, photo) for name, picture in pictures.items()}
     numbers = {"loss": loss, "PSNR": decibels, "mean square of P": float(P.square().mean())}
     return Measured(numbers, {name: picture.clamp(0, 1) for name, picture in pictures.items()})
-
-
-def _rebuild(net: VGG, photo: Tensor, P: Tensor, case: Case) -> Tensor:
-    """The best picture that L-BFGS finds from noise."""
-    x = noise_like(photo, case["seed"]).requires_grad_()
-    best = {"loss": float("inf"), "picture": x.detach()}
-
-    def objective(picture: Tensor) -> tuple[Tensor, dict[str, float]]:
-        loss = content_loss(net.features(picture, [case["layer"]])[case["layer"]], P)
-        return loss, {"total": float(loss.detach())}
-
-    def note(seen: Evaluation) -> None:
-        if seen.losses["total"] < best["loss"]:
-            best.update(loss=seen.losses["total"], picture=seen.x)
-
-    descend(objective, x, lambda z: z, lbfgs(x), case["steps"], note)
-    return best["picture"]

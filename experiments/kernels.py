@@ -15,14 +15,14 @@ from torch import Tensor
 from experiments.bench import Case, Measured
 from experiments.pairs import PAINTINGS, noise_like
 from stlib import VGG, sample
-from stlib.descent import Evaluation, descend, lbfgs
+from stlib.course.explain import rebuild
 from stlib.objective import Objective
 from stlib.settings import STYLE_LAYERS, Settings
 
 WAVES = 1024  # random waves of the Gaussian kernel, for each layer
 SMALL = {"kernel": "means", "painting": "cafe-terrace", "size": 64, "steps": 10, "seed": 0}
 CASES = [
-    {"kernel": kernel, "painting": painting, "size": 256, "steps": 200, "seed": 0}
+    {"kernel": kernel, "painting": painting, "size": 256, "steps": 150, "seed": 0}
     for painting in PAINTINGS
     for kernel in ("means", "means and variances", "Gaussian", "Gram")
 ]
@@ -39,7 +39,7 @@ def measure(case: Case) -> Measured:
         for layer, F in features.items()
     }
     targets = {layer: statistics[layer](F[0].flatten(1)) for layer, F in features.items()}
-    x = noise_like(painting, case["seed"]).requires_grad_()
+    noise = noise_like(painting, case["seed"])
 
     def distances(picture: Tensor) -> dict[str, Tensor]:
         found = net.features(picture, STYLE_LAYERS)
@@ -49,26 +49,20 @@ def measure(case: Case) -> Measured:
         }
 
     with torch.no_grad():
-        first = distances(x)
+        first = distances(noise)
 
-    def objective(picture: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def loss(picture: Tensor) -> Tensor:
         # each layer starts at 1, so that no kernel leaves a layer out because its numbers are small
-        loss = sum(distance / first[layer] for layer, distance in distances(picture).items())
-        return loss, {"total": float(loss.detach())}
+        left = [distance / first[layer] for layer, distance in distances(picture).items()]
+        return torch.stack(left).sum()
 
-    best = {"loss": float("inf"), "picture": x.detach().clone()}
-
-    def note(seen: Evaluation) -> None:
-        if seen.losses["total"] < best["loss"]:
-            best.update(loss=seen.losses["total"], picture=seen.x)
-
-    descend(objective, x, lambda z: z, lbfgs(x), case["steps"], note)
-    texture = best["picture"].clamp(0, 1)
+    found = rebuild(loss, noise, steps=case["steps"], progress=False)
+    texture = found.picture.clamp(0, 1)
     judge = Objective(net, painting, painting, Settings(content_layers=[]))
     with torch.no_grad():
         E = judge.style_layer_losses(texture)
     numbers = {
-        "own distance": best["loss"] / len(STYLE_LAYERS),
+        "own distance": min(found.losses) / len(STYLE_LAYERS),
         "E": {layer: float(loss) for layer, loss in E.items()},
     }
     return Measured(numbers, {"texture": texture})

@@ -3,8 +3,9 @@
 A hundred small faces are told from a hundred other pictures after five examples of each, by the
 nearer mean. The others are the same faces with scrambled phases: the same waves in other places, so
 that brightness, contrast and fineness say nothing. The controls are one number without a network
-(the mean absolute Laplacian), the pixels, and the same network with random weights. Beside it the
-patches without faces that come with the pictures, which that one number tells apart already.
+(the mean absolute Laplacian), the pixels, and the same network with random weights. Beside it two
+other kinds of others: crops of the samples, for each face one with as much detail; and the patches
+without faces that come with the pictures, which that one number tells apart already.
 """
 
 import torch
@@ -13,16 +14,18 @@ from skimage.data import lfw_subset
 from torch import Tensor
 
 from experiments.bench import Case, Measured
-from stlib import VGG
+from stlib import VGG, sample_names
+from stlib.course.explain import detail, equally_detailed
 from stlib.settings import STYLE_LAYERS
 from stlib.weights import load_weights
 
 FACES = 100
 SIDE = 32  # pixels; relu5_1 needs 16
+WITH_FACES = ("cat", "astronaut")  # samples that are not cropped
 SMALL = {"others": "scrambled faces", "network": "trained", "seed": 0, "draws": 3}
 CASES = [
     {"others": others, "network": kind, "seed": seed, "draws": 50}
-    for others in ("scrambled faces", "other patches")
+    for others in ("scrambled faces", "other patches", "equally detailed crops")
     for kind, seeds in (("trained", (0,)), ("random", (0, 1, 2)))
     for seed in seeds
 ]
@@ -44,7 +47,7 @@ def measure(case: Case) -> Measured:
         }
     numbers = {}
     for name, vectors in found.items():
-        right = five_shot(vectors.flatten(start_dim=1), case["draws"])
+        right = five_shot(vectors, case["draws"])
         numbers[name] = {"mean": float(right.mean()), "deviation": float(right.std())}
     return Measured(numbers)
 
@@ -54,7 +57,13 @@ def faces_and_others(kind: str, seed: int = 0) -> tuple[Tensor, Tensor]:
     grey = torch.from_numpy(lfw_subset()).float()[:, None]
     grey = nnf.interpolate(grey, size=(SIDE, SIDE), mode="bilinear", antialias=True)
     faces = grey[:FACES]
-    others = scrambled(faces, seed) if kind == "scrambled faces" else grey[FACES:]
+    if kind == "scrambled faces":
+        others = scrambled(faces, seed)
+    elif kind == "equally detailed crops":
+        names = [name for name in sample_names() if name not in WITH_FACES]
+        others = equally_detailed(faces, names, seed)
+    else:
+        others = grey[FACES:]
     return faces.expand(-1, 3, -1, -1), others.expand(-1, 3, -1, -1)
 
 
@@ -74,17 +83,12 @@ def scrambled(pictures: Tensor, seed: int = 0) -> Tensor:
     return mixed[..., :height, :width].clamp(0, 1)
 
 
-def detail(pictures: Tensor) -> Tensor:
-    """The mean absolute Laplacian of each picture: how much fine detail it has, [B, 1]."""
-    kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
-    return nnf.conv2d(pictures[:, :1], kernel).abs().mean(dim=(1, 2, 3))[:, None]
-
-
 def five_shot(vectors: Tensor, draws: int) -> Tensor:
     """The share of pictures nearer to the mean of five of their own kind, for each draw.
 
-    vectors: [200, D], the faces first.
+    vectors: [200, …], the faces first.
     """
+    vectors = vectors.reshape(len(vectors), -1)
     generator = torch.Generator().manual_seed(0)
     is_face = torch.arange(2 * FACES) < FACES
     right = []

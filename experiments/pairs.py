@@ -36,3 +36,9 @@ def network(kind: str, seed: int = 0) -> VGG:
 def noise_like(picture: Tensor, seed: int) -> Tensor:
     """Uniform noise of a picture's shape."""
     return torch.rand(picture.shape, generator=torch.Generator().manual_seed(seed))
+
+
+def perturbed(picture: Tensor, seed: int) -> Tensor:
+    """A picture with noise of one level of 255: the eye sees none, but a run takes another way."""
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed))
+    return (picture + noise / 255).clamp(0, 1)

@@ -208,21 +208,14 @@ def paint_statistic(
     """
     with torch.no_grad():
         wanted = {layer: statistic(F) for layer, F in net.features(painting, layers).items()}
-    picture = start.detach().clone().to(net.device).requires_grad_()
 
-    def objective(x: Tensor) -> tuple[Tensor, dict[str, float]]:
+    def loss(x: Tensor) -> Tensor:
         found = net.features(x, layers)
         losses = [nnf.mse_loss(statistic(F), wanted[layer]) for layer, F in found.items()]
-        loss = torch.stack(losses).sum()
-        return loss, {"total": float(loss.detach())}
+        return torch.stack(losses).sum()
 
-    with progress_bar(steps, "eval", shown=progress) as bar:
-
-        def note(seen: Evaluation) -> None:
-            bar.update()
-
-        descend(objective, picture, lambda z: z, lbfgs(picture), steps, note)
-    return picture.detach().clamp(0, 1).cpu()
+    painted = rebuild(loss, start.detach().to(net.device), steps=steps, progress=progress)
+    return painted.picture.clamp(0, 1).cpu()
 
 
 @checked
