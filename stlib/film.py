@@ -1,7 +1,9 @@
-"""Films of a run: animated WebP, GIF and PNG, one frame after the other."""
+"""Films of a run, one frame after the other: animated WebP, GIF and PNG, and MP4 by an extra."""
 
+import importlib.util
 import io
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -10,12 +12,13 @@ from torch import Tensor
 
 from stlib import _files
 from stlib.arguments import check_some, checked
-from stlib.errors import ImageError, one_line
-from stlib.images import check_output_path, to_pil
+from stlib.errors import ImageError, needs_extra, one_line
+from stlib.images import check_place, to_pil
 from stlib.record import Watch
 
 FRAMES = 60  # of a film, about
 FORMATS = {".webp": "WEBP", ".gif": "GIF", ".png": "PNG", ".apng": "PNG"}
+VIDEOS = (".mp4",)  # what needs ffmpeg, which imageio-ffmpeg brings
 SIDE = 768  # pixels, the longer side of a frame at most: 60 larger ones would fill the memory
 FRAME = 100  # milliseconds for which a frame is shown
 LAST = 2000  # milliseconds for which the last one is shown
@@ -27,15 +30,22 @@ def check_film_path(path: str | os.PathLike) -> Path:
     Raises ImageError when no film can be written there.
     """
     check_film_suffix(path)
-    return check_output_path(path)
+    return check_place(path)
 
 
 @checked
 def check_film_suffix(path: str | os.PathLike) -> None:
     """Raise an ImageError unless the suffix of a file's name is of a format for films."""
-    if _files.expanded(path).suffix.lower() not in FORMATS:
+    suffix = _files.expanded(path).suffix.lower()
+    if suffix not in (*FORMATS, *VIDEOS):
         raise ImageError(
-            f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture."
+            f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture, "
+            f"or {', '.join(VIDEOS)} for a video."
+        )
+    if suffix in VIDEOS and importlib.util.find_spec("imageio_ffmpeg") is None:
+        raise ImageError(
+            f"{one_line(path)} needs imageio-ffmpeg: pip install imageio-ffmpeg, or use .webp, "
+            "which needs nothing."
         )
 
 
@@ -49,10 +59,10 @@ def film_frame(picture: Tensor) -> Image.Image:
 
 @checked
 def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -> Path:
-    """Write frames as an animation that begins again after its end; the suffix names the format.
+    """Write frames as a film; the suffix names the format. Animated pictures begin again.
 
     frames: at least one, of one size: tensors [1, 3, H, W] in [0, 1], or PIL images.
-    path: .webp, .gif, .png or .apng. Returns it.
+    path: .webp, .gif, .png or .apng; .mp4 with imageio-ffmpeg. Returns it.
 
     As `save_image`, it is atomic and replaces a file that is there. The last frame stays for two
     seconds.
@@ -69,8 +79,10 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     return _files.expanded(path)
 
 
-def encoded(frames: Sequence[Image.Image], suffix: str) -> memoryview:
+def encoded(frames: Sequence[Image.Image], suffix: str) -> bytes | memoryview:
     """Frames as the bytes of a file with this suffix."""
+    if suffix.lower() in VIDEOS:
+        return _video(frames, suffix)
     first, *others = frames
     file = io.BytesIO()
     first.save(
@@ -82,6 +94,24 @@ def encoded(frames: Sequence[Image.Image], suffix: str) -> memoryview:
         loop=0,
     )
     return file.getbuffer()
+
+
+def _video(frames: Sequence[Image.Image], suffix: str) -> bytes:
+    """Frames as a video; it stands still at the end as an animation does."""
+    with needs_extra(f"a film as {suffix}", "video"):
+        from imageio_ffmpeg import write_frames
+
+    width, height = frames[0].size
+    size = max(2, width // 2 * 2), max(2, height // 2 * 2)  # H.264 takes even sides only
+    shown = [*frames, *[frames[-1]] * (LAST // FRAME - 1)]
+    with tempfile.TemporaryDirectory() as folder:  # ffmpeg goes back in the file when it ends it
+        path = Path(folder, f"film{suffix}")
+        video = write_frames(path, size, fps=1000 // FRAME, quality=8, macro_block_size=2)
+        video.send(None)
+        for frame in shown:
+            video.send(frame.resize(size).tobytes())
+        video.close()
+        return path.read_bytes()
 
 
 def films(frames: list[Image.Image], evaluations: int) -> Watch:

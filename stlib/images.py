@@ -215,17 +215,25 @@ def check_output_path(path: str | os.PathLike) -> Path:
     Worth calling before a long run, so that a typing error costs a second and not the picture.
     Raises ImageError when it could not be written there.
     """
+    target = check_place(path)
+    check_suffix(path)
+    return target
+
+
+def check_place(path: str | os.PathLike) -> Path:
+    """The file that writing to this path creates or replaces, whatever its suffix.
+
+    Raises ImageError when nothing could be written there.
+    """
     if not isinstance(path, (str, os.PathLike)):
         raise ImageError(f"path is a {type(path).__name__}: give the path of a file to write.")
     if not str(path):
         raise ImageError("the name to save the picture under is empty: give one, as picture.png.")
     path = _files.expanded(path)
     try:
-        target = _files.writable(path, "picture.png")
+        return _files.writable(path, "picture.png")
     except ValueError as error:
         raise ImageError(f"{_named(path)} cannot be saved: {error}") from None
-    check_suffix(path)
-    return target
 
 
 def check_suffix(path: str | os.PathLike) -> None:

@@ -1,11 +1,12 @@
 """Films: every frame is there, the last one longest; a file is whole or the old one."""
 
+import imageio_ffmpeg
 import pytest
 import torch
 from PIL import Image, ImageSequence
 
 from stlib import ImageError, sample
-from stlib.film import FORMATS, LAST, SIDE, film_frame, save_film
+from stlib.film import FORMATS, FRAME, LAST, SIDE, check_film_path, film_frame, save_film
 
 
 @pytest.fixture
@@ -25,6 +26,25 @@ def test_a_film_has_all_frames_in_order(tmp_path, frames, suffix):
         film.load()
         assert film.info["duration"] == LAST
     assert shown == pytest.approx([0, 51, 102, 153, 204], abs=4)
+
+
+def test_a_video_has_all_frames_in_order_and_stands_still_at_the_end(tmp_path, frames):
+    """Odd sides lose a pixel: H.264 takes even ones only."""
+    odd = [torch.nn.functional.pad(frame, (0, 1, 0, 1)) for frame in frames]
+    path = save_film(odd, tmp_path / "film.mp4")
+    reader = imageio_ffmpeg.read_frames(path)
+    about = next(reader)
+    assert (about["size"], about["fps"]) == ((60, 40), 1000 / FRAME)
+    shown = [pixels[len(pixels) // 2] for pixels in reader]
+    assert len(shown) == 4 + LAST // FRAME
+    assert shown[:5] == pytest.approx([0, 51, 102, 153, 204], abs=6)
+    assert shown[4:] == pytest.approx([204] * (LAST // FRAME), abs=6)
+
+
+def test_a_video_without_ffmpeg_is_refused_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ImageError, match=r"film\.mp4 needs imageio-ffmpeg: pip install .*\.webp"):
+        check_film_path(tmp_path / "film.mp4")
 
 
 def test_a_film_of_one_frame(tmp_path):

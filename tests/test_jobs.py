@@ -274,7 +274,7 @@ def test_mistakes_in_a_setting(settings, words):
         ([job(content=".")], "there is no picture ."),
         ([job(output="jobs.toml/new/out.png")], "jobs.toml is no folder"),
         ([job(output="out.xyz")], "names no format"),
-        ([job(film="film.mp4")], "cannot be a film"),
+        ([job(film="film.mov")], "cannot be a film"),
         ([job(film="out.png")], "out.png would be written twice"),
         ([job(film="a.gif"), job(output="b.png", film="a.gif")], "two jobs have the film a.gif"),
         ([job(output="film.webp"), job(film="film.webp")], "two jobs have the output film.webp"),

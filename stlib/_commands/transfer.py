@@ -93,7 +93,7 @@ def add_command(commands: Any) -> None:
         "--film",
         metavar="FILM",
         help=f"save how the picture came to be, in about {FRAMES} frames of at most {SIDE} pixels "
-        "(.webp, .gif, .png, .apng)",
+        "(.webp, .gif, .png, .apng; .mp4 with imageio-ffmpeg)",
     )
     add(
         "--resume",

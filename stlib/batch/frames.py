@@ -238,7 +238,7 @@ def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome], force: bool) -
         )
 
 
-def _film(painted: Sequence[str], name: str) -> memoryview:
+def _film(painted: Sequence[str], name: str) -> bytes | memoryview:
     """The bytes of an animation of pictures. name: its file's. Raises JobError for two sizes."""
     frames = [film_frame(load_image(picture_source(output), None)) for output in painted]
     for output, frame in zip(painted, frames, strict=True):

@@ -68,7 +68,7 @@ from stlib.batch import places, seen
 from stlib.devices import check_device_name
 from stlib.errors import ImageError, JobError, nearest, one_line, reason, shown
 from stlib.film import check_film_suffix
-from stlib.images import SIZE, sample_file, sample_names
+from stlib.images import SIZE, check_suffix, sample_file, sample_names
 from stlib.layers import SMALLEST_SIDE, layer_names
 from stlib.settings import Settings, digest
 from stlib.vgg import POOLINGS
@@ -580,6 +580,8 @@ def _targets(job: Job) -> dict[str, str]:
     for name in job.written:
         is_note = name not in (job.output, job.film)
         target = places.identity(name) if is_note else places.check_output(name)
+        if name == job.output:
+            check_suffix(name)
         if target in targets:
             raise JobError(
                 f"{_short(name)} would be written twice: give output and film names of their own."

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from stlib import _files
 from stlib.errors import ImageError, JobError, needs_extra, one_line, reason
-from stlib.images import check_output_path, check_suffix
+from stlib.images import check_place
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -165,11 +165,10 @@ def identity(name: str) -> str:
 def check_output(name: str) -> str:
     """What an output is called, whatever way leads to it; writes nothing and makes no folder.
 
-    Raises ImageError or JobError when no picture could be written there.
+    Raises ImageError or JobError when no file could be written there.
     """
     check_not_web(name)
     if is_remote(name):
-        check_suffix(name)
         return identity(name)
     path = Path(name)
     folder = path.parent
@@ -177,12 +176,11 @@ def check_output(name: str) -> str:
         while not folder.exists() and folder != folder.parent:
             folder = folder.parent
         if folder == path.parent:
-            return str(check_output_path(path))
+            return str(check_place(path))
         is_folder, may_write = folder.is_dir(), os.access(folder, os.W_OK)
         target = path.resolve()
     except (OSError, ValueError):  # a name that no file can have
-        return str(check_output_path(path))
-    check_suffix(path)
+        return str(check_place(path))
     if not is_folder or not may_write:
         why = "may not be written to" if is_folder else "is no folder"
         raise ImageError(
