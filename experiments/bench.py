@@ -12,7 +12,8 @@ import os
 import pkgutil
 import platform
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -34,6 +35,7 @@ OURS = {"__init__", "__main__", "bench", "pairs"}
 PLANS = {"CASES", "SMALL", "TOLERANCE"}
 
 Case = Mapping[str, Any]
+Mapped = Callable[..., Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -106,28 +108,56 @@ def keep(name: str, runs: Iterable[Run], cases: Iterable[Case]) -> None:
     part.replace(file)
 
 
-def perform(name: str, told: Callable[[str], None] = print) -> None:
-    """Measure the cases of an experiment that are not measured yet, and keep each at once."""
+def perform(name: str, told: Callable[[str], None] = print, mapped: Mapped = map) -> None:
+    """Measure the cases of an experiment that are not measured yet, and keep each at once.
+
+    mapped: calls a function with each of some lists, as `map` does, in any order; `on_cluster`
+    gives one for workers.
+    """
     experiment = module(name)
     cases = [dict(case) for case in (experiment.SMALL, *experiment.CASES)]
     done = {run.key: run for run in kept(name)}
     wanted = {key_of(experiment, case): case for case in cases}
     left = {key: case for key, case in wanted.items() if key not in done}
     runs = [run for key, run in done.items() if key in wanted]
-    for number, (key, case) in enumerate(left.items(), start=1):
+    for key, case in list(left.items()):
         if case.get("paintings") and not paintings():
             told(f"{name}: {case} needs a folder of paintings in {PAINTINGS}")
             runs += [run for run in done.values() if run.case == case]  # rather old than none
-            continue
-        began = time.perf_counter()
-        measured = experiment.measure(case)
-        seconds = round(time.perf_counter() - began, 1)
-        files = _save_pictures(name, key, measured.pictures)
-        runs.append(Run(case, rounded(measured.numbers), files, seconds, _made(), key))
+            del left[key]
+    measured = mapped(_measured, [name] * len(left), left.keys(), left.values())
+    for number, (key, found, seconds, made) in enumerate(measured, start=1):
+        files = _save_pictures(name, key, found.pictures)
+        runs.append(Run(left[key], rounded(found.numbers), files, seconds, made, key))
         keep(name, runs, cases)
-        told(f"{name}: {number} of {len(left)} in {seconds} s: {case}")
+        told(f"{name}: {number} of {len(left)} in {seconds} s: {left[key]}")
     keep(name, runs, cases)
     _tidy(name, runs)
+
+
+@contextmanager
+def on_cluster(workers: int = 1, address: str | None = None) -> Iterator[Mapped]:
+    """A `mapped` for `perform` that measures on so many processes here, or at a Dask scheduler."""
+    from distributed import Client, LocalCluster, as_completed
+
+    with ExitStack() as stack:
+        if address is None:
+            here = LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=None)
+            client = stack.enter_context(Client(stack.enter_context(here)))
+        else:
+            client = stack.enter_context(Client(address))
+
+        def mapped(function: Callable[..., Any], *lists: Iterable[Any]) -> Iterator[Any]:
+            futures = client.map(function, *map(list, lists), pure=False)
+            return (future.result() for future in as_completed(futures))
+
+        yield mapped
+
+
+def _measured(name: str, key: str, case: Case) -> tuple[str, Measured, float, dict[str, Any]]:
+    began = time.perf_counter()
+    found = module(name).measure(case)
+    return key, found, round(time.perf_counter() - began, 1), _made()
 
 
 def key_of(experiment: ModuleType, case: Case) -> str:

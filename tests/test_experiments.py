@@ -77,6 +77,19 @@ def test_what_is_measured_is_not_measured_again(tmp_path, monkeypatch):
     assert [run.numbers["twice"] for run in results("shares")] == [6.0, 8.0]
 
 
+def test_workers_find_the_same_numbers(tmp_path, monkeypatch):
+    """Cases that are measured in two processes, in any order, are kept in the order of CASES."""
+    experiment = bench.module("shares")
+    cases = [experiment.SMALL | {"size": size} for size in (56, 48)]
+    monkeypatch.setattr(bench, "RESULTS", tmp_path)
+    monkeypatch.setattr(experiment, "CASES", cases)
+    with bench.on_cluster(workers=2) as mapped:
+        bench.perform("shares", told=lambda line: None, mapped=mapped)
+    assert [run.case for run in results("shares")] == cases
+    for run in results("shares"):
+        assert_like(bench.rounded(experiment.measure(run.case).numbers), run.numbers, 0.01)
+
+
 def test_results_ask_for_what_there_is(monkeypatch):
     assert {run.case["size"] for run in results("shares", size=384)} == {384}
     with pytest.raises(KeyError, match="no results with"):
