@@ -103,6 +103,14 @@ def check_floats(name: str, tensor: object) -> None:
         raise ValueError(f"{name} holds {tensor.dtype}: give a tensor of floats.")
 
 
+def check_axes(name: str, tensor: object, axes: str) -> None:
+    """Raise a ValueError unless it is a tensor of floats with these axes, for example "[H, W]"."""
+    check_floats(name, tensor)
+    assert isinstance(tensor, Tensor)
+    if tensor.ndim != axes.count(",") + 1 or 0 in tensor.shape:
+        raise ValueError(f"{name} has the shape {list(tensor.shape)}: give {axes}.")
+
+
 def check_same_shape(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     """Raise a ValueError unless two tensors have one shape; broadcasting would hide it."""
     if tensor.shape != other.shape:

@@ -38,12 +38,6 @@ NOT_HERE = {  # what begins a cluster or takes nothing, and what a run alone cal
     *("stlib.course.quality.check_same_size", "stlib.course.quality.leaning"),
     "stlib.course.quality.texture",
     "stlib.course.quality.wave_power",
-    # of one cell of chapters 02 and 04 each
-    *("stlib.course.explain.rebuild", "stlib.course.explain.shuffled"),
-    *("stlib.course.explain.zone_shares", "stlib.course.explain.equal_changes"),
-    *("stlib.course.explain.shares_of_others", "stlib.course.show.valley"),
-    *("stlib.course.explain.paint_statistic", "stlib.course.explain.detail"),
-    *("stlib.course.explain.equally_detailed", "stlib.course.show.convolution_frames"),
 }
 PICTURE = torch.linspace(0, 1, 3 * 40 * 48).view(1, 3, 40, 48)
 FEATURES = torch.rand(1, 4, 5, 6, generator=torch.Generator().manual_seed(0))
@@ -178,6 +172,41 @@ CALLS: dict[str, Callable[[], dict]] = {
         "steps": 1,
         "progress": False,
     },
+    "stlib.course.explain.rebuild": lambda: {
+        "loss": lambda picture: picture.square().sum(),
+        "start": PICTURE,
+        "steps": 2,
+        "every": 1,
+        "progress": False,
+    },
+    "stlib.course.explain.paint_statistic": lambda: {
+        "net": VGG,
+        "painting": PICTURE,
+        "layers": ["relu1_1"],
+        "statistic": torch.mean,
+        "start": PICTURE,
+        "steps": 1,
+        "progress": False,
+    },
+    "stlib.course.explain.shuffled": lambda: {"picture": PICTURE, "seed": 0},
+    "stlib.course.explain.zone_shares": lambda: {
+        "pull": PICTURE[0, 0],
+        "top": 4,
+        "left": 4,
+        "side": 16,
+        "margin": 2,
+    },
+    "stlib.course.explain.equal_changes": lambda: {"picture": PICTURE, "pixels": 2, "seed": 0},
+    "stlib.course.explain.shares_of_others": lambda: {
+        "originals": {"a": {"relu1_1": FEATURES}, "b": {"relu1_1": 1 - FEATURES}},
+        "changed": {"a": {"relu1_1": 0.5 * FEATURES}, "b": {"relu1_1": FEATURES}},
+    },
+    "stlib.course.explain.detail": lambda: {"pictures": PICTURE},
+    "stlib.course.explain.equally_detailed": lambda: {
+        "pictures": PICTURE[..., :16, :16],
+        "names": ["castle"],
+        "seed": 0,
+    },
     "stlib.course.explain.psnr": lambda: {"image": PICTURE, "original": 1 - PICTURE},
     "stlib.course.grid.run": lambda: {
         "settings": {"usual": {}},
@@ -223,6 +252,12 @@ CALLS: dict[str, Callable[[], dict]] = {
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
     "stlib.course.show.matrices": lambda: {"named": {"a": GRAM}, "title": ""},
     "stlib.course.show.scores": lambda: {"tables": {"a": {"b": ROW}}, "title": ""},
+    "stlib.course.show.convolution_frames": lambda: {"x": torch.rand(4, 5), "k": torch.eye(3)},
+    "stlib.course.show.valley": lambda: {
+        "loss": lambda w: w.square().sum(dim=0),
+        "path": [(2.0, 1.0), (1.0, 0.5)],
+        "title": "",
+    },
     "stlib.course.show.film_strip": lambda: {"frames": [PICTURE], "every": 1, "title": ""},
     "stlib.course.show.gif": lambda: {"frames": [PICTURE, PICTURE], "seconds": 1.0},
 }
@@ -241,7 +276,12 @@ WORDS = {
     **dict.fromkeys(("size", "style_size"), "size|pixels"),
 }
 # what is no mistake there: a class can be called
-RIGHT = {("stlib.descend", name, "a class") for name in ("objective", "picture", "note")}
+RIGHT = {
+    *(("stlib.descend", name, "a class") for name in ("objective", "picture", "note")),
+    ("stlib.course.explain.rebuild", "loss", "a class"),
+    ("stlib.course.explain.paint_statistic", "statistic", "a class"),
+    ("stlib.course.show.valley", "loss", "a class"),
+}
 
 
 @pytest.fixture(autouse=True)

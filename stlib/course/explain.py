@@ -14,7 +14,15 @@ import torch.nn.functional as nnf
 from torch import Tensor
 
 from stlib._progress import progress_bar
-from stlib.arguments import check_same_shape, check_whole_number, checked
+from stlib.arguments import (
+    check_axes,
+    check_colours,
+    check_picture,
+    check_same_shape,
+    check_some,
+    check_whole_number,
+    checked,
+)
 from stlib.colour import square_root
 from stlib.descent import Evaluation, descend, lbfgs
 from stlib.images import sample, sample_names
@@ -206,6 +214,8 @@ def paint_statistic(
         to begin with, [1, 3, H, W].
     Returns [1, 3, H, W], RGB in [0, 1], on the CPU.
     """
+    check_picture("painting", painting)
+    check_picture("start", start)
     with torch.no_grad():
         wanted = {layer: statistic(F) for layer, F in net.features(painting, layers).items()}
 
@@ -232,6 +242,7 @@ def rebuild(
     loss: from a picture [1, 3, H, W] to a number, differentiable. start: where to begin; it stays
     as it is. steps: evaluations of the loss. every: evaluations from frame to frame.
     """
+    check_colours("start", start)
     check_whole_number("steps", steps, 1)
     check_whole_number("every", every, 1)
     x = start.clone().requires_grad_()
@@ -264,6 +275,7 @@ def shuffled(picture: Tensor, seed: int = 0) -> Tensor:
 
     picture: [1, C, H, W].
     """
+    check_axes("picture", picture, "[1, C, H, W]")
     generator = torch.Generator().manual_seed(seed)
     order = torch.randperm(picture[0, 0].numel(), generator=generator)
     return picture.flatten(2)[..., order].view_as(picture)
@@ -276,6 +288,7 @@ def zone_shares(pull: Tensor, top: int, left: int, side: int, margin: int = 2) -
     pull: [H, W], not negative. top, left, side: of the square, in pixels. margin: half the width
     of the edge.
     """
+    check_axes("pull", pull, "[H, W]")
     total = pull.sum()
     inner, outer = (
         float(pull[top - m : top + side + m, left - m : left + side + m].sum() / total)
@@ -290,6 +303,7 @@ def equal_changes(picture: Tensor, pixels: int = 4, seed: int = 0) -> tuple[Tens
 
     picture: [1, 3, H, W]; a margin of 2 · pixels is cut off. pixels: to the right. seed: of noise.
     """
+    check_colours("picture", picture)
     m = 2 * pixels
     middle, moved = picture[..., m:-m, m:-m], picture[..., m:-m, m - pixels : -m - pixels]
     noise = torch.randn(middle.shape, generator=torch.Generator().manual_seed(seed))
@@ -306,6 +320,12 @@ def shares_of_others(
     originals, changed: {picture: {layer: features}}, all of one shape in a layer.
     Returns {layer: a number for each picture}.
     """
+    check_some("originals", originals)
+    if changed.keys() != originals.keys():
+        raise ValueError(
+            f"changed holds {', '.join(changed) or 'nothing'}, originals {', '.join(originals)}: "
+            "give the same pictures."
+        )
     shares: dict[str, list[float]] = {layer: [] for layer in next(iter(originals.values()))}
     for name, features in originals.items():
         for layer, P in features.items():
@@ -334,8 +354,13 @@ def equally_detailed(pictures: Tensor, names: Sequence[str], seed: int = 0) -> T
     `detail`.
     Returns [B, C, H, W].
     """
+    check_axes("pictures", pictures, "[B, C, H, W]")
+    check_some("names", names)
+    height, side = pictures.shape[2:]
+    if height != side:
+        raise ValueError(f"pictures are {height} × {side} pixels: give squares.")
     generator = torch.Generator().manual_seed(seed)
-    side, found = pictures.shape[2], []
+    found = []
     for name in names:
         for size in (3 * side, 6 * side, 12 * side):
             grey = sample(name, size).mean(dim=1, keepdim=True)
@@ -354,6 +379,7 @@ def equally_detailed(pictures: Tensor, names: Sequence[str], seed: int = 0) -> T
 @checked
 def detail(pictures: Tensor) -> Tensor:
     """How much fine detail pictures [B, C, H, W] have: the mean absolute Laplacian, [B]."""
+    check_axes("pictures", pictures, "[B, C, H, W]")
     kernel = torch.tensor([[0.0, 1, 0], [1, -4, 1], [0, 1, 0]])[None, None]
     grey = pictures.mean(dim=1, keepdim=True)
     return torch.nn.functional.conv2d(grey, kernel).abs().mean(dim=(1, 2, 3))

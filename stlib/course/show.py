@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_some, check_weight, check_whole_number, checked
+from stlib.arguments import check_axes, check_some, check_weight, check_whole_number, checked
 from stlib.errors import needs_extra
 from stlib.images import to_pil
 from stlib.layers import find_layer, layer_names
@@ -506,6 +506,8 @@ def convolution_frames(x: Tensor, k: Tensor) -> list[Tensor]:
     x: picture, [rows, columns] in 0…1. k: kernel, smaller than x. Left the picture with the
     kernel's place, in the middle the products there, right the feature map so far.
     """
+    check_axes("x", x, "[rows, columns]")
+    check_axes("k", k, "[rows, columns]")
     (height, width), (rows, columns) = x.shape, k.shape
     y = torch.nn.functional.conv2d(x[None, None], k[None, None])[0, 0]
     so_far = torch.full_like(y, float("nan"))
