@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from stlib import VGG, sample
-from stlib.weights import load_weights
+from stlib import sample
 
 PAIRS = (
     "castle × cafe-terrace",
@@ -26,11 +25,6 @@ def pair(name: str, size: int) -> tuple[Tensor, Tensor]:
     """Photo and painting of "photo × painting", the longer side of each `size` pixels."""
     photo, painting = name.split(" × ")
     return sample(photo, size), sample(painting, size)
-
-
-def network(kind: str, seed: int = 0) -> VGG:
-    """VGG-19 with "trained" weights, or with "random" ones from a seed; both normalised."""
-    return VGG() if kind == "trained" else VGG(weights=load_weights("random", seed=seed))
 
 
 def noise_like(picture: Tensor, seed: int) -> Tensor:
