@@ -44,6 +44,7 @@ NOT_HERE = {  # what begins a cluster or takes nothing, and what a run alone cal
     *("stlib.course.explain.shares_of_others", "stlib.course.show.valley"),
     *("stlib.course.explain.paint_statistic", "stlib.course.explain.detail"),
     *("stlib.course.explain.equally_detailed", "stlib.course.show.convolution_frames"),
+    *("stlib.course.explain.missed_by_one_kernel", "stlib.course.show.square_frames"),
 }
 PICTURE = torch.linspace(0, 1, 3 * 40 * 48).view(1, 3, 40, 48)
 FEATURES = torch.rand(1, 4, 5, 6, generator=torch.Generator().manual_seed(0))
