@@ -88,7 +88,7 @@ def stack(axes: Axes, maps: torch.Tensor) -> None:
     for place in (2, 1, 0):  # from the back of the stack to its front
         left, bottom = 0.2 + 1.4 * place, 6.15 + 0.33 * place
         extent = (left, left + width, bottom, bottom + height)
-        axes.imshow(maps[place].numpy(), extent=extent, zorder=3 - place, cmap="viridis")
+        axes.imshow(maps[place].numpy(), extent=extent, zorder=3 - place, cmap="gray")
         frame = {"fill": False, "edgecolor": COLORS[place], "linewidth": 4}
         axes.add_patch(plt.Rectangle((left, bottom), width, height, zorder=3.5 - place, **frame))
         corner = {"ha": "right", "va": "bottom", "zorder": 3.8 - place}
@@ -104,7 +104,7 @@ def rows(axes: Axes, maps: torch.Tensor) -> None:
             maps[place].flatten()[None].numpy(),
             extent=(0.85, 6.2, bottom, bottom + 0.38),
             aspect="auto",
-            cmap="viridis",
+            cmap="gray",
             interpolation="antialiased",
         )
         number = f"{CHANNELS[place]}"
@@ -115,7 +115,13 @@ def table(axes: Axes, G: torch.Tensor) -> None:
     """The Gram matrix with its numbers."""
     side, left, bottom = 0.8, 3.2, 0.08
     top = bottom + 3 * side
-    axes.imshow(G.numpy(), extent=(left, left + 3 * side, bottom, top), cmap="viridis", vmin=0)
+    axes.imshow(
+        G.numpy(),
+        extent=(left, left + 3 * side, bottom, top),
+        cmap="gray",
+        vmin=0,
+        vmax=1.25 * G.max(),
+    )
     for row in range(3):
         centre = bottom + (2.5 - row) * side
         number = f"{CHANNELS[row]}"

@@ -222,7 +222,7 @@ def test_a_colour_stands_out_from_white(name):
 
 def test_the_course_draws_with_few_colour_maps():
     """Grey becomes lighter all the way for everybody."""
-    assert colour_maps() == {"gray", "gray_r", "viridis", "PuOr_r"}
+    assert colour_maps() <= {"gray", "gray_r", "viridis", "PuOr_r"}
 
 
 def test_viridis_becomes_lighter_all_the_way(vision):

@@ -332,3 +332,30 @@ def test_crops_are_as_detailed_as_their_pictures():
     assert_close(explain.detail(crops), explain.detail(pictures), rtol=0.02, atol=0)
     assert len(torch.unique(crops, dim=0)) == len(pictures)
     assert explain.detail(torch.full((1, 3, 8, 8), 0.5)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_one_kernel_misses_nothing_of_a_convolution_and_something_behind_a_relu(random_net):
+    """conv1_1 is a single convolution; conv2_1 has two ReLUs and a pooling below it."""
+    learn, test = [sample("cat", 96), sample("langlois-bridge", 96)], sample("castle", 96)
+    missed = {
+        layer: explain.missed_by_one_kernel(random_net, layer, learn, test)
+        for layer in ("conv1_1", "conv2_1")
+    }
+    assert [len(of_channels) for of_channels in missed.values()] == [64, 128]
+    assert missed["conv1_1"].max() < 1e-6
+    assert missed["conv2_1"].median() > 0.1
+
+
+@pytest.mark.parametrize("layer", ["conv1_2", "conv2_2"])
+def test_each_position_is_paired_with_what_it_sees(random_net, layer):
+    """Changing one pixel changes the features of exactly the patches that hold it."""
+    picture = sample("castle", 48)
+    changed = picture.clone()
+    changed[..., 20, 30] = 1 - changed[..., 20, 30]
+    (X, F), (X2, F2) = (
+        explain._patches_and_maps(random_net, layer, image) for image in (picture, changed)
+    )
+    assert len(X) == len(F)
+    in_patch, in_features = (X != X2).any(dim=1), ((F - F2).abs() > 1e-3).any(dim=1)
+    assert in_features.any()
+    assert not (in_features & ~in_patch).any()

@@ -60,80 +60,50 @@ def structure(model) -> list[list[tuple[str, int]]]:
     return found[:-1]
 
 
-def column(x: float) -> int:
-    return 19 if x >= vgg.LEFT[19] else 16
-
-
-def rows(axes, depth: int) -> list[tuple[str, float, tuple]]:
-    """A network's rows from the top: what is written, the bar's width in channels, its colour."""
-    bars = {
-        round(bar.get_y() + bar.get_height() / 2, 3): bar
-        for bar in axes.patches
-        if isinstance(bar, Rectangle) and column(bar.get_x()) == depth
-    }
-    named = {
-        round(text.get_position()[1], 3): text.get_text()
-        for text in axes.texts
-        if re.fullmatch(r"conv\d_\d|\d+", text.get_text())
-        and column(text.get_position()[0]) == depth
-    }
-    assert set(named) == set(bars)
-    scale = 512 / vgg.WIDEST
-    return [
-        (named[y], scale * bars[y].get_width(), bars[y].get_facecolor())
-        for y in sorted(named, reverse=True)
-    ]
+def slabs(axes) -> list[Rectangle]:
+    """The bars of the convolutions, from left to right."""
+    return [bar for bar in axes.patches if str(bar.get_label()).startswith("conv")]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
 def test_the_bars_are_torchvisions_convolutions(depth, models, axes):
-    drawn = rows(axes, depth)
+    """Their widths are the channels; without the hatched ones it is VGG-16."""
+    drawn = [bar for bar in slabs(axes) if depth == 19 or not bar.get_hatch()]
     real = [convolution for block in structure(models[depth]) for convolution in block]
-    assert [(name, round(width)) for name, width, _ in drawn[: len(real)]] == real
-    for name, _, color in drawn[: len(real)]:
-        assert plt.matplotlib.colors.to_hex(color) == BLOCK_LOOK[find_layer(name).block][0].lower()
+    assert [(bar.get_label(), round(bar.get_width() / vgg.CHANNEL)) for bar in drawn] == real
+    for bar in drawn:
+        color = BLOCK_LOOK[find_layer(bar.get_label()).block][0].lower()
+        assert plt.matplotlib.colors.to_hex(bar.get_facecolor()) == color
 
 
-@pytest.mark.parametrize("depth", DEPTHS)
-def test_what_is_cut_off_are_torchvisions_linear_layers(depth, models, axes):
-    linear = [module for module in models[depth].classifier if isinstance(module, torch.nn.Linear)]
-    drawn = rows(axes, depth)[-len(linear) :]
-    assert [int(name) for name, *_ in drawn] == [module.out_features for module in linear]
-    assert [round(8 * width) for _, width, _ in drawn] == [
-        module.out_features for module in linear
-    ]  # an eighth of the scale
-
-
-def test_the_headings_are_the_shapes_of_the_running_model(models, texts):
+def test_what_is_cut_off_are_torchvisions_linear_layers(models, axes, texts):
+    (words,) = [text for text in texts if text.startswith("cut off")]
     for model in models.values():
-        expected, x, block = [], torch.empty(1, 3, 224, 224, device="meta"), 1
-        for module in model.features:
-            if isinstance(module, torch.nn.MaxPool2d):
-                expected.append(
-                    f"block {block}: {x.shape[1]} channels, {x.shape[2]} × {x.shape[3]}"
-                )
-                x = module(x)
-                expected.append(f"↓ pool{block}: {x.shape[2]} × {x.shape[3]}")
-                block += 1
-            else:
-                x = module(x)
-        assert [text for text in texts if text.startswith(("block", "↓ pool"))] == expected
+        linear = [module for module in model.classifier if isinstance(module, torch.nn.Linear)]
+        assert re.findall(r"\d+", words) == [str(module.out_features) for module in linear]
+        assert len([bar for bar in axes.patches if bar.get_label() == "cut off"]) == len(linear)
 
 
-def test_the_parameters_are_those_of_the_models(models, texts):
-    for kept_or_not in (lambda model: model.features, lambda model: model.classifier):
-        for model in models.values():
-            count = sum(parameter.numel() for parameter in kept_or_not(model).parameters())
-            assert any(f"{count / 1e6:.1f} M parameters" in text for text in texts)
+def test_the_rows_and_the_heights_are_the_shapes_of_the_running_model(models, axes, texts):
+    expected, x, block = [], torch.empty(1, 3, 224, 224, device="meta"), 1
+    for module in models[19].features:
+        if isinstance(module, torch.nn.MaxPool2d):
+            expected.append(f"block {block}: {x.shape[1]} maps of {x.shape[2]} × {x.shape[3]}")
+            for bar in slabs(axes):
+                if find_layer(bar.get_label()).block == block:
+                    assert round(bar.get_height() / vgg.PIXEL) == x.shape[2]
+            block += 1
+        x = module(x)
+    assert [text for text in texts if text.startswith("block")] == expected
 
 
-def test_what_only_vgg_19_has_is_marked(models, axes, texts):
+def test_what_only_vgg_19_has_is_marked(models, axes):
     names = {
         depth: {name for block in structure(model) for name, _ in block}
         for depth, model in models.items()
     }
-    hatched = [bar for bar in axes.patches if bar.get_hatch()]
-    assert len(hatched) == len(names[19] - names[16]) == texts.count("only in VGG-19:") == 3
+    hatched = {bar.get_label() for bar in slabs(axes) if bar.get_hatch()}
+    assert hatched == names[19] - names[16]
 
 
 def test_the_letters_can_be_read_on_a_phone(axes):

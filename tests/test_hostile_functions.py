@@ -188,6 +188,12 @@ CALLS: dict[str, Callable[[], dict]] = {
         "steps": 1,
         "progress": False,
     },
+    "stlib.course.explain.missed_by_one_kernel": lambda: {
+        "net": VGG,
+        "layer": "conv1_1",
+        "learn": [PICTURE],
+        "test": PICTURE,
+    },
     "stlib.course.explain.shuffled": lambda: {"picture": PICTURE, "seed": 0},
     "stlib.course.explain.zone_shares": lambda: {
         "pull": PICTURE[0, 0],
@@ -252,6 +258,10 @@ CALLS: dict[str, Callable[[], dict]] = {
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
     "stlib.course.show.matrices": lambda: {"named": {"a": GRAM}, "title": ""},
     "stlib.course.show.scores": lambda: {"tables": {"a": {"b": ROW}}, "title": ""},
+    "stlib.course.show.square_frames": lambda: {
+        "picture": PICTURE,
+        "squares": {"relu1_1": (2, 2, 3)},
+    },
     "stlib.course.show.convolution_frames": lambda: {"x": torch.rand(4, 5), "k": torch.eye(3)},
     "stlib.course.show.valley": lambda: {
         "loss": lambda w: w.square().sum(dim=0),

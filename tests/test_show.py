@@ -135,6 +135,15 @@ def test_a_kernel_slides_over_every_place_and_only_the_last_frame_is_full():
     assert len(show.gif(frames).data) < 1e6
 
 
+def test_each_square_is_one_frame_more():
+    squares = {"conv1_1": (9, 9, 3), "conv2_1": (6, 6, 10)}
+    frames = show.square_frames(sample("cat", 64), squares)
+    assert len(frames) == 2
+    assert frames[0].shape == frames[1].shape
+    assert (frames[0] != frames[1]).any()
+    assert len(show.gif(frames).data) < 1e6
+
+
 def test_lines_go_through_their_points_in_their_layers_colour(shown):
     show.lines(
         {"relu1_1": ([1, 2], [3.0, 4.0]), "relu4_1": ([1, 2], [5.0, 6.0])},

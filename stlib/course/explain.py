@@ -270,6 +270,48 @@ def rebuild(
 
 
 @checked
+def missed_by_one_kernel(net: VGG, layer: str, learn: Sequence[Tensor], test: Tensor) -> Tensor:
+    """How much of a layer's maps no single convolution of the picture explains, for each channel.
+
+    Least squares find the kernels, as large as the layer's receptive field, and their biases.
+
+    layer: a convolution, up to conv2_2; deeper ones have too many pixels in their field. learn:
+        pictures [1, 3, H, W] to find the kernels on. test: another one, to judge them on.
+    Returns [N], the share of a map's variance that is missed; above 1 a constant would do better.
+    """
+    check_some("learn", learn)
+    for picture in learn:
+        check_picture("learn", picture)
+    check_picture("test", test)
+    inner = outer = torch.zeros(())
+    for picture in learn:
+        X, Y = _patches_and_maps(net, layer, picture)
+        inner, outer = inner + X.T @ X, outer + X.T @ Y
+    kernels = torch.linalg.lstsq(inner, outer, driver="gelsd").solution
+    X, Y = _patches_and_maps(net, layer, test)
+    return (X @ kernels - Y).square().mean(dim=0) / Y.var(dim=0, correction=0)
+
+
+def _patches_and_maps(net: VGG, layer: str, picture: Tensor) -> tuple[Tensor, Tensor]:
+    """What each position sees, with a 1 for the bias, [M, 3 r² + 1], and its features, [M, N]."""
+    row = _row(layer, net.depth)
+    r, stride = row.receptive_field, row.stride
+    before = (stride - r) // 2  # from a position's own pixels to the first one that it sees
+    first = -(before // stride)  # position that lies in the picture with all its field
+    patches = nnf.unfold(
+        picture[..., stride * first + before :, stride * first + before :], r, stride=stride
+    )
+    with torch.no_grad():
+        F = net.features(picture, [layer])[layer][0]
+    rows, columns = (
+        (side - stride * first - before - r) // stride + 1 for side in picture.shape[2:]
+    )
+    F = F[:, first : first + rows, first : first + columns]
+    X = nnf.pad(patches[0].T, (0, 1), value=1.0)
+    return X.double(), F.flatten(1).T.double()
+
+
+@checked
 def shuffled(picture: Tensor, seed: int = 0) -> Tensor:
     """The same pixels in another order; all channels of a pixel stay together.
 

@@ -13,7 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stlib.arguments import check_axes, check_some, check_weight, check_whole_number, checked
+from stlib.arguments import (
+    check_axes,
+    check_picture,
+    check_some,
+    check_weight,
+    check_whole_number,
+    checked,
+)
 from stlib.errors import needs_extra
 from stlib.images import to_pil
 from stlib.layers import find_layer, layer_names
@@ -565,6 +572,37 @@ def _convolution_frame(
         canvas.draw()
         pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
     return torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255
+
+
+@checked
+def square_frames(picture: Tensor, squares: Mapping[str, tuple[int, int, int]]) -> list[Tensor]:
+    """Squares on a picture, one more in each frame, as `gif` takes them.
+
+    picture: [1, 3, H, W] in 0…1. squares: {layer: (top, left, side)}, in pixels.
+    """
+    check_picture("picture", picture)
+    check_some("squares", squares)
+    frames = []
+    with plt.rc_context(LOOK):
+        figure = Figure(figsize=(3.6, 0.5 + 3.6 * picture.shape[2] / picture.shape[3]))
+        figure.subplots_adjust(
+            0, 0, 1, 3.6 * picture.shape[2] / picture.shape[3] / figure.get_figheight()
+        )
+        axes = figure.subplots()
+        axes.axis("off")
+        axes.imshow(picture[0].permute(1, 2, 0).numpy())
+        canvas = FigureCanvasAgg(figure)
+        for layer, (top, left, side) in squares.items():
+            corner, color = (left - 0.5, top - 0.5), layer_look(layer)["color"]
+            for edge, width in (("white", 4), (color, 2)):
+                axes.add_patch(
+                    Rectangle(corner, side, side, fill=False, edgecolor=edge, linewidth=width)
+                )
+            axes.set_title(f"{layer}: {side} × {side} pixels")
+            canvas.draw()
+            pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
+    return frames
 
 
 @checked

@@ -7,7 +7,7 @@ the solution.
 
 from stlib.course.check.chapter00 import first_transfer, fit, half_way
 from stlib.course.check.chapter01 import convolve, edge_kernel, map_size
-from stlib.course.check.chapter02 import count_parameters, keep_all, prepare, receptive_field
+from stlib.course.check.chapter02 import keep_all, one_kernel, prepare, receptive_field
 from stlib.course.check.chapter03 import closest_pair, gram_channels_last, gram_of_strips
 from stlib.course.check.chapter04 import (
     choose_layer,
@@ -38,7 +38,6 @@ __all__ = [
     "convert_beta",
     "convolve",
     "cost_of_stages",
-    "count_parameters",
     "divisor_share",
     "edge_kernel",
     "equal_pulls",
@@ -57,6 +56,7 @@ __all__ = [
     "mended_closure",
     "name_the_bug",
     "name_the_picture",
+    "one_kernel",
     "plan_experiment",
     "plan_thousand",
     "precondition",

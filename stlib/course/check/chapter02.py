@@ -1,90 +1,98 @@
 """The exercises of chapter 02: inside VGG."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
+import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import exercise
-from stlib.layers import conv_shapes, find_layer, layer_table, layers_of
+from stlib.layers import find_layer, layers_of
 from stlib.weights import OXFORD_INPUT
 
-VGG16 = [3, *(width for _, _, width in conv_shapes(16))]
+
+def _in_a_row(first: Tensor, second: Tensor) -> Tensor:
+    """The single kernels of two convolutions in a row, [N2, C, 5, 5]."""
+    return _merged(first, second, lambda first, u, v: (u, v))
 
 
-def _count(
-    widths: Sequence[int], places: int = 9, biases: Function = lambda below, above: above
-) -> int:
-    return sum(places * below * above + biases(below, above) for below, above in pairwise(widths))
+def _merged(first: Tensor, second: Tensor, place: Function) -> Tensor:
+    """Copies of the first kernels, weighed by the second; other settings make typical mistakes."""
+    size = first.shape[-1] + second.shape[-1] - 1
+    merged = first.new_zeros(len(second), first.shape[1], size, size)
+    for u in range(second.shape[2]):
+        for v in range(second.shape[3]):
+            top, left = place(first, u, v)
+            rows, columns = (slice(at, at + first.shape[-1]) for at in (top, left))
+            merged[:, :, rows, columns] += torch.einsum("on,ncij->ocij", second[:, :, u, v], first)
+    return merged
+
+
+def _kernels(*shape: int, seed: int) -> Tensor:
+    return torch.randint(-2, 3, shape, generator=torch.Generator().manual_seed(seed)).float()
 
 
 @exercise(
-    cases=[([3, 64],), ([3, 64, 64],), ([5, 7, 2],), (VGG16,)],
-    given=lambda widths: "the widths of VGG-16" if len(widths) > 4 else f"widths = {widths}",
+    cases=[
+        (_kernels(1, 1, 3, 3, seed=0), _kernels(1, 1, 3, 3, seed=1)),
+        (_kernels(2, 2, 3, 3, seed=2), _kernels(2, 2, 3, 3, seed=3)),
+        (_kernels(4, 3, 3, 3, seed=4), _kernels(2, 4, 3, 3, seed=5)),
+    ],
+    given=lambda first, second: f"kernels {list(first.shape)} and {list(second.shape)}",
     mistakes=[
         (
-            lambda widths: _count(widths, biases=lambda below, above: 0),
-            "These are the weights. What else does each filter have?",
+            lambda first, second: _merged(first, second, lambda first, u, v: (2 - u, 2 - v)),
+            "The weight at place (u, v) of the second kernel: where does its copy begin?",
         ),
         (
-            lambda widths: _count(widths, places=1),
-            "How many places does one 3×3 filter have for each channel below?",
+            lambda first, second: _merged(first, second, lambda first, u, v: (v, u)),
+            "Which of u and v counts rows, and which columns?",
         ),
         (
-            lambda widths: _count(widths, places=1, biases=lambda below, above: 0),
-            "How many places does one 3×3 filter have, and what else does a filter have?",
-        ),
-        (lambda widths: _count(widths, places=3), "A filter is three wide: and how high?"),
-        (
-            lambda widths: _count(widths, biases=lambda below, above: below),
-            "Does each channel below have a bias, or each filter?",
+            lambda first, second: _in_a_row(first, second) / len(first),
+            "Does the second convolution average over the channels below, or add them up?",
         ),
         (
-            lambda widths: _count(widths, biases=lambda below, above: 1),
-            "How many biases does one layer have: one in all, or one for each filter?",
+            lambda first, second: nnf.pad(first, (1, 1, 1, 1)),
+            "This is the first kernel alone. What does the second one do with its maps?",
         ),
         (
-            lambda widths: _count(widths) + widths[0],
-            "The picture itself has no bias. Which channels have one?",
-        ),
-        (lambda widths: _count(widths) - widths[1], "Does the first convolution have biases, too?"),
-        (
-            lambda widths: 9 * sum(widths[1:]),
-            "How many channels does a filter of each layer look at?",
+            lambda first, second: _in_a_row(first.relu(), second),
+            "There is no ReLU in this exercise.",
         ),
     ],
-    hint="Do one convolution by hand first: its filters, then its biases.",
-    praise=f"The convolutions of VGG-16 have {sum(row.parameters for row in layer_table(16)):,} "
-    "parameters.",
+    hint="Try it with one channel, and a second kernel of eight zeros and a single 1.",
+    praise="One convolution of 5 × 5 does what two of 3 × 3 do, as long as nothing stands between.",
 )
-def count_parameters(widths: Sequence[int]) -> int:
-    """Chapter 02: how many parameters a chain of 3×3 convolutions has, from its channels."""
-    return _count(widths)
+def one_kernel(first: Tensor, second: Tensor) -> Tensor:
+    """Chapter 02: the kernels [N2, C, 5, 5] of two convolutions without a ReLU between them."""
+    return _in_a_row(first, second)
 
 
-Chain = list[tuple[int, int]]
+Chain = list[tuple[int, int, int]]
 
 
 def _up_to(last: str) -> Chain:
-    """(kernel, stride) of VGG-19's convolutions and poolings up to the layer `last`."""
+    """(kernel, stride, dilation) of VGG-19's convolutions and poolings up to the layer `last`."""
     order = layers_of(19)[: layers_of(19).index(find_layer(last)) + 1]
-    return [(3, 1) if layer.kind == "conv" else (2, 2) for layer in order if layer.kind != "relu"]
+    return [
+        (3, 1, 1) if layer.kind == "conv" else (2, 2, 1) for layer in order if layer.kind != "relu"
+    ]
 
 
 def _field(
     layers: Chain,
     start: int = 1,
-    grow: int = 1,
     own_stride: bool = False,
     step_of: Function = lambda step, stride: step * stride,
+    wide: Function = lambda kernel, dilation: (kernel - 1) * dilation,
 ) -> int:
     """The receptive field; other settings make the typical mistakes."""
     field, step = start, 1
-    for kernel, stride in layers:
+    for kernel, stride, dilation in layers:
         next_step = step_of(step, stride)
-        field += (kernel - grow) * (next_step if own_stride else step)
+        field += wide(kernel, dilation) * (next_step if own_stride else step)
         step = next_step
     return field
 
@@ -94,12 +102,14 @@ CONV5_1 = _up_to("conv5_1")
 
 @exercise(
     cases=[
-        ([(3, 1)],),
-        ([(3, 1), (3, 1)],),
-        ([(2, 2)],),
-        ([(3, 1), (3, 1), (2, 2), (3, 1)],),
-        ([(2, 2), (2, 2), (2, 2), (3, 1)],),
-        ([(5, 3), (3, 2), (3, 1)],),
+        ([(3, 1, 1)],),
+        ([(3, 1, 1), (3, 1, 1)],),
+        ([(2, 2, 1)],),
+        ([(3, 1, 1), (3, 1, 1), (2, 2, 1), (3, 1, 1)],),
+        ([(2, 2, 1), (2, 2, 1), (2, 2, 1), (3, 1, 1)],),
+        ([(5, 3, 1), (3, 2, 1), (3, 1, 1)],),
+        ([(3, 1, 2)],),
+        ([(3, 1, 2), (2, 2, 1), (3, 1, 4), (3, 1, 1)],),
         (CONV5_1,),
     ],
     given=lambda layers: (
@@ -111,8 +121,22 @@ CONV5_1 = _up_to("conv5_1")
             "How many pixels does a position see before the first layer?",
         ),
         (
-            lambda layers: _field(layers, grow=0),
+            lambda layers: _field(layers, wide=lambda kernel, dilation: kernel * dilation),
             "A kernel of 1 sees one position. By how much does a kernel of k widen the view?",
+        ),
+        (
+            lambda layers: _field(layers, wide=lambda kernel, dilation: kernel - 1),
+            "A kernel of 3 with dilation 2 looks at places 0, 2 and 4. How far apart are the ends?",
+        ),
+        (
+            lambda layers: _field(layers, wide=lambda kernel, dilation: kernel - 1 + dilation - 1),
+            "How many gaps are there between 3 places, and how wide is each with dilation 4?",
+        ),
+        (
+            lambda layers: _field(
+                [(kernel, stride * dilation, dilation) for kernel, stride, dilation in layers]
+            ),
+            "Dilation spreads a kernel. Does it also move neighbouring positions apart?",
         ),
         (
             lambda layers: _field(layers, own_stride=True),
@@ -143,7 +167,7 @@ CONV5_1 = _up_to("conv5_1")
             "A stride may be any number, 3 for example. How far apart do neighbours look then?",
         ),
         (
-            lambda layers: int(torch.tensor([stride for _, stride in layers]).prod()),
+            lambda layers: int(torch.tensor([stride for _, stride, _ in layers]).prod()),
             "That is the stride of the last layer. How many pixels does one position see?",
         ),
     ],
@@ -151,7 +175,7 @@ CONV5_1 = _up_to("conv5_1")
     praise=f"A position of conv5_1 sees {_field(CONV5_1)} × {_field(CONV5_1)} pixels.",
 )
 def receptive_field(layers: Chain) -> int:
-    """Chapter 02: the receptive field after a chain of layers, each given by kernel and stride."""
+    """Chapter 02: the receptive field of a chain of layers: (kernel, stride, dilation) each."""
     return _field(layers)
 
 
