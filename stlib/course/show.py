@@ -403,7 +403,8 @@ def matrices(
     """
     check_some("named", named)
     wide = max(matrix.shape[1] / matrix.shape[0] for matrix in named.values())
-    with plt.rc_context(LOOK):
+    look: dict[Any, Any] = {**LOOK, "axes.spines.right": True, "axes.spines.top": True}
+    with plt.rc_context(look):
         figure, axes = plt.subplots(
             1,
             len(named),
