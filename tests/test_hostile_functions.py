@@ -38,12 +38,13 @@ NOT_HERE = {  # what begins a cluster or takes nothing, and what a run alone cal
     *("stlib.course.quality.check_same_size", "stlib.course.quality.leaning"),
     "stlib.course.quality.texture",
     "stlib.course.quality.wave_power",
-    # of one cell of chapters 02 and 04 each
+    # of one cell of a chapter each
     *("stlib.course.explain.rebuild", "stlib.course.explain.shuffled"),
     *("stlib.course.explain.zone_shares", "stlib.course.explain.equal_changes"),
     *("stlib.course.explain.shares_of_others", "stlib.course.show.valley"),
     *("stlib.course.explain.paint_statistic", "stlib.course.explain.detail"),
     *("stlib.course.explain.equally_detailed", "stlib.course.show.convolution_frames"),
+    "stlib.course.show.clouds",
 }
 PICTURE = torch.linspace(0, 1, 3 * 40 * 48).view(1, 3, 40, 48)
 FEATURES = torch.rand(1, 4, 5, 6, generator=torch.Generator().manual_seed(0))
