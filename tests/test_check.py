@@ -110,13 +110,13 @@ def test_the_case_is_named_when_an_answer_stumbles_over_one(capsys):
 
 
 def test_an_error_inside_of_torch_is_located_at_the_learners_line(capsys):
-    def answer(z, A_over_M):
-        return z @ A_over_M  # no pair of shapes
+    def answer(F, A_over_M):
+        return F @ A_over_M  # no pair of shapes
 
-    out = words_on(check.gradient_below_relu, answer, capsys)
+    out = words_on(check.one_step, answer, capsys)
     assert "(in answer, line " in out
-    assert "On which side of F" in out
-    assert "`return z @ A_over_M  # no pair of shapes`" in out
+    assert "What is T (G/M) Tᵀ" in out
+    assert "`return F @ A_over_M  # no pair of shapes`" in out
 
 
 def test_an_answer_that_breaks_the_rule_is_right_but_told_so(capsys):
@@ -125,7 +125,6 @@ def test_an_answer_that_breaks_the_rule_is_right_but_told_so(capsys):
     assert [checker.__name__ for checker in ruled] == [
         "content_gradient",
         "convolve",
-        "gradient_below_relu",
         "gram_channels_last",
         "gram_of_strips",
         "variation",
@@ -135,3 +134,35 @@ def test_an_answer_that_breaks_the_rule_is_right_but_told_so(capsys):
         assert breakers
         for breaker in breakers:
             examine(checker, breaker, "the result is right, ", capsys)
+
+
+def test_one_step_may_turn_the_circle(capsys):
+    """With the symmetric roots instead of Cholesky's, T is a different matrix and as right."""
+
+    def root(K, power):
+        strengths, directions = torch.linalg.eigh(K)
+        return directions @ torch.diag(strengths**power) @ directions.T
+
+    def answer(F, A_over_M):
+        return root(A_over_M, 0.5) @ root(F @ F.T / F.shape[1], -0.5)
+
+    examine(check.one_step, answer, "right.", capsys)
+
+
+def test_what_is_still_broken_of_the_style_loss_is_named(capsys):
+    """The four bugs of chapter 05's exercise, as they stand there, and some of them."""
+
+    def broken(features, style_features, w):
+        for layer in features:
+            F, F_a = features[layer].flatten(1), style_features[layer].flatten(1)
+            N, M = F.shape
+            total = w[layer] * (F @ F.T / M - F_a @ F_a.T / M).square().sum() / (4 * N**2)
+        return total.item()
+
+    def first(features, style_features, w):
+        layer = next(iter(features))
+        reference = check.whole_style_loss.reference
+        return reference({layer: features[layer]}, style_features, w)
+
+    examine(check.whole_style_loss, broken, "Only the last layer is in it.", capsys)
+    examine(check.whole_style_loss, first, "Only the first layer is in it.", capsys)

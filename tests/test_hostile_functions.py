@@ -258,6 +258,12 @@ CALLS: dict[str, Callable[[], dict]] = {
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
     "stlib.course.show.matrices": lambda: {"named": {"a": GRAM}, "title": ""},
     "stlib.course.show.scores": lambda: {"tables": {"a": {"b": ROW}}, "title": ""},
+    "stlib.course.show.clouds": lambda: {
+        "named": {"a": torch.rand(2, 5)},
+        "title": "",
+        "x": "",
+        "y": "",
+    },
     "stlib.course.show.square_frames": lambda: {
         "picture": PICTURE,
         "squares": {"relu1_1": (2, 2, 3)},

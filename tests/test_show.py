@@ -299,3 +299,16 @@ def test_a_valley_shows_the_way_from_its_start(shown):
     assert [tuple(point) for point in way.get_xydata()] == path
     assert [tuple(point) for point in start.get_xydata()] == path[:1]
     assert axes.get_aspect() == 1 and axes.get_title() == "down"
+
+
+def test_a_cloud_lies_in_the_ellipse_of_its_second_moments(shown):
+    """Four points on the axes: G/M is diag(2, ½), so the ellipse reaches to √2 and √½."""
+    points = torch.tensor([[2.0, -2.0, 0.0, 0.0], [0.0, 0.0, 1.0, -1.0]])
+    show.clouds({"one": points, "wider": 3 * points}, "finding", x="channel 1", y="channel 2")
+    for axes, scale in zip(shown[0].axes, (1, 3), strict=True):
+        cloud, ellipse = axes.lines
+        assert cloud.get_xydata().T.tolist() == (scale * points).tolist()
+        assert ellipse.get_xdata().max() == pytest.approx(scale * 2**0.5, rel=1e-3)
+        assert ellipse.get_ydata().max() == pytest.approx(scale * 0.5**0.5, rel=1e-3)
+        assert axes.get_aspect() == 1
+    assert [axes.get_title() for axes in shown[0].axes] == ["one", "wider"]

@@ -16,6 +16,8 @@ CHAPTERS = [
     "02_inside_vgg",
     "03_gram_matrices",
     "04_content_loss",
+    "05_style_loss",
+    "06_total_loss",
 ]
 LEAST = 13  # smaller whole numbers count things, and are no findings
 # what no cell computes: facts about papers, files and the world, by chapter

@@ -607,6 +607,34 @@ def square_frames(picture: Tensor, squares: Mapping[str, tuple[int, int, int]]) 
 
 
 @checked
+def clouds(named: Mapping[str, Tensor], title: str = "", *, x: str, y: str) -> None:
+    """Show sets of points in a plane side by side, each with the ellipse of its second moments.
+
+    named: {caption: [2, M]}, a point per column. x, y: what the two rows are. The ellipse is where
+    vᵀ (G/M)⁻¹ v = 1, with G/M the mean of all products of the two rows: it shows how far the points
+    reach in each direction, seen from 0.
+    """
+    check_some("named", named)
+    turn = torch.linspace(0, 2 * torch.pi, 121)
+    circle = torch.stack([turn.cos(), turn.sin()])
+    with plt.rc_context(LOOK):
+        figure, panels = plt.subplots(
+            1, len(named), sharex=True, sharey=True, squeeze=False, layout="constrained",
+            figsize=(2.6 * len(named) + 0.4, 2.9 + 0.4 * bool(title)),
+        )  # fmt: skip
+        for axes, (caption, points) in zip(panels.flat, named.items(), strict=True):
+            points = points.detach().cpu().float()
+            strengths, directions = torch.linalg.eigh(points @ points.T / points.shape[1])
+            ellipse = directions @ (strengths.clamp(min=0).sqrt()[:, None] * circle)
+            axes.plot(*points.numpy(), ".", color=BLUE, markersize=3, alpha=0.4)
+            axes.plot(*ellipse.numpy(), color=RED)
+            axes.set(title=caption, xlabel=x, aspect="equal")
+        panels[0, 0].set(ylabel=y)
+        figure.suptitle(title, fontsize=11)
+        finish(figure)
+
+
+@checked
 def finish(
     figure: Figure, form: str = "png", quality: int = QUALITY, sharpness: float = SHARPNESS
 ) -> None:

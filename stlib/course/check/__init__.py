@@ -15,11 +15,7 @@ from stlib.course.check.chapter04 import (
     hidden_change,
     weighted_content_loss,
 )
-from stlib.course.check.chapter05 import (
-    from_pytorch_tutorial,
-    gradient_below_relu,
-    whole_style_loss,
-)
+from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_style_loss
 from stlib.course.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
@@ -44,7 +40,6 @@ __all__ = [
     "first_transfer",
     "fit",
     "from_pytorch_tutorial",
-    "gradient_below_relu",
     "gram_channels_last",
     "gram_of_strips",
     "half_way",
@@ -57,6 +52,7 @@ __all__ = [
     "name_the_bug",
     "name_the_picture",
     "one_kernel",
+    "one_step",
     "plan_experiment",
     "plan_thousand",
     "precondition",

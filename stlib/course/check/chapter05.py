@@ -6,9 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stlib.course.check.answer import Function
-from stlib.course.check.chapter04 import AUTOGRAD
-from stlib.course.check.exercise import Rule, exercise
+from stlib.course.check.answer import Function, Wrong
+from stlib.course.check.compare import Seen, kind
+from stlib.course.check.exercise import exercise
+from stlib.losses import style_target
 
 Features = dict[str, Tensor]
 
@@ -23,10 +24,15 @@ def _layer_loss(F: Tensor, F_a: Tensor) -> Tensor:
     return _square_sum(F, F_a) / (4 * len(F) ** 2)
 
 
+def _as_matrix(features: Tensor) -> Tensor:
+    """F, [N, M], of features [1, N, H, W]."""
+    return features[0].flatten(1)
+
+
 def _summed(
     layer_loss: Function = _layer_loss,
     weighed: Function = lambda w, E: w * E,
-    as_matrix: Function = lambda features: features[0].flatten(1),
+    as_matrix: Function = _as_matrix,
 ) -> Function:
     """The answer Σ weighed(w_l, E_l)."""
 
@@ -40,9 +46,24 @@ def _summed(
     return answer
 
 
-def _last_layer_only(features: Features, style_features: Features, w: dict[str, float]) -> Tensor:
-    layer = [*features][-1]
-    return _summed()({layer: features[layer]}, style_features, w)
+def _one_layer(which: int, answer: Function) -> Function:
+    """An answer that sees only the first layer, 0, or the last, -1."""
+
+    def of_one(features: Features, style_features: Features, w: dict[str, float]) -> Tensor:
+        layer = [*features][which]
+        return answer({layer: features[layer]}, style_features, w)
+
+    return of_one
+
+
+def _batched(features: Tensor) -> Tensor:
+    """F with the pictures as rows, where the channels should be."""
+    return features.flatten(1)
+
+
+def _one_M(F: Tensor, F_a: Tensor) -> Tensor:
+    """E_l with both Gram matrices over the positions of the generated picture."""
+    return _square_sum(F, F_a, M_a=F.shape[1]) / (4 * len(F) ** 2)
 
 
 def _pictures(style_rows: int) -> tuple[Features, Features]:
@@ -69,6 +90,8 @@ def _sizes_and_weights(features: Features, style_features: Features, w: dict[str
 
 
 NO_GRADIENT = "Where does your loss stop being a tensor, or get detached?"
+ROWS = "The 1 in front of [1, N, H, W] counts pictures. Which axis becomes the rows of F?"
+LAST = "Only the last layer is in it. Do you add, or write over the sum?"
 
 
 @exercise(
@@ -121,7 +144,7 @@ NO_GRADIENT = "Where does your loss stop being a tensor, or get detached?"
             "N is the number of channels, M of positions. Which of the two is which axis?",
         ),
         (
-            _summed(lambda F, F_a: _square_sum(F, F_a, M_a=F.shape[1]) / (4 * len(F) ** 2)),
+            _summed(_one_M),
             "You divide both Gram matrices by the number of positions of the generated picture. "
             "What does the other one have?",
         ),
@@ -134,11 +157,17 @@ NO_GRADIENT = "Where does your loss stop being a tensor, or get detached?"
             _summed(lambda F, F_a: _square_sum(F, F_a).sqrt() / (4 * len(F) ** 2)),
             "There is no root in eq. (4).",
         ),
-        (
-            _summed(as_matrix=lambda features: features.flatten(1)),
-            "The 1 in front of [1, N, H, W] counts pictures. Which axis becomes the rows of F?",
+        (_summed(as_matrix=_batched), ROWS),
+        (_summed(_one_M, as_matrix=_batched), ROWS),
+        *(
+            (_one_layer(-1, _summed(layer_loss, as_matrix=as_matrix)), LAST)
+            for layer_loss in (_layer_loss, _one_M)
+            for as_matrix in (_as_matrix, _batched)
         ),
-        (_last_layer_only, "Only the last layer is in it. Do you add, or write over the sum?"),
+        (
+            _one_layer(0, _summed()),
+            "Only the first layer is in it. Does `return` stand inside of the loop?",
+        ),
         (_summed(weighed=lambda w, E: E), "All layers count alike here. Where do you use w?"),
         (_summed(weighed=lambda w, E: E / 2), "All layers count alike here. Where do you use w?"),
         (
@@ -158,101 +187,82 @@ def whole_style_loss(features: Features, style_features: Features, w: dict[str, 
     return _summed()(features, style_features, w)
 
 
-def _gradient(
-    F_of: Function = lambda z: z.clamp(min=0),
-    mask: Function = lambda z: z > 0,
-    divisor: Function = lambda N, M: N**2 * M,
-    G_over: Function = lambda M: M,
-) -> Function:
-    """The answer (G/M − A/M_a) F / (N² M), masked, with its parts exchangeable."""
+def _cloud(N: int, M: int, seed: int) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand(N, M, generator=generator, dtype=torch.float64)
 
-    def answer(z: Tensor, A_over_M: Tensor) -> Tensor:
-        N, M = z.shape
-        F = F_of(z)
-        return (F @ F.T / G_over(M) - A_over_M) @ F / divisor(N, M) * mask(z)
+
+def _reached(answer: Function, F: Tensor, A_over_M: Tensor) -> Seen:
+    """The style target of T F, which every right T leads to."""
+    T = answer(F, A_over_M)
+    if not isinstance(T, Tensor) or T.shape != A_over_M.shape:
+        raise Wrong(
+            f"the result is {kind(T)}, expected T, a tensor of the shape {list(A_over_M.shape)}"
+        )
+    moved = T.detach().to(F.dtype) @ F
+    return Seen({"G/M of T F": moved @ moved.T / F.shape[1]})
+
+
+def _stretched(
+    undo: Function = torch.linalg.inv,
+    root: Function = torch.linalg.cholesky,
+    positions: Function = lambda F: F.shape[1],
+) -> Function:
+    """The answer L_a L⁻¹, with its parts exchangeable."""
+
+    def answer(F: Tensor, A_over_M: Tensor) -> Tensor:
+        return root(A_over_M) @ undo(root(F @ F.T / positions(F)))
 
     return answer
 
 
-def _by_autograd(z: Tensor, A_over_M: Tensor) -> Tensor:
-    z = z.clone().requires_grad_()
-    F = z.relu()
-    loss = (F @ F.T / F.shape[1] - A_over_M).square().sum() / (4 * len(F) ** 2)
-    return torch.autograd.grad(loss, z)[0]
-
-
-def _layer(N: int, M: int, M_a: int) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(6)
-    z = torch.randn(N, M, generator=generator, dtype=torch.float64)
-    F_a = torch.rand(N, M_a, generator=generator, dtype=torch.float64)
-    return z, F_a @ F_a.T / M_a
-
-
-WHICH_SIDE = "On which side of F does an [N, N] matrix fit?"
-BY_MATRICES = "Without autograd, please: which closed form stands in eq. (6)?"
+ROOTS = "T stands twice in T (G/M) Tᵀ. What is it, if the product shall be A/M?"
 
 
 @exercise(
-    cases=[_layer(3, 5, 7), _layer(4, 6, 3)],
-    given=lambda z, A_over_M: f"z of the shape {list(z.shape)}",
-    mistakes=[
-        (
-            _gradient(mask=lambda z: 1),
-            "That is the gradient at F. What does the ReLU let through on the way back to z?",
-        ),
-        (
-            _gradient(mask=lambda z: -1.0 * (z > 0)),
-            "The sign is turned. The gradient points to where E_l grows.",
-        ),
-        (
-            _gradient(F_of=lambda z: z, mask=lambda z: 1),
-            "E_l is computed from F. What becomes of the negative entries of z first?",
-        ),
-        (
-            _gradient(F_of=lambda z: z),
-            "The mask is there, but G is made of z. What does E_l see of its negative entries?",
-        ),
-        (
-            _gradient(divisor=lambda N, M: N**2),
-            "It is M times too large. G/M is differentiated, too.",
-        ),
-        (
-            _gradient(divisor=lambda N, M: N**2 * M**2),
-            "It is M times too small. How often do you divide by M?",
-        ),
-        (
-            _gradient(divisor=lambda N, M: M),
-            "It is N² times too large. What stands under the fraction bar?",
-        ),
-        (
-            _gradient(divisor=lambda N, M: 4 * N**2 * M),
-            "It is 4 times too small. What becomes of the 4 when squares are differentiated?",
-        ),
-        (
-            _gradient(divisor=lambda N, M: 2 * N**2 * M),
-            "It is half of that. Each feature stands in a row and in a column of G.",
-        ),
-        (
-            _gradient(divisor=lambda N, M: M**3),
-            "N is the number of channels, M of positions. Which of the two is which axis?",
-        ),
-        (_gradient(G_over=lambda M: 1), "Is G divided by the same as A?"),
-        (
-            _gradient(G_over=lambda M: 1, divisor=lambda N, M: N**2 * M**2),
-            "Is G divided by the same as A?",
-        ),
-        (lambda z, A_over_M: z @ (z @ z.T - A_over_M), WHICH_SIDE),
-        (lambda z, A_over_M: (z @ z.T - A_over_M) * z, WHICH_SIDE),
-        (lambda z, A_over_M: A_over_M @ z[:, :1], "Each entry of z has one gradient."),
-        (_by_autograd, BY_MATRICES),
+    cases=[
+        (_cloud(2, 6, 0), style_target(_cloud(2, 9, 1))),
+        (_cloud(3, 8, 2), style_target(_cloud(3, 5, 3) - 0.5)),
     ],
-    rule=Rule(BY_MATRICES, AUTOGRAD),
-    hint="Which matrix says what is wrong, what does it multiply, and what divides the product?",
-    praise="This is what autograd computes, mask and all.",
+    look=_reached,
+    given=lambda F, A_over_M: f"F of the shape {list(F.shape)}",
+    mistakes=[
+        (_stretched(undo=lambda L: L), "You undo neither. Which ellipse has to become a circle?"),
+        (
+            lambda F, A: (
+                torch.linalg.inv(torch.linalg.cholesky(A))
+                @ torch.linalg.cholesky(F @ F.T / F.shape[1])
+            ),
+            "The way back: that undoes the target. Which of the two ellipses is there first?",
+        ),
+        (
+            lambda F, A: (
+                torch.linalg.inv(torch.linalg.cholesky(F @ F.T / F.shape[1]))
+                @ torch.linalg.cholesky(A)
+            ),
+            "The right two, in the wrong order: T F does the right factor first.",
+        ),
+        (
+            lambda F, A: torch.linalg.inv(torch.linalg.cholesky(F @ F.T / F.shape[1])),
+            "The ellipse is a circle now. How does it become that of the target?",
+        ),
+        (lambda F, A: torch.linalg.cholesky(A), "What becomes of the ellipse that F has already?"),
+        (_stretched(positions=lambda F: 1), "By what is G divided before it is compared?"),
+        (_stretched(root=lambda K: K), ROOTS),
+        (_stretched(root=torch.sqrt), "The root of a matrix is not the root of its entries."),
+        (_stretched(undo=lambda L: L.T), "L @ L.T is the matrix, so L.T does not undo L."),
+        (lambda F, A: torch.eye(len(F), dtype=F.dtype), "Nothing moves. Where is the target?"),
+        (
+            lambda F, A: _stretched()(F, A) @ F,
+            "That is T F. The matrix T is asked for.",
+        ),
+    ],
+    hint="What is T (G/M) Tᵀ for your T? It should be the target.",
+    praise="Whiten, then colour: every F of this ellipse goes the same way.",
 )
-def gradient_below_relu(z: Tensor, A_over_M: Tensor) -> Tensor:
-    """Chapter 05: ∂E_l/∂z for F = max(z, 0), as a formula (eq. 6)."""
-    return _gradient()(z, A_over_M)
+def one_step(F: Tensor, A_over_M: Tensor) -> Tensor:
+    """Chapter 05: a matrix T for which T F has a style target, so that its E_l is 0."""
+    return _stretched()(F, A_over_M)
 
 
 class StyleWeights(NamedTuple):
@@ -279,7 +289,7 @@ def _converted(
 
 
 @exercise(
-    cases=[(1e6, [64]), (1e6, [64, 128, 256, 512, 512]), (500.0, [2, 4])],
+    cases=[(1e6, [64]), (1e6, [64, 64, 128, 128, 256]), (500.0, [2, 4])],
     mistakes=[
         (
             _converted(lambda N: 1 / N**2),
