@@ -290,3 +290,28 @@ def test_a_valley_shows_the_way_from_its_start(shown):
     assert [tuple(point) for point in way.get_xydata()] == path
     assert [tuple(point) for point in start.get_xydata()] == path[:1]
     assert axes.get_aspect() == 1 and axes.get_title() == "down"
+
+
+def test_paths_go_through_named_points_with_plain_numbers_at_the_axes(shown):
+    show.paths(
+        {"a": {"start": (0.3, 4.0), "end": (0.05, 6.0)}, "b": {"": (0.1, 0.6)}},
+        "finding",
+        x="style",
+        y="content",
+        logarithmic="xy",
+    )
+    (axes,) = shown[0].axes
+    assert axes.lines[0].get_xydata().tolist() == [[0.3, 4.0], [0.05, 6.0]]
+    assert {text.get_text() for text in axes.texts} == {"start", "end", ""}
+    shown[0].draw_without_rendering()
+    ticks = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
+    assert {"0.1", "0.2", "5"} <= set(ticks)
+    assert not any("$" in tick for tick in ticks)
+    assert axes.get_legend()
+
+
+def test_paths_begin_at_0_when_nothing_is_logarithmic(shown):
+    show.paths({"a": {"start": (2.0, 3.0), "end": (1.0, 4.0)}}, "finding", x="x", y="y")
+    (axes,) = shown[0].axes
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+    assert axes.get_legend() is None

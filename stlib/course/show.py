@@ -26,6 +26,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+    from matplotlib.ticker import LogLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -321,6 +322,44 @@ def valley(
         axes.plot(*points[0], color=RED, marker="s", markersize=8)
         axes.annotate("start", points[0], (8, 8), textcoords="offset points")
         axes.set(title=title, xlabel=x, ylabel=y, aspect="equal")
+        finish(figure)
+
+
+@checked
+def paths(
+    series: Mapping[str, Mapping[str, tuple[float, float]]],
+    title: str,
+    *,
+    x: str,
+    y: str,
+    logarithmic: str = "",
+) -> None:
+    """Show ways through a plane of two numbers, such as a trade-off, with a name at each point.
+
+    series: {label: {name of the point: (x, y)}}; "" for a point without a name. x, y, logarithmic:
+    as for `lines`; ticks are written as plain numbers.
+    """
+    check_some("series", series)
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
+        for (label, points), look in zip(series.items(), _looks(series), strict=True):
+            axes.plot(*zip(*points.values(), strict=True), label=label, **look)
+            for name, place in points.items():
+                axes.annotate(
+                    name, place, (7, 5), textcoords="offset points", color=look["color"], fontsize=9
+                )
+        axes.set(title=title, xlabel=x, ylabel=y)
+        _logarithmic(axes, logarithmic)
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("")
+        if not logarithmic:
+            axes.set(xlim=(0, None), ylim=(0, None))
+        axes.margins(x=0.12)
+        if len(series) > 1:
+            axes.legend()
         finish(figure)
 
 

@@ -20,7 +20,7 @@ from stlib.course.check.chapter05 import (
     gradient_below_relu,
     whole_style_loss,
 )
-from stlib.course.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
+from stlib.course.check.chapter06 import arrived, beaten, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
@@ -30,12 +30,13 @@ from stlib.course.check.chapter12 import name_the_picture, plan_thousand, share_
 
 __all__ = [
     "adam_loop",
-    "balance_beta",
+    "arrived",
     "beat_the_baseline",
+    "beaten",
+    "beta_for_means",
     "choose_layer",
     "closest_pair",
     "content_gradient",
-    "convert_beta",
     "convolve",
     "cost_of_stages",
     "count_parameters",
@@ -68,7 +69,6 @@ __all__ = [
     "start_from_noise",
     "suspects",
     "turn_weights",
-    "variation",
     "weighted_content_loss",
     "whole_style_loss",
 ]
