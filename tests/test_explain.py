@@ -332,3 +332,10 @@ def test_crops_are_as_detailed_as_their_pictures():
     assert_close(explain.detail(crops), explain.detail(pictures), rtol=0.02, atol=0)
     assert len(torch.unique(crops, dim=0)) == len(pictures)
     assert explain.detail(torch.full((1, 3, 8, 8), 0.5)).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_pieces_are_the_corners_and_the_middle():
+    picture = torch.arange(30.0).view(1, 1, 5, 6).expand(1, 3, 5, 6)
+    found = explain.pieces(picture, 3, 2)
+    assert [int(piece[0, 0, 0, 0]) for piece in found] == [0, 4, 12, 16, 8]
+    assert all(piece.shape == (1, 3, 3, 2) for piece in found)

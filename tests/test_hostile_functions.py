@@ -38,11 +38,12 @@ NOT_HERE = {  # what begins a cluster or takes nothing, and what a run alone cal
     *("stlib.course.quality.check_same_size", "stlib.course.quality.leaning"),
     "stlib.course.quality.texture",
     "stlib.course.quality.wave_power",
-    # of one cell of chapters 02 and 04 each
+    # of one cell of a chapter each
     *("stlib.course.explain.rebuild", "stlib.course.explain.shuffled"),
     *("stlib.course.explain.zone_shares", "stlib.course.explain.equal_changes"),
     *("stlib.course.explain.shares_of_others", "stlib.course.show.valley"),
     *("stlib.course.explain.paint_statistic", "stlib.course.explain.detail"),
+    "stlib.course.explain.pieces",
     *("stlib.course.explain.equally_detailed", "stlib.course.show.convolution_frames"),
 }
 PICTURE = torch.linspace(0, 1, 3 * 40 * 48).view(1, 3, 40, 48)
@@ -217,6 +218,12 @@ CALLS: dict[str, Callable[[], dict]] = {
         "y": "",
     },
     "stlib.course.show.dots": lambda: {"groups": {"a": ROW}, "title": "", "x": ""},
+    "stlib.course.show.paths": lambda: {
+        "series": {"a": {"b": (1.0, 2.0)}},
+        "title": "",
+        "x": "",
+        "y": "",
+    },
     "stlib.course.show.finish": lambda: {"figure": plt.figure()},
     "stlib.course.show.bars": lambda: {"groups": {"a": ROW}, "title": "", "y": ""},
     "stlib.course.show.maps": lambda: {"feature_maps": {"a": GRAM}},

@@ -315,3 +315,15 @@ def test_paths_begin_at_0_when_nothing_is_logarithmic(shown):
     (axes,) = shown[0].axes
     assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
     assert axes.get_legend() is None
+
+
+def test_a_bar_grows_from_frame_to_frame():
+    frames = [torch.full((1, 3, 32, 40), 0.5) for _ in range(3)]
+    with Image.open(io.BytesIO(show.gif(frames, bar=True).data)) as film:
+        black = []
+        for number in range(3):
+            film.seek(number)
+            foot = film.convert("L").crop((0, 28, 40, 29))
+            black.append(sum(value < 128 for value in foot.tobytes()))
+    assert black == [0, 20, 40]
+    assert frames[0].eq(0.5).all(), "the caller's frames stay as they are"

@@ -520,10 +520,15 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
 
 
 @checked
-def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
-    """The frames as an animation that plays again and again, and rests on the last frame."""
+def gif(frames: Sequence[Tensor], seconds: float = 3.0, *, bar: bool = False) -> NotebookImage:
+    """The frames as an animation that plays again and again, and rests on the last frame.
+
+    bar: draw a bar at the foot of each frame, which grows from frame to frame.
+    """
     check_some("frames", frames)
     check_weight("seconds", seconds)
+    if bar:
+        frames = [_with_bar(frame, i / (len(frames) - 1 or 1)) for i, frame in enumerate(frames)]
     pictures = [to_pil(frame).quantize(64) for frame in frames]
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
@@ -536,6 +541,14 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
         duration=[each] * (len(pictures) - 1) + [1500],
     )
     return NotebookImage(data=data.getvalue(), format="gif")
+
+
+def _with_bar(frame: Tensor, share: float) -> Tensor:
+    """A picture with a black bar on white at its foot, as long as a share of its width."""
+    frame = frame.clone()
+    frame[..., -8:, :] = 1
+    frame[..., -6:-2, : round(share * frame.shape[-1])] = 0
+    return frame
 
 
 @checked

@@ -20,7 +20,7 @@ from stlib.course.check.chapter05 import (
     gradient_below_relu,
     whole_style_loss,
 )
-from stlib.course.check.chapter06 import arrived, beaten, beta_for_means, equal_pulls
+from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
@@ -32,7 +32,6 @@ __all__ = [
     "adam_loop",
     "arrived",
     "beat_the_baseline",
-    "beaten",
     "beta_for_means",
     "choose_layer",
     "closest_pair",
