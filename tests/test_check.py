@@ -127,7 +127,6 @@ def test_an_answer_that_breaks_the_rule_is_right_but_told_so(capsys):
         "convolve",
         "gram_channels_last",
         "gram_of_strips",
-        "variation",
     ]
     for checker in ruled:
         breakers = [wrong for wrong, hint in checker.mistakes if hint == checker.rule.remark]

@@ -359,3 +359,10 @@ def test_each_position_is_paired_with_what_it_sees(random_net, layer):
     in_patch, in_features = (X != X2).any(dim=1), ((F - F2).abs() > 1e-3).any(dim=1)
     assert in_features.any()
     assert not (in_features & ~in_patch).any()
+
+
+def test_pieces_are_the_corners_and_the_middle():
+    picture = torch.arange(30.0).view(1, 1, 5, 6).expand(1, 3, 5, 6)
+    found = explain.pieces(picture, 3, 2)
+    assert [int(piece[0, 0, 0, 0]) for piece in found] == [0, 4, 12, 16, 8]
+    assert all(piece.shape == (1, 3, 3, 2) for piece in found)

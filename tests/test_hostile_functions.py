@@ -194,6 +194,7 @@ CALLS: dict[str, Callable[[], dict]] = {
         "learn": [PICTURE],
         "test": PICTURE,
     },
+    "stlib.course.explain.pieces": lambda: {"picture": PICTURE, "height": 8, "width": 9},
     "stlib.course.explain.shuffled": lambda: {"picture": PICTURE, "seed": 0},
     "stlib.course.explain.zone_shares": lambda: {
         "pull": PICTURE[0, 0],
@@ -252,6 +253,12 @@ CALLS: dict[str, Callable[[], dict]] = {
         "y": "",
     },
     "stlib.course.show.dots": lambda: {"groups": {"a": ROW}, "title": "", "x": ""},
+    "stlib.course.show.paths": lambda: {
+        "series": {"a": {"b": (1.0, 2.0)}},
+        "title": "",
+        "x": "",
+        "y": "",
+    },
     "stlib.course.show.finish": lambda: {"figure": plt.figure()},
     "stlib.course.show.bars": lambda: {"groups": {"a": ROW}, "title": "", "y": ""},
     "stlib.course.show.maps": lambda: {"feature_maps": {"a": GRAM}},

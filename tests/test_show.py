@@ -312,3 +312,40 @@ def test_a_cloud_lies_in_the_ellipse_of_its_second_moments(shown):
         assert ellipse.get_ydata().max() == pytest.approx(scale * 0.5**0.5, rel=1e-3)
         assert axes.get_aspect() == 1
     assert [axes.get_title() for axes in shown[0].axes] == ["one", "wider"]
+
+
+def test_paths_go_through_named_points_with_plain_numbers_at_the_axes(shown):
+    show.paths(
+        {"a": {"start": (0.3, 4.0), "end": (0.05, 6.0)}, "b": {"": (0.1, 0.6)}},
+        "finding",
+        x="style",
+        y="content",
+        logarithmic="xy",
+    )
+    (axes,) = shown[0].axes
+    assert axes.lines[0].get_xydata().tolist() == [[0.3, 4.0], [0.05, 6.0]]
+    assert {text.get_text() for text in axes.texts} == {"start", "end", ""}
+    shown[0].draw_without_rendering()
+    ticks = [tick.get_text() for axis in (axes.xaxis, axes.yaxis) for tick in axis.get_ticklabels()]
+    assert {"0.1", "0.2", "5"} <= set(ticks)
+    assert not any("$" in tick for tick in ticks)
+    assert axes.get_legend()
+
+
+def test_paths_begin_at_0_when_nothing_is_logarithmic(shown):
+    show.paths({"a": {"start": (2.0, 3.0), "end": (1.0, 4.0)}}, "finding", x="x", y="y")
+    (axes,) = shown[0].axes
+    assert axes.get_xlim()[0] == axes.get_ylim()[0] == 0
+    assert axes.get_legend() is None
+
+
+def test_a_bar_grows_from_frame_to_frame():
+    frames = [torch.full((1, 3, 32, 40), 0.5) for _ in range(3)]
+    with Image.open(io.BytesIO(show.gif(frames, bar=True).data)) as film:
+        black = []
+        for number in range(3):
+            film.seek(number)
+            foot = film.convert("L").crop((0, 28, 40, 29))
+            black.append(sum(value < 128 for value in foot.tobytes()))
+    assert black == [0, 20, 40]
+    assert frames[0].eq(0.5).all(), "the caller's frames stay as they are"

@@ -382,6 +382,18 @@ def shares_of_others(
 
 
 @checked
+def pieces(picture: Tensor, height: int, width: int) -> list[Tensor]:
+    """Five pieces of a picture, its corners and its middle, each [1, 3, height, width]."""
+    check_colours("picture", picture)
+    check_whole_number("height", height, 1)
+    check_whole_number("width", width, 1)
+    H, W = picture.shape[2:]
+    places = [(y, x) for y in (0, H - height) for x in (0, W - width)]
+    places.append(((H - height) // 2, (W - width) // 2))
+    return [picture[..., y : y + height, x : x + width] for y, x in places]
+
+
+@checked
 def psnr(image: Tensor, original: Tensor) -> float:
     """Peak signal-to-noise ratio, 10 log₁₀(1 / mean square difference), in dB."""
     check_same_shape("image", image, "original", original)

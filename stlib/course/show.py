@@ -33,6 +33,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
+    from matplotlib.ticker import LogLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -332,6 +333,44 @@ def valley(
 
 
 @checked
+def paths(
+    series: Mapping[str, Mapping[str, tuple[float, float]]],
+    title: str,
+    *,
+    x: str,
+    y: str,
+    logarithmic: str = "",
+) -> None:
+    """Show ways through a plane of two numbers, such as a trade-off, with a name at each point.
+
+    series: {label: {name of the point: (x, y)}}; "" for a point without a name. x, y, logarithmic:
+    as for `lines`; ticks are written as plain numbers.
+    """
+    check_some("series", series)
+    with plt.rc_context(LOOK):
+        figure, axes = plt.subplots(figsize=(7, 4.6), layout="constrained")
+        for (label, points), look in zip(series.items(), _looks(series), strict=True):
+            axes.plot(*zip(*points.values(), strict=True), label=label, **look)
+            for name, place in points.items():
+                axes.annotate(
+                    name, place, (7, 5), textcoords="offset points", color=look["color"], fontsize=9
+                )
+        axes.set(title=title, xlabel=x, ylabel=y)
+        _logarithmic(axes, logarithmic)
+        for axis in (axes.xaxis, axes.yaxis):
+            if axis.get_scale() == "log":
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter("")
+        if not logarithmic:
+            axes.set(xlim=(0, None), ylim=(0, None))
+        axes.margins(x=0.12)
+        if len(series) > 1:
+            axes.legend()
+        finish(figure)
+
+
+@checked
 def maps(
     feature_maps: Mapping[str, Tensor],
     title: str = "",
@@ -489,10 +528,15 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
 
 
 @checked
-def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
-    """The frames as an animation that plays again and again, and rests on the last frame."""
+def gif(frames: Sequence[Tensor], seconds: float = 3.0, *, bar: bool = False) -> NotebookImage:
+    """The frames as an animation that plays again and again, and rests on the last frame.
+
+    bar: draw a bar at the foot of each frame, which grows from frame to frame.
+    """
     check_some("frames", frames)
     check_weight("seconds", seconds)
+    if bar:
+        frames = [_with_bar(frame, i / (len(frames) - 1 or 1)) for i, frame in enumerate(frames)]
     pictures = [to_pil(frame).quantize(64) for frame in frames]
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
@@ -505,6 +549,14 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0) -> NotebookImage:
         duration=[each] * (len(pictures) - 1) + [1500],
     )
     return NotebookImage(data=data.getvalue(), format="gif")
+
+
+def _with_bar(frame: Tensor, share: float) -> Tensor:
+    """A picture with a black bar on white at its foot, as long as a share of its width."""
+    frame = frame.clone()
+    frame[..., -8:, :] = 1
+    frame[..., -6:-2, : round(share * frame.shape[-1])] = 0
+    return frame
 
 
 @checked

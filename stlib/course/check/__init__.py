@@ -16,7 +16,7 @@ from stlib.course.check.chapter04 import (
     weighted_content_loss,
 )
 from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_style_loss
-from stlib.course.check.chapter06 import balance_beta, convert_beta, equal_pulls, variation
+from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
@@ -26,12 +26,12 @@ from stlib.course.check.chapter12 import name_the_picture, plan_thousand, share_
 
 __all__ = [
     "adam_loop",
-    "balance_beta",
+    "arrived",
     "beat_the_baseline",
+    "beta_for_means",
     "choose_layer",
     "closest_pair",
     "content_gradient",
-    "convert_beta",
     "convolve",
     "cost_of_stages",
     "divisor_share",
@@ -64,7 +64,6 @@ __all__ = [
     "start_from_noise",
     "suspects",
     "turn_weights",
-    "variation",
     "weighted_content_loss",
     "whole_style_loss",
 ]

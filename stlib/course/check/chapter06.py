@@ -1,12 +1,10 @@
 """The exercises of chapter 06: the total loss."""
 
-import math
-
 import torch
 from torch import Tensor
 
 from stlib.course.check.answer import Function
-from stlib.course.check.exercise import Rule, exercise
+from stlib.course.check.exercise import exercise
 
 
 def _randn(seed: int, norm: float = 1.0) -> Tensor:
@@ -14,179 +12,139 @@ def _randn(seed: int, norm: float = 1.0) -> Tensor:
     return norm * direction / direction.norm()
 
 
-def _steps(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Steps from row to row, and from column to column."""
-    return x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
+def _by_cosine(content: Tensor, style: Tensor, tolerance: float) -> bool:
+    """What the function that is to be mended asks, with the shape of a picture respected."""
+    cosine = torch.cosine_similarity(content.flatten(), style.flatten(), dim=0)
+    return bool(cosine < -1 + tolerance)
 
 
-def _added(
-    of_steps: Function = lambda steps: steps.abs().sum(), down: float = 1, right: float = 1
-) -> Function:
-    return lambda x: down * of_steps(_steps(x)[0]) + right * of_steps(_steps(x)[1])
+def _by_lengths(content: Tensor, style: Tensor, tolerance: float) -> bool:
+    longer = max(content.norm(), style.norm())
+    return bool((content.norm() - style.norm()).abs() <= tolerance * longer)
 
 
-def _with_loops(x: Tensor) -> Tensor:
-    total = x.new_zeros(())
-    for steps in _steps(x):
-        for step in steps.flatten():
-            total = total + step.abs()
-    return total
+def _of_the_shorter(content: Tensor, style: Tensor, tolerance: float) -> bool:
+    shorter = min(content.norm(), style.norm())
+    return bool((content + style).norm() <= tolerance * shorter)
 
 
-LOST = "No optimiser could lower it. Where does your computation leave torch?"
-NO_LOOPS = "It can be done without loops: subtract two pictures, each of which lacks a row."
-
-
-@exercise(
-    cases=[
-        (torch.tensor([[1.0, 4.0, 2.0], [0.0, 2.0, 7.0]]),),
-        (torch.rand(1, 3, 5, 7, generator=torch.Generator().manual_seed(6)),),
-    ],
-    mistakes=[
-        (_added(torch.sum), "Steps up and steps down cancel in it. Should they?"),
-        (
-            _added(lambda steps: steps.square().sum()),
-            "Are the steps squared, or taken without their sign?",
-        ),
-        (_added(right=0), "Those are the steps from row to row. Which other neighbours are there?"),
-        (
-            _added(down=0),
-            "Those are the steps from column to column. Which other neighbours are there?",
-        ),
-        (
-            _added(lambda steps: steps.abs().mean()),
-            "That is a mean of the steps; the formula has Σ.",
-        ),
-        (
-            lambda x: _added()(x) / x.numel(),
-            "That is the value per pixel; the formula has Σ alone.",
-        ),
-        (
-            lambda x: (x - x.roll(1, -2)).abs().sum() + (x - x.roll(1, -1)).abs().sum(),
-            "The last row is compared with the first one. Are they neighbours?",
-        ),
-        (
-            lambda x: (x[1:] - x[:-1]).abs().sum() + (x[:, 1:] - x[:, :-1]).abs().sum(),
-            "Which axes of [..., H, W] are rows and columns? Count them from the end.",
-        ),
-        (_added(down=2, right=2), "Is each pair of neighbours counted once?"),
-        (_added(torch.abs), "Do the two kinds of steps have one shape? Add up each kind first."),
-        (lambda x: _added()(x).item(), LOST),
-        (lambda x: _added()(x.detach()), LOST),
-        (_with_loops, NO_LOOPS),
-    ],
-    gradient_of="x",
-    lost=LOST,
-    rule=Rule(NO_LOOPS, most_calls=40),
-    hint="Which neighbours are compared, and each pair how often?",
-    praise="A constant picture has 0, and a sharp edge costs no more than a soft one.",
-)
-def variation(x: Tensor) -> Tensor:
-    """Chapter 06: the total variation of a picture, without loops."""
-    return _added()(x)
+PULL = _randn(7, norm=2.0)
+ASIDE = PULL.roll(1, dims=-1) - PULL  # its entries cancel
+ASIDE = ASIDE / ASIDE.norm()
 
 
 @exercise(
     cases=[
-        (1000.0, 2000, 2000, 1.0),
-        (1000.0, 2000, 8000, 1.0),
-        (1000.0, 2000, 2000, 10.0),
-        (500.0, 6000, 1500, 0.5),
+        (PULL, -PULL, 0.1),
+        (PULL, -0.4 * PULL, 0.1),
+        (PULL, PULL, 0.1),
+        (PULL, -PULL + 0.8 * ASIDE, 0.1),
+        (PULL, -PULL + 0.1 * ASIDE, 0.1),
+        (PULL, -0.85 * PULL, 0.1),
+        (0.05 * PULL, -0.02 * PULL, 0.1),
+        (torch.zeros(1, 3, 4, 5), torch.zeros(1, 3, 4, 5), 0.1),
+        (0.5 * PULL, -0.55 * PULL, 0.095),
     ],
-    mistakes=[
-        (
-            lambda beta, old, new, s: beta * old / new / s**2,
-            "Does the content loss grow or shrink with the picture, and who has to follow it?",
-        ),
-        (
-            lambda beta, old, new, s: beta * new / old * s**2,
-            "Which of the two losses grows faster with s, and does it then need more weight?",
-        ),
-        (
-            lambda beta, old, new, s: beta * old / new * s**2,
-            "Both conversions go the wrong way: which of the two losses has grown more?",
-        ),
-        (
-            lambda beta, old, new, s: beta * new / old / s,
-            "By which power of s does each loss grow?",
-        ),
-        (
-            lambda beta, old, new, s: beta * new / old / s**4,
-            "The style loss grows with that power of s. But does the content loss stay?",
-        ),
-        (
-            lambda beta, old, new, s: beta * (new / old) ** 2 / s**2,
-            "How does a sum over N · M numbers grow with N · M?",
-        ),
-        (
-            lambda beta, old, new, s: beta * math.sqrt(new / old) / s**2,
-            "The counts are N · M, not the side of the picture. How does a sum grow with them?",
-        ),
-        (
-            lambda beta, old, new, s: beta * new / old,
-            "What does the scale s of the network change?",
-        ),
-        (lambda beta, old, new, s: beta / s**2, "What does the size of the picture change?"),
-    ],
-    hint="By which factor does each of the two losses grow?",
-    praise="Twice the width and height and half the scale of the features: 16 times the weight.",
-)
-def convert_beta(beta: float, count_old: int, count_new: int, s: float) -> float:
-    """Chapter 06: the style weight for another size of picture and another scale of network."""
-    return beta * (count_new / count_old) / s**2
-
-
-def _ratio(size: Function) -> Function:
-    """The answer that compares the gradients by their size."""
-    return lambda c, s, r: r * size(c) / size(s)
-
-
-@exercise(
-    cases=[
-        (_randn(1, norm=8.0), _randn(2, norm=0.02), 1.0),
-        (_randn(1, norm=8.0), _randn(2, norm=0.02), 5.0),
-    ],
-    given=lambda c, s, r: (
-        f"gradients with the norms {c.norm():.4g} (content) and {s.norm():.4g} (style), r = {r:g}"
+    given=lambda content, style, tolerance: (
+        f"pulls of the lengths {content.norm():.3g} (content) and {style.norm():.3g} (style), "
+        f"whose sum has the length {(content + style).norm():.3g}, and the tolerance {tolerance:g},"
     ),
     mistakes=[
         (
-            lambda c, s, r: r * s.norm() / c.norm(),
-            "Which gradient is multiplied by beta? Put your result in and compare the norms.",
+            lambda c, s, tolerance: torch.cosine_similarity(c, s, dim=0) < -1 + tolerance,
+            "All three bugs are still there.",
         ),
         (
-            lambda c, s, r: c.norm() / s.norm() / r,
-            "With it content pulls r times as hard as style. Which was asked for?",
+            _by_cosine,
+            "They are opposite. Are they equally long? And what if neither pulls at all?",
+        ),
+        (_by_lengths, "They are equally long. Are they opposite?"),
+        (
+            lambda c, s, tolerance: _by_cosine(c, s, tolerance) and _by_lengths(c, s, tolerance),
+            "What if neither pulls at all? Then the sum of the pulls is 0, too.",
         ),
         (
-            lambda c, s, r: s.norm() / c.norm() / r,
-            "Put your result in: is beta times the style gradient as long as it should be?",
+            lambda c, s, tolerance: bool((c - s).norm() <= tolerance * max(c.norm(), s.norm())),
+            "At a minimum the sum of the pulls is 0, not their difference.",
         ),
-        (_ratio(lambda g: g.square().sum()), "Those are squares of the norms. Is a root missing?"),
+        (_of_the_shorter, "The text compares with the longer of the two pulls."),
         (
-            _ratio(lambda g: g.abs().sum()),
-            "That compares sums of absolute values. What is the norm of a gradient?",
-        ),
-        (
-            _ratio(lambda g: g.abs().max()),
-            "That compares the largest entries. What is the norm of a gradient?",
-        ),
-        *(
-            (_ratio(size), "In it positive and negative entries cancel. What is a norm?")
-            for size in (torch.sum, lambda g: g.sum().abs())
+            lambda c, s, tolerance: bool((c + s).norm() <= tolerance * (c.norm() + s.norm())),
+            "The text compares with the longer of the two pulls, not with both together.",
         ),
         (
-            lambda c, s, r: c.norm() / s.norm(),
-            "That balances them one to one. What does r ask for?",
+            lambda c, s, tolerance: bool((c + s).norm() <= tolerance),
+            "How small is small? Compare the length of the sum with that of the longer pull.",
         ),
-        (lambda c, s, r: r * c / s, "beta is one number. What is the length of a gradient?"),
+        (
+            lambda c, s, tolerance: bool(
+                (c + s).sum().abs() <= tolerance * max(c.norm(), s.norm())
+            ),
+            "In a sum of entries, positive and negative ones cancel. What is the length of a pull?",
+        ),
     ],
-    hint="How long is beta times the style gradient, and how long should it be?",
-    praise="It holds for this picture only: after the next step the gradients are others.",
+    hint="Add the two pulls. How long is the sum, and how long is the longer of them?",
+    praise="Opposite and equally long, in one question: is the sum of the pulls 0?",
 )
-def balance_beta(gradient_of_content: Tensor, gradient_of_style: Tensor, r: float) -> float:
-    """Chapter 06: the style weight with which style pulls r times as hard as content."""
-    return float(r * gradient_of_content.norm() / gradient_of_style.norm())
+def arrived(pull_of_content: Tensor, pull_of_style: Tensor, tolerance: float) -> bool:
+    """Chapter 06: whether content and style cancel at a picture."""
+    longer = max(pull_of_content.norm(), pull_of_style.norm())
+    return bool((pull_of_content + pull_of_style).norm() <= tolerance * longer)
+
+
+@exercise(
+    cases=[
+        (33.0 * 2000, 2000, 1.0),
+        (1000.0, 2000, 1.0),
+        (1000.0, 2000, 10.0),
+        (500.0, 1500, 0.5),
+    ],
+    mistakes=[
+        (
+            lambda beta, count, s: beta / count / s**2,
+            "Eq. (1) has a ½, the colleague's mean has none. Which factor is missing?",
+        ),
+        (
+            lambda beta, count, s: beta / 2 / count / s**2,
+            "How many times our content loss is the sum of all squares?",
+        ),
+        (lambda beta, count, s: 2 * beta / count, "What does the scale s of the network change?"),
+        (
+            lambda beta, count, s: 2 * beta / count * s**2,
+            "Which of the two losses grows faster with s, and does it then need more weight?",
+        ),
+        (
+            lambda beta, count, s: 2 * beta / count / s,
+            "By which power of s does each loss grow?",
+        ),
+        (
+            lambda beta, count, s: 2 * beta / count / s**4,
+            "The style loss grows with that power of s. But does the content loss stay?",
+        ),
+        (
+            lambda beta, count, s: 2 * beta * count / s**2,
+            "A mean is smaller than a sum. Does style then need more weight, or less?",
+        ),
+        (
+            lambda beta, count, s: 2 * beta / s**2,
+            "The colleague's content loss is a mean. Of how many numbers?",
+        ),
+        (
+            lambda beta, count, s: beta / s**2,
+            "The colleague's content loss is a mean, without the ½. What does that change?",
+        ),
+        (
+            lambda beta, count, s: count * s**2 / (2 * beta),
+            "That is the weight of content if style has 1. The colleague weighs style.",
+        ),
+    ],
+    hint="Write the colleague's loss with our two losses. By what must it be multiplied so that "
+    "content has the weight 1?",
+    praise="In means, the default of stlib is 66, whatever the size of the picture.",
+)
+def beta_for_means(beta: float, count: int, s: float) -> float:
+    """Chapter 06: the style weight for a mean of squares, and another scale of the network."""
+    return 2 * beta / (count * s**2)
 
 
 Gradients = dict[str, Tensor]
