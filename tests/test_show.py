@@ -127,6 +127,18 @@ def test_gif_plays_all_frames_without_end():
     assert animation.info["loop"] == 0
 
 
+def test_what_does_not_change_takes_no_place_in_a_gif():
+    """A picture shown five times is hardly more than the picture; sizes must agree."""
+    frame = sample("cat", 96)
+    once, often = (len(show.gif([frame] * count).data) for count in (1, 5))
+    other = frame.clone()
+    other[..., :8, :8] = 0
+    changed = len(show.gif([frame, other]).data)
+    assert often < 1.1 * once and changed < 1.3 * once
+    with pytest.raises(ValueError, match=r"frames have the sizes .* one size"):
+        show.gif([frame, frame[..., 8:]])
+
+
 def test_a_kernel_slides_over_every_place_and_only_the_last_frame_is_full():
     frames = show.convolution_frames(torch.eye(5), torch.ones(3, 2))
     assert len(frames) == 3 * 4

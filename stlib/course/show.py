@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from stlib.arguments import (
@@ -70,8 +71,8 @@ LOOK: dict[Any, Any] = {
 }
 SHARPNESS = 2.0  # dots of a plot for each pixel of the page
 OF_PHOTOGRAPHS = 1.5
-QUALITY = 80  # of JPEG, in which photographs take a tenth of PNG's place
-COMPACT_QUALITY = 75
+QUALITY = 70  # of JPEG, in which photographs take a tenth of PNG's place
+COMPACT_QUALITY = 65
 
 
 @checked
@@ -537,7 +538,7 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0, *, bar: bool = False) ->
     check_weight("seconds", seconds)
     if bar:
         frames = [_with_bar(frame, i / (len(frames) - 1 or 1)) for i, frame in enumerate(frames)]
-    pictures = [to_pil(frame).quantize(64) for frame in frames]
+    pictures = _of_one_palette([to_pil(frame) for frame in frames])
     each = max(20, round(1000 * seconds / len(pictures)))
     data = io.BytesIO()
     pictures[0].save(
@@ -549,6 +550,19 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0, *, bar: bool = False) ->
         duration=[each] * (len(pictures) - 1) + [1500],
     )
     return NotebookImage(data=data.getvalue(), format="gif")
+
+
+def _of_one_palette(pictures: Sequence[Image.Image]) -> list[Image.Image]:
+    """Pictures of 64 colours, the same for all: what does not change takes no place in a GIF."""
+    sizes = {picture.size for picture in pictures}
+    if len(sizes) > 1:
+        raise ValueError(f"frames have the sizes {sorted(sizes)}: give frames of one size.")
+    width, height = pictures[0].size
+    together = Image.new("RGB", (width, height * len(pictures)))
+    for number, picture in enumerate(pictures):
+        together.paste(picture, (0, height * number))
+    palette = together.quantize(64)
+    return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
 
 
 def _with_bar(frame: Tensor, share: float) -> Tensor:
