@@ -553,7 +553,7 @@ def gif(frames: Sequence[Tensor], seconds: float = 3.0, *, bar: bool = False) ->
 
 
 def _of_one_palette(pictures: Sequence[Image.Image]) -> list[Image.Image]:
-    """Pictures of 64 colours, the same for all: what does not change takes no place in a GIF."""
+    """Pictures of 128 colours, the same for all: what does not change takes no place in a GIF."""
     sizes = {picture.size for picture in pictures}
     if len(sizes) > 1:
         raise ValueError(f"frames have the sizes {sorted(sizes)}: give frames of one size.")
@@ -561,7 +561,8 @@ def _of_one_palette(pictures: Sequence[Image.Image]) -> list[Image.Image]:
     together = Image.new("RGB", (width, height * len(pictures)))
     for number, picture in enumerate(pictures):
         together.paste(picture, (0, height * number))
-    palette = together.quantize(64)
+    # the octree keeps a colour that is rare, such as that of a thin line
+    palette = together.quantize(128, method=Image.Quantize.FASTOCTREE)
     return [picture.quantize(palette=palette, dither=Image.Dither.NONE) for picture in pictures]
 
 
