@@ -132,7 +132,7 @@ def _between_first_and_lowest(history: History) -> int:
         ),
     ],
     hint="Compare each total with half of the first one.",
-    praise="L-BFGS gains most in its first evaluations.",
+    praise="The loss falls most in the first evaluations.",
 )
 def half_way(history: History) -> int:
     """Chapter 00: the first evaluation whose total loss is at most half of that at the start."""
