@@ -1,9 +1,14 @@
-"""The pictures that experiments paint: samples of the course, both sides of a pair equally long."""
+"""What experiments share: pairs of samples, both sides equally long, starts, and judges."""
+
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from stlib import sample
+from stlib import VGG, sample
+from stlib.losses import total_variation
+from stlib.objective import Objective
+from stlib.settings import Settings
 
 PAIRS = (
     "castle × cafe-terrace",
@@ -36,3 +41,20 @@ def perturbed(picture: Tensor, seed: int) -> Tensor:
     """A picture with noise of one level of 255: the eye sees none, but a run takes another way."""
     noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(seed))
     return (picture + noise / 255).clamp(0, 1)
+
+
+def variation_per_value(picture: Tensor) -> float:
+    """The total variation of a picture over how many numbers it has."""
+    return float(total_variation(picture) / picture.numel())
+
+
+def judged(net: VGG, content: Tensor, style: Tensor, picture: Tensor) -> dict[str, Any]:
+    """L_content of a picture as a mean square, L_style, and E_l by layer."""
+    objective = Objective(net, content, style, Settings())
+    with torch.no_grad():
+        _, losses = objective(picture)
+    return {
+        "content": 2 * losses["content"] / objective.P["relu4_2"].numel(),
+        "style": losses["style"],
+        "E": {layer: losses[layer] for layer in objective.w},
+    }

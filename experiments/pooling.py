@@ -6,14 +6,9 @@ judge each result, and total variation needs no network. Chance is the differenc
 and two others that begin at the photo with noise of one level of 255.
 """
 
-from torch import Tensor, no_grad
-
 from experiments.bench import Case, Measured
-from experiments.pairs import PAIRS, pair, perturbed
+from experiments.pairs import PAIRS, judged, pair, perturbed, variation_per_value
 from stlib import VGG, style_transfer
-from stlib.losses import total_variation
-from stlib.objective import Objective
-from stlib.settings import Settings
 
 POOLINGS = ("max", "average")
 SMALL = {"pair": PAIRS[0], "size": 64, "steps": 5, "pooling": "average", "seed": None}
@@ -44,29 +39,12 @@ def measure(case: Case) -> Measured:
     ).image
     numbers = {
         "judged by": {
-            pooling: _judged(net, content, style, result) for pooling, net in nets.items()
+            pooling: judged(net, content, style, result) for pooling, net in nets.items()
         },
         "variation": {
-            "result": _roughness(result),
-            "photo": _roughness(content),
-            "painting": _roughness(style),
+            "result": variation_per_value(result),
+            "photo": variation_per_value(content),
+            "painting": variation_per_value(style),
         },
     }
     return Measured(numbers, {"result": result})
-
-
-def _judged(net: VGG, content: Tensor, style: Tensor, result: Tensor) -> dict:
-    """The losses of a result."""
-    objective = Objective(net, content, style, Settings())
-    with no_grad():
-        _, losses = objective(result)
-    return {
-        "content": 2 * losses["content"] / objective.P["relu4_2"].numel(),
-        "style": losses["style"],
-        "E": {layer: losses[layer] for layer in objective.w},
-    }
-
-
-def _roughness(picture: Tensor) -> float:
-    """Total variation per pixel value."""
-    return float(total_variation(picture) / picture.numel())

@@ -5,15 +5,9 @@ photo. If the term cost what the two losses want, they would rise with it. Besid
 variation of the photo and of the painting, which a picture without grain should not be far from.
 """
 
-import torch
-from torch import Tensor
-
 from experiments.bench import Case, Measured
-from experiments.pairs import PAIRS, pair
+from experiments.pairs import PAIRS, judged, pair, variation_per_value
 from stlib import VGG, style_transfer
-from stlib.losses import total_variation
-from stlib.objective import Objective
-from stlib.settings import Settings
 
 SMALL = {"pair": PAIRS[0], "size": 64, "steps": 8, "start": "noise", "tv": 30.0}
 CASES = [
@@ -38,22 +32,12 @@ def measure(case: Case) -> Measured:
         steps=case["steps"],
         progress=False,
     ).image
-    objective = Objective(net, content, style, Settings())
-    with torch.no_grad():
-        _, losses = objective(result)
     numbers = {
         "variation": {
-            "result": _roughness(result),
-            "photo": _roughness(content),
-            "painting": _roughness(style),
+            "result": variation_per_value(result),
+            "photo": variation_per_value(content),
+            "painting": variation_per_value(style),
         },
-        "content": 2 * losses["content"] / objective.P["relu4_2"].numel(),
-        "style": losses["style"],
-        "E": {layer: losses[layer] for layer in objective.w},
+        **judged(net, content, style, result),
     }
     return Measured(numbers, {"result": result})
-
-
-def _roughness(picture: Tensor) -> float:
-    """Total variation per pixel value."""
-    return float(total_variation(picture) / picture.numel())
