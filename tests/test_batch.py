@@ -497,7 +497,11 @@ def test_a_full_disk_ends_the_batch_at_once(address, folder, monkeypatch):
 
 
 def test_failures_in_a_row_end_the_batch(address):
-    """After so many; each is told as it comes, and what succeeds in between counts anew."""
+    """After so many; each is told as it comes, and what succeeds in between counts anew.
+
+    Two workers may be out of step by as much as one slow picture, so only the order in which
+    pictures are told is sure.
+    """
     told = []
     betas = [*[1e39] * 2, *[1e3] * 4, *[1e39] * 10]
     jobs = [
@@ -505,8 +509,9 @@ def test_failures_in_a_row_end_the_batch(address):
         for number, beta in enumerate(betas)
     ]
     report = run(jobs, address=address, progress=False, stop_after=3, tell=told.append)
-    assert report.count("done") == 4
-    assert 4 <= report.count("failed") <= 7  # the two workers may be out of step
+    order = "".join(outcome.status[0] for outcome in told)  # d for done, f for failed
+    assert order.endswith("fff") and "fff" not in order[:-1]
+    assert order.count("f") > 3 and "d" in order
     assert "3 pictures in a row failed, the last one: the loss" in report.stopped
     assert len(told) == report.count("done") + report.count("failed")
 
