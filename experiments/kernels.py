@@ -22,8 +22,8 @@ from stlib.settings import STYLE_LAYERS, Settings
 WAVES = 1024  # random waves of the Gaussian kernel, for each layer
 SMALL = {"kernel": "means", "painting": "cafe-terrace", "size": 64, "steps": 10, "seed": 0}
 CASES = [
-    {"kernel": kernel, "painting": painting, "size": 256, "steps": 150, "seed": 0}
-    for painting in PAINTINGS
+    {"kernel": kernel, "painting": painting, "size": size, "steps": 150, "seed": 0}
+    for painting, size in [*((name, 256) for name in PAINTINGS), (PAINTINGS[0], 384)]
     for kernel in ("means", "means and variances", "Gaussian", "Gram")
 ]
 

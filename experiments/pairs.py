@@ -1,11 +1,13 @@
 """What experiments share: pairs of samples, both sides equally long, starts, and judges."""
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from stlib import VGG, sample
+from stlib import VGG, descend, sample
+from stlib.descent import Evaluation
 from stlib.losses import total_variation
 from stlib.objective import Objective
 from stlib.settings import Settings
@@ -46,6 +48,38 @@ def perturbed(picture: Tensor, seed: int) -> Tensor:
 def variation_per_value(picture: Tensor) -> float:
     """The total variation of a picture over how many numbers it has."""
     return float(total_variation(picture) / picture.numel())
+
+
+def chroma(picture: Tensor) -> float:
+    """How far, as a root mean square, the colours of a picture are from grey."""
+    return float((picture - picture.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+def best_after(
+    objective: Objective,
+    z: Tensor,
+    optimizer: torch.optim.Optimizer,
+    budgets: Sequence[int],
+    picture: Callable[[Tensor], Tensor] = lambda z: z,
+) -> tuple[dict[int, Tensor], list[float]]:
+    """The best picture after each number of evaluations of one descent, and all losses.
+
+    A descent that stops early, because its loss is no longer finite, keeps its best picture.
+    """
+    totals: list[float] = []
+    best: dict[int, Tensor] = {}
+    lowest = torch.tensor([])
+
+    def note(seen: Evaluation) -> None:
+        nonlocal lowest
+        if seen.losses["total"] < min(totals, default=float("inf")):
+            lowest = seen.x.clamp(0, 1)
+        totals.append(seen.losses["total"])
+        if len(totals) in budgets:
+            best[len(totals)] = lowest
+
+    descend(objective, z, picture, optimizer, max(budgets), note)
+    return {budget: best.get(budget, lowest) for budget in budgets}, totals
 
 
 def judged(net: VGG, content: Tensor, style: Tensor, picture: Tensor) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from stlib import VGG, style_transfer
 
 SMALL = {"pair": PAIRS[0], "size": 64, "steps": 8, "start": "noise", "tv": 30.0}
 CASES = [
-    {"pair": name, "size": 256, "steps": 100, "start": start, "tv": tv}
+    {"pair": name, "size": 384, "steps": 100, "start": start, "tv": tv}
     for name in PAIRS
     for start, tvs in (("noise", (0.0, 30.0, 100.0)), ("content", (0.0,)))
     for tv in tvs
