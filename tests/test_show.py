@@ -201,7 +201,7 @@ def test_dots_show_every_number_and_the_mean(shown):
     assert axes.get_xlim()[0] == 0
 
 
-@pytest.mark.parametrize("values", [[0.28, 1.5], [0.05, 4.0]])
+@pytest.mark.parametrize("values", [[0.28, 1.5], [0.05, 2.0]])
 def test_a_logarithmic_scale_of_few_decades_has_plain_numbers(shown, values):
     show.dots({"a": {"row": values}}, "finding", x="ratio", logarithmic=True)
     shown[0].draw_without_rendering()
