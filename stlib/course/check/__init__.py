@@ -19,7 +19,7 @@ from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_
 from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
-from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
+from stlib.course.check.chapter09 import divisor_share, flat_weights, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
 from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
@@ -39,6 +39,7 @@ __all__ = [
     "equal_pulls",
     "first_transfer",
     "fit",
+    "flat_weights",
     "from_pytorch_tutorial",
     "gram_channels_last",
     "gram_of_strips",
@@ -57,7 +58,6 @@ __all__ = [
     "plan_thousand",
     "precondition",
     "prepare",
-    "rate_after",
     "receptive_field",
     "same_balance",
     "share_cores",
