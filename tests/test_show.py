@@ -94,7 +94,7 @@ def test_what_diverges_leaves_the_figure_and_the_rest_fills_it(shown):
     shown[0].canvas.draw()
     ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
     seen = [label.get_text() for place, label in ticks if low <= place <= high]
-    assert seen == ["0.2", "0.5", "1"]
+    assert seen == ["0.2", "0.3", "0.5", "0.7", "1"]
 
 
 def test_pictures_pixel_for_pixel_lose_none(monkeypatch):

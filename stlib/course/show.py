@@ -147,7 +147,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
     """Show how α L_content, β L_style and their sum fall, and beside them E_l of each style layer.
 
     history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared
-        with their sum.
+        with their sum. A term below a thousandth of the highest sum leaves the figure.
     """
     check_some("history", history)
     evaluations = range(len(history))
@@ -168,6 +168,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
             right.plot(
                 evaluations, [losses[layer] for losses in history], label=layer, **layer_look(layer)
             )
+        left.set_ylim(max(losses["total"] for losses in history) / 1000)
         _finish(left, "The terms of the total loss", "loss")
         _finish(right, "The style loss of each layer", "$E_l$")
         right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -203,6 +204,7 @@ def curves(
         lowest = min([*levels.values(), *(value for values in series.values() for value in values)])
         axes.set(xlabel=x, ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
         _plain_ticks(axes.yaxis)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         finish(figure)
 
 
@@ -210,7 +212,7 @@ def _plain_ticks(axis: Axis) -> None:
     """On a logarithmic axis of few decades: 0.2, 0.5, 1, 2 … instead of powers of ten."""
     low, high = axis.get_view_interval()
     if low > 0 and high / low < 300:
-        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5)))
         axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
         axis.set_minor_formatter("")
 
