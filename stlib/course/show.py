@@ -35,7 +35,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -134,7 +134,7 @@ def pixel_for_pixel(pictures: Mapping[str, Tensor], title: str, *, quality: int 
         figure = plt.figure(figsize=(width / dots, (height + head) / dots))
         left = 0
         for caption, drawing in drawings.items():
-            figure.figimage(drawing, left, height - drawing.height)
+            figure.figimage(np.asarray(drawing), left, height - drawing.height)
             middle, above = left + drawing.width / 2, height + 10
             figure.text(middle / width, above / (height + head), caption, ha="center")
             left += drawing.width + gap
@@ -204,7 +204,7 @@ def curves(
         lowest = min([*levels.values(), *(value for values in series.values() for value in values)])
         axes.set(xlabel=x, ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
         _plain_ticks(axes.yaxis)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(figure)
 
 
