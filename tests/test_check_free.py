@@ -55,7 +55,7 @@ def globally_seeded(content, seed):
         (lambda content, seed: seeded(content, 0).requires_grad_(), "same picture"),
         (seeded, "asks for no gradient"),
         (lambda content, seed: seeded(content, seed).requires_grad_() * 1, "not a leaf"),
-        (lambda content, seed: 2 * seeded(content, seed) - 1, "even noise from 0 to 1"),
+        (lambda content, seed: 2 * seeded(content, seed) - 1, "uniform noise from 0 to 1"),
         (lambda content, seed: 0.2 * content + 0.8 * seeded(content, seed), "shines through"),
         (lambda content, seed: seeded(content, seed)[0].requires_grad_(), "What shape"),
         (lambda content, seed: content.copy_(seeded(content, seed)), "it was given: content"),

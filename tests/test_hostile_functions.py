@@ -239,6 +239,7 @@ CALLS: dict[str, Callable[[], dict]] = {
     },
     "stlib.course.show.layer_look": lambda: {"layer": "relu1_1"},
     "stlib.course.show.images": lambda: {"pictures": {"a": PICTURE}, "columns": None},
+    "stlib.course.show.pixel_for_pixel": lambda: {"pictures": {"a": PICTURE}, "title": ""},
     "stlib.course.show.losses": lambda: {
         "history": HISTORY,
         "alpha": 1.0,

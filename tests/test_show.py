@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stlib import sample
+from stlib import load_image, sample
 from stlib.course import show
 
 matplotlib.use("Agg")
@@ -56,8 +56,8 @@ def test_losses_are_drawn_with_their_weights(shown, history):
     show.losses(history, alpha=2.0, beta=5.0, title="finding")
     left, right = shown[0].axes
     lines = {line.get_label(): line.get_ydata() for line in left.lines}
-    assert lines["α L_content"][2] == 4.0
-    assert lines["β L_style"][0] == 15.0
+    assert lines["$\\alpha\\, L_{content}$"][2] == 4.0
+    assert lines["$\\beta\\, L_{style}$"][0] == 15.0
     assert [line.get_label() for line in right.lines] == ["relu1_1", "relu5_1"]
 
 
@@ -83,6 +83,36 @@ def test_curves_mark_where_the_first_of_them_reaches_a_level(shown):
     assert dots == [[[2.0, 4.0]]]
     assert [note.get_text() for note in axes.texts] == ["2"]
     assert {"half", "a tenth"} <= {line.get_label() for line in axes.lines}
+
+
+def test_what_diverges_leaves_the_figure_and_the_rest_fills_it(shown):
+    """From the lowest value to one and a half times the highest start, with plain numbers."""
+    show.curves({"a": [1.0, 0.5, 0.2], "b": [1.0, 1e6, 1e12]}, "finding")
+    (axes,) = shown[0].axes
+    low, high = axes.get_ylim()
+    assert (low, high) == pytest.approx((0.18, 1.5))
+    shown[0].canvas.draw()
+    ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    seen = [label.get_text() for place, label in ticks if low <= place <= high]
+    assert seen == ["0.2", "0.3", "0.5", "0.7", "1"]
+
+
+def test_pictures_pixel_for_pixel_lose_none(monkeypatch):
+    """What is shown holds each picture as it is, but for JPEG."""
+    data = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "inline")
+    monkeypatch.setattr(show, "display", lambda image: data.append(image.data))
+    one, two = sample("castle", 200), sample("cat", 160)
+    show.pixel_for_pixel({"one": one, "two": two}, "finding", quality=95)
+    with Image.open(io.BytesIO(data[0])) as image:
+        drawn = load_image(image.convert("RGB"), None)
+    height, width = max(one.shape[2], two.shape[2]), one.shape[3]
+    assert drawn.shape[3] == pytest.approx(width + 12 + two.shape[3], abs=1)
+    left = drawn[..., -height : drawn.shape[2] - height + one.shape[2], :width]
+    right = drawn[..., -height : drawn.shape[2] - height + two.shape[2], width + 12 :]
+    assert (left - one).abs().mean() < 0.02
+    assert (right[..., : two.shape[3]] - two).abs().mean() < 0.02
+    assert drawn.shape[2] > height
 
 
 def test_letters_are_large_enough(shown, history):

@@ -31,10 +31,11 @@ with needs_extra("stlib.show", "course"):
     from IPython.display import Image as NotebookImage
     from IPython.display import display
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -118,11 +119,35 @@ def images(
 
 
 @checked
+def pixel_for_pixel(pictures: Mapping[str, Tensor], title: str, *, quality: int = QUALITY) -> None:
+    """Show pictures side by side with every pixel they have: opened alone, the figure is larger.
+
+    pictures: {caption: picture}, each [1, 3, H, W] in [0, 1]. quality: of JPEG.
+    """
+    check_some("pictures", pictures)
+    drawings = {caption: to_pil(picture) for caption, picture in pictures.items()}
+    gap, head = 12, 72  # pixels
+    width = sum(drawing.width + gap for drawing in drawings.values()) - gap
+    height = max(drawing.height for drawing in drawings.values())
+    with plt.rc_context(LOOK):
+        dots = OF_PHOTOGRAPHS * plt.rcParams["figure.dpi"]
+        figure = plt.figure(figsize=(width / dots, (height + head) / dots))
+        left = 0
+        for caption, drawing in drawings.items():
+            figure.figimage(np.asarray(drawing), left, height - drawing.height)
+            middle, above = left + drawing.width / 2, height + 10
+            figure.text(middle / width, above / (height + head), caption, ha="center")
+            left += drawing.width + gap
+        figure.suptitle(title, fontsize=11, y=1 - 6 / (height + head), va="top")
+        finish(figure, "jpeg", quality, OF_PHOTOGRAPHS)
+
+
+@checked
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
     """Show how α L_content, β L_style and their sum fall, and beside them E_l of each style layer.
 
     history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared
-        with their sum.
+        with their sum. A term below a thousandth of the highest sum leaves the figure.
     """
     check_some("history", history)
     evaluations = range(len(history))
@@ -130,9 +155,9 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
     with plt.rc_context(LOOK):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
         for name, label, weight in (
-            ("total", "L_total", 1),
-            ("content", "α L_content", alpha),
-            ("style", "β L_style", beta),
+            ("total", "$L_{total}$", 1),
+            ("content", "$\\alpha\\, L_{content}$", alpha),
+            ("style", "$\\beta\\, L_{style}$", beta),
         ):
             color, dashes = TERM_LOOK[name]
             values = [
@@ -143,6 +168,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
             right.plot(
                 evaluations, [losses[layer] for losses in history], label=layer, **layer_look(layer)
             )
+        left.set_ylim(max(losses["total"] for losses in history) / 1000)
         _finish(left, "The terms of the total loss", "loss")
         _finish(right, "The style loss of each layer", "$E_l$")
         right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -175,8 +201,20 @@ def curves(
         for level in levels.values():
             _mark_arrival(axes, next(iter(series.values())), level)
         _finish(axes, title, y)
-        axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
+        lowest = min([*levels.values(), *(value for values in series.values() for value in values)])
+        axes.set(xlabel=x, ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
+        _plain_ticks(axes.yaxis)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(figure)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """On a logarithmic axis of few decades: 0.2, 0.5, 1, 2 … instead of powers of ten."""
+    low, high = axis.get_view_interval()
+    if low > 0 and high / low < 300:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_minor_formatter("")
 
 
 @checked
@@ -777,16 +815,11 @@ def _finish(axes: Axes, title: str, y: str) -> None:
 
 
 def _logarithmic(axes: Axes, which: str) -> None:
-    """Make axes logarithmic, with plain numbers where less than two decades are seen."""
+    """Make axes logarithmic, with plain numbers where few decades are seen."""
     for name in which:
         axes.set(**{f"{name}scale": "log"})
-        axis = getattr(axes, f"{name}axis")
-        low, high = getattr(axes, f"get_{name}lim")()
-        if 1e-3 <= low < high <= min(1e5, 100 * low):
-            numbers = (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
-            axis.set_major_locator(LogLocator(subs=numbers))
-            axis.set_major_formatter(FormatStrFormatter("%g"))
-            axis.set_minor_formatter(NullFormatter())
+        getattr(axes, f"get_{name}lim")()  # fits the limits to what is drawn
+        _plain_ticks(getattr(axes, f"{name}axis"))
 
 
 def _from_zero(axes: Axes) -> None:

@@ -17,7 +17,7 @@ from stlib.course.check.chapter04 import (
 )
 from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_style_loss
 from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
-from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
+from stlib.course.check.chapter07 import adam_loop, careful_descent, start_from_noise
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, flat_weights, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
@@ -29,6 +29,7 @@ __all__ = [
     "arrived",
     "beat_the_baseline",
     "beta_for_means",
+    "careful_descent",
     "choose_layer",
     "closest_pair",
     "content_gradient",
@@ -47,7 +48,6 @@ __all__ = [
     "hidden_change",
     "keep_all",
     "left_out",
-    "make_closure",
     "map_size",
     "mended_closure",
     "name_the_bug",
