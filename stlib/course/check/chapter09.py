@@ -35,10 +35,6 @@ def _kernel(H: int, W: int, C: int, K: int) -> Tensor:
             "to the front?",
         ),
         (
-            lambda kernel, H, W, C: kernel.reshape(C, H, W, -1).permute(3, 0, 1, 2).flatten(1),
-            "Keras flattened [H, W, C]. In which order do you take its rows apart?",
-        ),
-        (
             lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(3, 2, 1, 0).flatten(1),
             "Down comes before across. Which of the two do you put first?",
         ),

@@ -258,7 +258,6 @@ BESIDES: tuple[dict[str, Any], ...] = (
     {"cleared": False},
     {"once": False, "cleared": False},
     {"factor": 1.0},
-    {"detached": False},
     {"backward": False},
 )
 ONCE = "Content went through once in each evaluation. What does not change from one to the next?"
