@@ -21,6 +21,7 @@ from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noi
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
+from stlib.course.check.chapter11 import diagnose, give_colours
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
 from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
 
@@ -34,12 +35,14 @@ __all__ = [
     "content_gradient",
     "convolve",
     "cost_of_stages",
+    "diagnose",
     "divisor_share",
     "edge_kernel",
     "equal_pulls",
     "first_transfer",
     "fit",
     "from_pytorch_tutorial",
+    "give_colours",
     "gram_channels_last",
     "gram_of_strips",
     "half_way",
