@@ -778,6 +778,10 @@ def _finish(axes: Axes, title: str, y: str) -> None:
 def _logarithmic(axes: Axes, which: str) -> None:
     if "x" in which:
         axes.set_xscale("log")
+        # few numbers, written out: between two powers of ten the others would overlap
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
     if "y" in which:
         axes.set_yscale("log")
 
