@@ -21,6 +21,7 @@ from stlib.course.check.chapter07 import adam_loop, careful_descent, start_from_
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, flat_weights, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
+from stlib.course.check.chapter11 import diagnose, give_colours
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
 from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
 
@@ -35,6 +36,7 @@ __all__ = [
     "content_gradient",
     "convolve",
     "cost_of_stages",
+    "diagnose",
     "divisor_share",
     "edge_kernel",
     "equal_pulls",
@@ -42,6 +44,7 @@ __all__ = [
     "fit",
     "flat_weights",
     "from_pytorch_tutorial",
+    "give_colours",
     "gram_channels_last",
     "gram_of_strips",
     "half_way",
