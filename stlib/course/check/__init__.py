@@ -18,7 +18,7 @@ from stlib.course.check.chapter04 import (
 from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_style_loss
 from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noise
-from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
+from stlib.course.check.chapter08 import beyond_chance, matched_alphas, plan_experiment
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
@@ -29,6 +29,7 @@ __all__ = [
     "arrived",
     "beat_the_baseline",
     "beta_for_means",
+    "beyond_chance",
     "choose_layer",
     "closest_pair",
     "content_gradient",
@@ -45,9 +46,9 @@ __all__ = [
     "half_way",
     "hidden_change",
     "keep_all",
-    "left_out",
     "make_closure",
     "map_size",
+    "matched_alphas",
     "mended_closure",
     "name_the_bug",
     "name_the_picture",
@@ -59,7 +60,6 @@ __all__ = [
     "prepare",
     "rate_after",
     "receptive_field",
-    "same_balance",
     "share_cores",
     "start_from_noise",
     "suspects",
