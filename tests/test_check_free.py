@@ -76,6 +76,7 @@ def test_start_from_noise(answer, hint, capsys):
 
 COMMON = {"steps": 30, "seed": 0}
 TV = {"without": {}, "with": {"tv": 1.0}}
+SHALLOW = {"content_layers": ["relu2_2"], "alpha": 5.0}
 ONE_SPARED = {"style_layers": ["relu1_1", "relu2_1"], "style_weights": [0.5, 0.5]}
 
 
@@ -86,6 +87,9 @@ ONE_SPARED = {"style_layers": ["relu1_1", "relu2_1"], "style_weights": [0.5, 0.5
         (({"a": {"seed": 1}, "b": {"seed": 2}}, {"steps": 30, "init": "noise"}), "right."),
         (({"short": {"steps": 10}, "long": {"steps": 60}}, {"seed": 0}), "right."),
         (({"all": {}, "two": ONE_SPARED}, COMMON), "right."),
+        (({"usual": {}, "shallow": SHALLOW}, COMMON), "right."),
+        (({"usual": {}, "shallow": {"content_layers": ["relu2_2"]}}, COMMON), "right."),
+        (({"usual": {}, "shallow": {**SHALLOW, "tv": 1.0}}, COMMON), "which of them was it"),
         (
             (
                 {

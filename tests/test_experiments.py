@@ -3,8 +3,9 @@
 import math
 
 import pytest
+import torch
 
-from experiments import bench, benchmark, results
+from experiments import bench, benchmark, results, strokes
 
 MEASURED = [name for name in bench.names() if bench.kept(name)]
 MOST = 25e6  # bytes of all that is kept
@@ -125,3 +126,13 @@ def test_a_lead_compares_after_the_same_work():
         for descent in benchmark.descents(size):
             assert 10 <= descent.before <= 13
             assert 0.1 < descent.lead(100) < 1.1
+
+
+@pytest.mark.parametrize("wavelength", [6.4, 16.0])
+def test_the_middle_wavelength_of_one_wave_is_its_own(wavelength):
+    """Also under grain, which is finer than what counts."""
+    across = torch.arange(128.0) / wavelength
+    wave = 0.5 + 0.25 * torch.sin(2 * torch.pi * across).expand(1, 3, 128, 128)
+    grain = 0.2 * torch.tensor([-1.0, 1.0]).repeat(64)
+    assert strokes.middle_wavelength(wave) == pytest.approx(wavelength, rel=0.1)
+    assert strokes.middle_wavelength(wave + grain) == pytest.approx(wavelength, rel=0.1)

@@ -224,7 +224,6 @@ CALLS: dict[str, Callable[[], dict]] = {
     },
     "stlib.course.grid.judge": lambda: {"pictures": {"a": PICTURE}, **PAIR, "net": VGG},
     "stlib.course.grid.table": lambda: {"rows": {"a": ROW}},
-    "stlib.course.grid.correlation_length": lambda: {"picture": PICTURE},
     "stlib.course.quality.mean_loss": lambda: {"losses": ROW},
     "stlib.course.quality.judge": lambda: JUDGED,
     "stlib.course.quality.clipped": lambda: {"picture": PICTURE},
@@ -265,7 +264,6 @@ CALLS: dict[str, Callable[[], dict]] = {
     "stlib.course.show.maps": lambda: {"feature_maps": {"a": GRAM}},
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
     "stlib.course.show.matrices": lambda: {"named": {"a": GRAM}, "title": ""},
-    "stlib.course.show.scores": lambda: {"tables": {"a": {"b": ROW}}, "title": ""},
     "stlib.course.show.clouds": lambda: {
         "named": {"a": torch.rand(2, 5)},
         "title": "",

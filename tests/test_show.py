@@ -327,24 +327,6 @@ def test_pictures_may_share_a_caption_or_have_none(shown):
     assert [bool(axes.images) for axes in shown[1].axes] == [True, True, True, False]
 
 
-def test_scores_are_coloured_by_their_ratio_to_the_first_row(shown):
-    show.scores(
-        {
-            "a pair": {
-                "as usual": {"content": 2.0, "relu1_1": 0.0},
-                "noise": {"content": 16.0, "relu1_1": 0.5},
-            }
-        },
-        "finding",
-    )
-    (axes,) = shown[0].axes
-    assert [text.get_text() for text in axes.texts] == ["2", "0", "16", "0.5"]
-    assert axes.images[0].get_array()[0].tolist() == [0, 0], "the first row is white"
-    assert axes.images[0].get_array()[1, 0] == 3, "eight times as much has the full colour"
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["as usual", "noise"]
-    assert all(text.get_fontsize() >= 9 for text in axes.texts)
-
-
 def test_a_valley_shows_the_way_from_its_start(shown):
     path = [(-2.0, 2.0), (-1.0, 0.5), (0.0, 0.1)]
     show.valley(lambda w: w[0] ** 2 + w[1] ** 2, path, "down")

@@ -512,44 +512,6 @@ def matrices(
 
 
 @checked
-def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) -> None:
-    """Show tables side by side, each number coloured by its ratio to that in the first row.
-
-    tables: {caption: {row: {column: number}}}, the same rows in each. White is like the first row,
-    orange larger and purple smaller; the full colour is reached at a factor of 8.
-    """
-    check_some("tables", tables)
-    rows = list(next(iter(tables.values())))
-    with plt.rc_context({**LOOK, "axes.grid": False}):
-        figure, axes = plt.subplots(
-            1,
-            len(tables),
-            squeeze=False,
-            sharey=True,
-            layout="constrained",
-            figsize=(4.6 * len(tables) + 1.2, 0.27 * len(rows) + 1.1),
-        )
-        for place, (caption, table) in zip(axes.flat, tables.items(), strict=True):
-            values = np.array([list(row.values()) for row in table.values()])
-            ratios = np.log2(np.maximum(values, 1e-9) / np.maximum(values[0], 1e-9))
-            place.imshow(ratios, cmap="PuOr_r", vmin=-3, vmax=3, aspect="auto")
-            place.set(title=caption, yticks=range(len(rows)), yticklabels=rows)
-            place.set_xticks(range(values.shape[1]), next(iter(table.values())), fontsize=9)
-            for (row, column), value in np.ndenumerate(values):
-                place.text(
-                    column,
-                    row,
-                    f"{value:.2g}",
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="white" if abs(ratios[row, column]) > 2 else "black",
-                )
-        figure.suptitle(title, fontsize=11)
-        finish(figure)
-
-
-@checked
 def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 6) -> None:
     """Show how a picture came to be: frames, named by the evaluation at which they were kept.
 

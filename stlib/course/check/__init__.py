@@ -18,7 +18,7 @@ from stlib.course.check.chapter04 import (
 from stlib.course.check.chapter05 import from_pytorch_tutorial, one_step, whole_style_loss
 from stlib.course.check.chapter06 import arrived, beta_for_means, equal_pulls
 from stlib.course.check.chapter07 import adam_loop, careful_descent, start_from_noise
-from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
+from stlib.course.check.chapter08 import beyond_chance, matched_alphas, plan_experiment
 from stlib.course.check.chapter09 import divisor_share, flat_weights, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
 from stlib.course.check.chapter11 import diagnose, give_colours
@@ -30,6 +30,7 @@ __all__ = [
     "arrived",
     "beat_the_baseline",
     "beta_for_means",
+    "beyond_chance",
     "careful_descent",
     "choose_layer",
     "closest_pair",
@@ -50,8 +51,8 @@ __all__ = [
     "half_way",
     "hidden_change",
     "keep_all",
-    "left_out",
     "map_size",
+    "matched_alphas",
     "mended_closure",
     "name_the_bug",
     "name_the_picture",
@@ -62,7 +63,6 @@ __all__ = [
     "precondition",
     "prepare",
     "receptive_field",
-    "same_balance",
     "share_cores",
     "start_from_noise",
     "suspects",
