@@ -23,6 +23,7 @@ from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
 from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
+from stlib.course.check.chapter14 import gram_twin, least_work, name_the_loss
 
 __all__ = [
     "adam_loop",
@@ -42,14 +43,17 @@ __all__ = [
     "from_pytorch_tutorial",
     "gram_channels_last",
     "gram_of_strips",
+    "gram_twin",
     "half_way",
     "hidden_change",
     "keep_all",
+    "least_work",
     "left_out",
     "make_closure",
     "map_size",
     "mended_closure",
     "name_the_bug",
+    "name_the_loss",
     "name_the_picture",
     "one_kernel",
     "one_step",
