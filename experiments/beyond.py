@@ -21,17 +21,14 @@ from stlib import VGG, lbfgs, load_image, to_pil
 from stlib.course.beyond import LOSSES, Loss, Objective, layer_mean, pull, slices, targets
 from stlib.course.quality import clipped, grain
 
-USUAL, LONG = [30, 60], [30, 60, 100]
+BUDGETS = [30, 100]
 JUDGES = LOSSES | {"sliced": Loss(lambda F: slices(F, seed=1), LOSSES["sliced"].loss)}
 
 SMALL = {"pair": PAIRS[0], "size": 64, "loss": "sliced", "budgets": [4, 8]}
 CASES = [
-    {"pair": name, "size": 384, "loss": loss, "budgets": budgets}
+    {"pair": name, "size": 384, "loss": loss, "budgets": BUDGETS}
     for name in PAIRS
-    for loss, budgets in [
-        *((loss, LONG) for loss in ("gram", "one pass")),
-        *((loss, USUAL) for loss in ("moments", "wasserstein", "sliced", "nearest")),
-    ]
+    for loss in ("gram", "one pass", "moments", "wasserstein", "sliced", "nearest")
 ]
 
 

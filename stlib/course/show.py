@@ -727,14 +727,19 @@ def cloud_frames(paths: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
     every = torch.cat([step for path in paths.values() for step in path], dim=1)
     least, most = every.amin(dim=1) - 0.2, every.amax(dim=1) + 0.2
     with plt.rc_context(LOOK):
+        figure = Figure(figsize=(1.7 * len(paths), 1.9))
+        figure.subplots_adjust(0.01, 0.02, 0.99, 0.88, wspace=0.05)
+        canvas = FigureCanvasAgg(figure)
+        dots = []
+        for axes, caption in zip(
+            figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True
+        ):
+            axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
+            axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
+            dots += axes.plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
         for steps in zip(*paths.values(), strict=True):
-            figure = Figure(figsize=(1.7 * len(paths), 2.0), layout="constrained")
-            canvas = FigureCanvasAgg(figure)
-            panels = figure.subplots(1, len(paths), squeeze=False)[0]
-            for axes, caption, points in zip(panels, paths, steps, strict=True):
-                axes.plot(*points.detach().cpu().numpy(), ".", color=BLUE, markersize=2, alpha=0.5)
-                axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
-                axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
+            for line, points in zip(dots, steps, strict=True):
+                line.set_data(*points.detach().cpu().numpy())
             canvas.draw()
             pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
             frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
