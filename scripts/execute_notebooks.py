@@ -30,8 +30,8 @@ PEAK_MEMORY = (
 )
 
 
-def execute(path: Path) -> tuple[int, int]:
-    """Run one notebook and write it back; return its seconds and peak megabytes."""
+def execute(path: Path) -> tuple[int, int, int]:
+    """Run one notebook and write it back; return its minutes to read, seconds and megabytes."""
     notebook = nbformat.read(path, as_version=4)
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
@@ -62,7 +62,7 @@ def execute(path: Path) -> tuple[int, int]:
         {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     nbformat.write(notebook, path)
-    return seconds, megabytes
+    return minutes, seconds, megabytes
 
 
 def compact(png: str) -> str:
@@ -73,12 +73,12 @@ def compact(png: str) -> str:
     return base64.b64encode(stored.getvalue()).decode()
 
 
-def enter_in_readmes(name: str, seconds: int, megabytes: int) -> None:
-    """Put the measured figures into the row of each README's table that links the notebook."""
+def enter_in_readmes(name: str, minutes: int, seconds: int) -> None:
+    """Put the figures into the row of each README's table that links the notebook."""
     row = re.compile(rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$", re.MULTILINE)
     for readme in READMES:
         readme.write_text(
-            row.sub(rf"\1 {seconds} s | {megabytes} MB |", readme.read_text("utf-8")), "utf-8"
+            row.sub(rf"\1 {minutes} min | {seconds} s |", readme.read_text("utf-8")), "utf-8"
         )
 
 
@@ -89,10 +89,10 @@ def main() -> None:
     for name in sys.argv[1:]:
         path = Path(name)
         try:
-            seconds, megabytes = execute(path)
+            minutes, seconds, megabytes = execute(path)
         except CellExecutionError as error:
             sys.exit(f"{path}: {error}")
-        enter_in_readmes(path.name, seconds, megabytes)
+        enter_in_readmes(path.name, minutes, seconds)
         print(
             f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on "
             "the disk"

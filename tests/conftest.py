@@ -1,7 +1,7 @@
 """What the tests share: the trained network, built once, and small pictures.
 
 A test marked `survives("what was tried")` does some harm to stlib and sees nothing lost.
-`test_reliability.py` compares the kinds of harm with the README's table.
+`test_reliability.py` compares the kinds of harm with the table of RELIABILITY.md.
 """
 
 import signal

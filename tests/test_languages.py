@@ -1,4 +1,4 @@
-"""README.md and README.zh-CN.md say the same, and so do the two glossaries."""
+"""README and RELIABILITY say the same in both languages, and so do the two glossaries."""
 
 import itertools
 import re
@@ -13,6 +13,8 @@ ENGLISH, CHINESE = ((ROOT / name).read_text("utf-8") for name in ("README.md", "
 BETWEEN_LANGUAGES = {
     "README.md",
     "README.zh-CN.md",
+    "RELIABILITY.md",
+    "RELIABILITY.zh-CN.md",
     "GLOSSARY.md",
     "GLOSSARY.zh-CN.md",
 }  # links that only one of the languages has
@@ -66,7 +68,13 @@ def sections(text: str) -> list[Section]:
     return found
 
 
-PAIRS = list(itertools.zip_longest(sections(ENGLISH), sections(CHINESE)))
+RELIABILITY = [
+    (ROOT / name).read_text("utf-8") for name in ("RELIABILITY.md", "RELIABILITY.zh-CN.md")
+]
+PAIRS = [
+    *itertools.zip_longest(sections(ENGLISH), sections(CHINESE)),
+    *itertools.zip_longest(*map(sections, RELIABILITY)),
+]
 
 
 @pytest.fixture(params=[pair for pair in PAIRS if all(pair)], ids=lambda pair: pair[0].title)
@@ -119,7 +127,7 @@ def test_the_links_lead_to_the_same_places(pair):
 
 
 def test_the_links_of_the_pages_lead_somewhere():
-    for name in ("README.zh-CN.md", "GLOSSARY.md", "GLOSSARY.zh-CN.md", "EQUATIONS.md"):
+    for name in (*BETWEEN_LANGUAGES, "EQUATIONS.md"):
         for target in re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text("utf-8")):
             assert target.startswith("https://") or (ROOT / target.partition("#")[0]).is_file(), (
                 f"{name}: {target}"

@@ -219,11 +219,25 @@ def test_the_map_links_every_chapter():
 
 
 def test_the_readme_table_agrees_with_the_chapters():
-    """Seconds and megabytes stand in both; `make notebooks` measures them."""
+    """Minutes and seconds stand in both; `make notebooks` measures them."""
     readme = (ROOT / "README.md").read_text("utf-8")
     for path in NOTEBOOKS:
-        seconds, megabytes = re.search(r"(\d+) s to run, (\d+) MB", prose(path)).groups()
+        minutes, seconds = re.search(r"(\d+) minutes to read, (\d+) s to run", prose(path)).groups()
         assert re.search(
-            rf"\({re.escape('notebooks/' + path.name)}\).*\| {seconds} s \| {megabytes} MB \|",
+            rf"\({re.escape('notebooks/' + path.name)}\).*\| {minutes} min \| {seconds} s \|",
             readme,
         ), path.name
+
+
+def test_the_readme_says_how_long_the_course_takes():
+    """In hours, rounded; exercises say their minutes in their headings."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    words = [prose(path) for path in NOTEBOOKS]
+    to_read, to_do = (
+        round(sum(int(n) for text in words for n in re.findall(form, text)) / 60)
+        for form in (
+            r"(\d+) minutes to read",
+            r"^### .*\*\((\d+) minutes",
+        )
+    )
+    assert f"about {to_read} hours to read and {to_do} hours of exercises" in readme

@@ -201,6 +201,14 @@ def test_dots_show_every_number_and_the_mean(shown):
     assert axes.get_xlim()[0] == 0
 
 
+@pytest.mark.parametrize("values", [[0.28, 1.5], [0.05, 2.0]])
+def test_a_logarithmic_scale_of_few_decades_has_plain_numbers(shown, values):
+    show.dots({"a": {"row": values}}, "finding", x="ratio", logarithmic=True)
+    shown[0].draw_without_rendering()
+    ticks = [tick.get_text() for tick in shown[0].axes[0].get_xticklabels()]
+    assert {"0.5", "1"} <= set(ticks) and not any("$" in tick for tick in ticks)
+
+
 def test_a_notebook_gets_sharp_figures_with_a_text(monkeypatch):
     """Plots have twice the dots of their width on the page; photographs, in JPEG, have fewer."""
     displayed = []

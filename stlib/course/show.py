@@ -34,7 +34,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import LogLocator
+    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -252,7 +252,7 @@ def dots(
         axes.set(title=title, xlabel=x, ylim=(len(rows) - 0.5, -0.5))
         axes.set_yticks(range(len(rows)), rows)
         if logarithmic:
-            axes.set_xscale("log")
+            _logarithmic(axes, "x")
         elif axes.get_xlim()[0] > 0:
             axes.set_xlim(left=0)
         if len(groups) + len(levels or {}) > 1:
@@ -816,15 +816,22 @@ def _grid(
 
 
 def _finish(axes: Axes, title: str, y: str) -> None:
-    axes.set(title=title, xlabel="evaluation", ylabel=f"{y} (logarithmic)", yscale="log")
+    axes.set(title=title, xlabel="evaluation", ylabel=f"{y} (logarithmic)")
+    _logarithmic(axes, "y")
     axes.legend()
 
 
 def _logarithmic(axes: Axes, which: str) -> None:
-    if "x" in which:
-        axes.set_xscale("log")
-    if "y" in which:
-        axes.set_yscale("log")
+    """Make axes logarithmic, with plain numbers where less than two decades are seen."""
+    for name in which:
+        axes.set(**{f"{name}scale": "log"})
+        axis = getattr(axes, f"{name}axis")
+        low, high = getattr(axes, f"get_{name}lim")()
+        if 1e-3 <= low < high <= min(1e5, 100 * low):
+            numbers = (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
+            axis.set_major_locator(LogLocator(subs=numbers))
+            axis.set_major_formatter(FormatStrFormatter("%g"))
+            axis.set_minor_formatter(NullFormatter())
 
 
 def _from_zero(axes: Axes) -> None:
