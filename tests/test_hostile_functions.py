@@ -270,6 +270,7 @@ CALLS: dict[str, Callable[[], dict]] = {
         "x": "",
         "y": "",
     },
+    "stlib.course.show.cloud_frames": lambda: {"paths": {"a": [torch.rand(2, 5)] * 2}},
     "stlib.course.show.square_frames": lambda: {
         "picture": PICTURE,
         "squares": {"relu1_1": (2, 2, 3)},

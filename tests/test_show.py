@@ -385,3 +385,21 @@ def test_a_bar_grows_from_frame_to_frame():
             black.append(sum(value < 128 for value in foot.tobytes()))
     assert black == [0, 20, 40]
     assert frames[0].eq(0.5).all(), "the caller's frames stay as they are"
+
+
+def test_clouds_stand_in_rows_and_without_an_ellipse(shown):
+    points = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
+    named = dict.fromkeys("abc", points)
+    show.clouds(named, "finding", x="one", y="other", ellipse=False, columns=2)
+    (figure,) = shown
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in visible] == ["a", "b", "c"]
+    assert [len(axes.lines) for axes in visible] == [1, 1, 1]
+
+
+def test_cloud_frames_follow_every_step():
+    points = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
+    frames = show.cloud_frames({"a": [points, points + 1, points + 2], "b": [points] * 3})
+    assert len(frames) == 3
+    assert all(frame.shape == frames[0].shape for frame in frames)
+    assert not torch.equal(frames[0], frames[1])

@@ -674,31 +674,76 @@ def square_frames(picture: Tensor, squares: Mapping[str, tuple[int, int, int]]) 
 
 
 @checked
-def clouds(named: Mapping[str, Tensor], title: str = "", *, x: str, y: str) -> None:
+def clouds(
+    named: Mapping[str, Tensor],
+    title: str = "",
+    *,
+    x: str,
+    y: str,
+    ellipse: bool = True,
+    columns: int | None = None,
+) -> None:
     """Show sets of points in a plane side by side, each with the ellipse of its second moments.
 
     named: {caption: [2, M]}, a point per column. x, y: what the two rows are. The ellipse is where
     vᵀ (G/M)⁻¹ v = 1, with G/M the mean of all products of the two rows: it shows how far the points
-    reach in each direction, seen from 0.
+    reach in each direction, seen from 0. columns: how many stand side by side; None puts all in one
+    row.
     """
     check_some("named", named)
     turn = torch.linspace(0, 2 * torch.pi, 121)
     circle = torch.stack([turn.cos(), turn.sin()])
     with plt.rc_context(LOOK):
+        columns = columns or len(named)
+        rows = -(-len(named) // columns)
         figure, panels = plt.subplots(
-            1, len(named), sharex=True, sharey=True, squeeze=False, layout="constrained",
-            figsize=(2.6 * len(named) + 0.4, 2.9 + 0.4 * bool(title)),
+            rows, columns, sharex=True, sharey=True, squeeze=False, layout="constrained",
+            figsize=(2.6 * columns + 0.4, 2.9 * rows + 0.4 * bool(title)),
         )  # fmt: skip
-        for axes, (caption, points) in zip(panels.flat, named.items(), strict=True):
+        for axes in panels.flat[len(named) :]:
+            axes.set_visible(False)
+        for axes, (caption, points) in zip(panels.flat, named.items(), strict=False):
             points = points.detach().cpu().float()
-            strengths, directions = torch.linalg.eigh(points @ points.T / points.shape[1])
-            ellipse = directions @ (strengths.clamp(min=0).sqrt()[:, None] * circle)
             axes.plot(*points.numpy(), ".", color=BLUE, markersize=3, alpha=0.4)
-            axes.plot(*ellipse.numpy(), color=RED)
+            if ellipse:
+                strengths, directions = torch.linalg.eigh(points @ points.T / points.shape[1])
+                reach = directions @ (strengths.clamp(min=0).sqrt()[:, None] * circle)
+                axes.plot(*reach.numpy(), color=RED)
             axes.set(title=caption, xlabel=x, aspect="equal")
-        panels[0, 0].set(ylabel=y)
+        for axes in panels[:, 0]:
+            axes.set(ylabel=y)
         figure.suptitle(title, fontsize=11)
         finish(figure)
+
+
+@checked
+def cloud_frames(paths: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
+    """Clouds on their way, side by side, one frame per step, as `gif` takes them.
+
+    paths: {caption: [[2, M], …]}, as many steps for each.
+    """
+    check_some("paths", paths)
+    frames = []
+    every = torch.cat([step for path in paths.values() for step in path], dim=1)
+    least, most = every.amin(dim=1) - 0.2, every.amax(dim=1) + 0.2
+    with plt.rc_context(LOOK):
+        figure = Figure(figsize=(1.7 * len(paths), 1.9))
+        figure.subplots_adjust(0.01, 0.02, 0.99, 0.88, wspace=0.05)
+        canvas = FigureCanvasAgg(figure)
+        dots = []
+        for axes, caption in zip(
+            figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True
+        ):
+            axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
+            axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
+            dots += axes.plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
+        for steps in zip(*paths.values(), strict=True):
+            for line, points in zip(dots, steps, strict=True):
+                line.set_data(*points.detach().cpu().numpy())
+            canvas.draw()
+            pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
+    return frames
 
 
 @checked

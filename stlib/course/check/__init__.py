@@ -24,6 +24,7 @@ from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
 from stlib.course.check.chapter11 import diagnose, give_colours
 from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
 from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
+from stlib.course.check.chapter14 import gram_twin, least_work, name_the_loss
 
 __all__ = [
     "adam_loop",
@@ -48,13 +49,16 @@ __all__ = [
     "give_colours",
     "gram_channels_last",
     "gram_of_strips",
+    "gram_twin",
     "half_way",
     "hidden_change",
     "keep_all",
+    "least_work",
     "map_size",
     "matched_alphas",
     "mended_closure",
     "name_the_bug",
+    "name_the_loss",
     "name_the_picture",
     "one_kernel",
     "one_step",
