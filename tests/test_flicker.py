@@ -43,7 +43,7 @@ def test_the_page_says_what_was_measured(found):
 
 
 def test_moving_along_is_calmest_where_the_camera_moves(found):
-    """README and chapter 13 say so, and that its loss is no higher."""
+    """README and chapter 12 say so, and that its loss is no higher."""
     moving = [film["starts"] for film in found["films"] if film["scene"] == "moving"]
     assert len(moving) == 2
     for starts in moving:

@@ -80,7 +80,7 @@ def test_every_number_in_the_text_is_computed(chapter):
 
 def test_the_rule_itself_finds_what_was_made_up():
     """A percentage, a decimal, a large number; not a year, a layer, a formula or a count."""
-    text = "In 2016, `relu4_1` at 384 px: 83 %, 0.97 and 1,234 of 5; $\\frac{1}{99}$ (chapter 13)."
+    text = "In 2016, `relu4_1` at 384 px: 83 %, 0.97 and 1,234 of 5; $\\frac{1}{99}$ (chapter 12)."
     assert [word for word, *_ in stated(text)] == ["384", "83%", "0.97", "1,234"]
     assert {0.83, 0.971, 1234.0} <= numbers_in("83 % 0.971 1_234")
     assert numbers_of({"a": [1.5, {"b": 2}], "c": "x 3"}) == {1.5, 2.0, 3.0}

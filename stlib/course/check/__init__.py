@@ -21,8 +21,8 @@ from stlib.course.check.chapter07 import adam_loop, make_closure, start_from_noi
 from stlib.course.check.chapter08 import left_out, plan_experiment, same_balance
 from stlib.course.check.chapter09 import divisor_share, rate_after, turn_weights
 from stlib.course.check.chapter10 import mended_closure, name_the_bug, suspects
-from stlib.course.check.chapter12 import beat_the_baseline, cost_of_stages, precondition
-from stlib.course.check.chapter13 import name_the_picture, plan_thousand, share_cores
+from stlib.course.check.chapter11 import beat_the_baseline, cost_of_stages, precondition
+from stlib.course.check.chapter12 import name_the_picture, plan_thousand, share_cores
 
 __all__ = [
     "adam_loop",

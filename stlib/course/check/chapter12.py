@@ -1,190 +1,230 @@
-"""The exercises of chapter 12: the work of a plan, the preconditioner, and a better run."""
+"""The exercises of chapter 12: many pictures."""
 
-import functools
+import hashlib
+import inspect
+import json
 import math
-from collections.abc import Sequence
+import time
+from typing import NamedTuple
 
-import torch
-from torch import Tensor
-
-from stlib.course.check.answer import Function, Wrong, checker, result_of
-from stlib.course.check.compare import kind
+from stlib.course.check.answer import Function, Wrong
+from stlib.course.check.compare import Seen, Words, kind
 from stlib.course.check.exercise import exercise
-from stlib.images import sample
-from stlib.settings import PAPER
-from stlib.transfer import style_transfer
-from stlib.vgg import VGG
 
-BUDGET = 20  # evaluations at full size; enough to tell a better solver from the plain one
-BETTER = 0.96  # of the plain solver's loss
-SAME_SCENE = 1.15  # times the plain solver's content loss
-FREE = ("solver", "optimizer", "init", "seed")
-
-Plan = list[tuple[float, int]]
+Settings = dict[str, int]
 
 
-@exercise(
-    cases=[([(1.0, 40)],), ([(0.5, 40)],), ([(0.25, 32), (0.5, 16), (1.0, 10)],), ([],)],
-    mistakes=[
-        (
-            lambda plan: sum(share * evaluations for share, evaluations in plan),
-            "Half the height goes with half the width: what share of the pixels is that?",
-        ),
-        (
-            lambda plan: sum(evaluations for _, evaluations in plan),
-            "An evaluation of a smaller picture costs less.",
-        ),
-        (
-            lambda plan: sum(share**2 for share, _ in plan),
-            "How often is each stage's picture evaluated?",
-        ),
-        (
-            lambda plan: plan[-1][0] ** 2 * plan[-1][1] if plan else 0,
-            "That is the last stage. What do the others cost?",
-        ),
-        (lambda plan: plan[-1][0] ** 2 * plan[-1][1], "What does a plan without stages cost?"),
-    ],
-    hint="Add up, over the stages, evaluations times the share of the pixels.",
-    praise="32 + 16 evaluations of small pictures cost no more than 6 of large ones.",
-)
-def cost_of_stages(plan: Plan) -> float:
-    """Chapter 11: the work of a plan of stages, in evaluations at full size."""
-    return sum(share**2 * evaluations for share, evaluations in plan)
+def _sha(*parts: object) -> str:
+    """The digest of all parts, one after the other."""
+    texts = [part if isinstance(part, bytes) else str(part).encode() for part in parts]
+    return hashlib.sha256(b"".join(texts)).hexdigest()
 
 
-def _frequencies(size: Sequence[int], constant: float | None = None) -> Tensor:
-    """f of each wave of rfft2, in cycles per pixel; that of the constant wave is given."""
-    f = torch.hypot(torch.fft.fftfreq(size[0])[:, None], torch.fft.rfftfreq(size[1])[None])
-    f[0, 0] = 1 / max(size) if constant is None else constant
-    return f
+def _sorted(settings: Settings) -> str:
+    return json.dumps(settings, sort_keys=True)
 
 
-def _scaled(frequencies: Function = _frequencies, sign: int = -1, sized: bool = True) -> Function:
-    """The answer 𝓕⁻¹[f^(sign·p) 𝓕 z], with its parts exchangeable."""
+def _two_names(
+    answer: Function, content: bytes, style: bytes, settings: Settings, other: tuple, what: str
+) -> Seen:
+    """Whether another input gets another name."""
+    if "hash" in getattr(getattr(inspect.unwrap(answer), "__code__", None), "co_names", ()):
+        raise Wrong(
+            "Python's hash() of a text differs from one start of Python to the next, "
+            "so it would not know the picture tomorrow"
+        )
+    first, second = answer(content, style, settings), answer(*other)
+    if not isinstance(first, str):
+        raise Wrong(f"the result is {kind(first)}, expected a text, such as hexdigest() gives")
+    return Seen({"the name": Words("the same" if first == second else "another one")})
 
-    def answer(z: Tensor, p: float) -> Tensor:
-        size = z.shape[2:]
-        waves = frequencies(size) ** (sign * p) * torch.fft.rfft2(z)
-        return torch.fft.irfft2(waves, s=size if sized else None)
 
-    return answer
-
-
-def _picture(height: int, width: int) -> Tensor:
-    return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(11))
-
-
-CONSTANT_WAVE = "Which frequency does the constant wave get?"
+EVERY_BYTE = "Is every byte of both pictures in the fingerprint?"
+CASTLE = (b"castle", b"cafe", {"size": 96, "steps": 15})
 
 
 @exercise(
     cases=[
-        (_picture(24, 32), 0.0),
-        (torch.ones(1, 3, 24, 32), 0.5),
-        (_picture(24, 32), 1.0),
-        (_picture(24, 33), 0.5),
-        (_picture(23, 18), 1.0),
+        *(
+            (*CASTLE, other, what)
+            for other, what in (
+                (CASTLE, "the same input"),
+                ((*CASTLE[:2], {"steps": 15, "size": 96}), "the settings in another order"),
+                ((b"cattle", *CASTLE[1:]), "a content picture with another byte"),
+                ((b"castle!", *CASTLE[1:]), "a content picture with one byte more"),
+                ((CASTLE[0], b"cape", CASTLE[2]), "a style picture with another byte"),
+                ((*CASTLE[:2], {"size": 96, "steps": 16}), "another number of steps"),
+                ((*CASTLE[:2], {"size": 15, "steps": 96}), "size and steps exchanged"),
+                ((CASTLE[1], CASTLE[0], CASTLE[2]), "content and style exchanged"),
+                ((b"castlec", b"afe", CASTLE[2]), "the content b'castlec' and the style b'afe'"),
+            )
+        ),
+        (b"castle|", b"cafe", CASTLE[2], (b"castle", b"|cafe", CASTLE[2]), "a | that moves over"),
     ],
-    given=lambda z, p: (
-        f"a {'constant ' if z.std() == 0 else ''}picture of {z.shape[3]} × {z.shape[2]} pixels "
-        f"and p = {p:g}"
+    given=lambda content, style, settings, other, what: what,
+    look=_two_names,
+    mistakes=[
+        (
+            lambda c, s, settings: _sha(c, s, _sorted(settings)),
+            "One after the other they are the same bytes. Who says where the first one ends?",
+        ),
+        (
+            lambda c, s, settings: f"{len(c)}-{len(s)}-{_sorted(settings)}",
+            f"Two pictures of one length are not one picture. {EVERY_BYTE}",
+        ),
+        (
+            lambda c, s, settings: _sha(_sha(c), _sha(s), settings),
+            "A dict keeps the order in which it was written. How can you sort it?",
+        ),
+        (lambda c, s, settings: _sha(_sha(c), _sha(s)), "Are the settings in it?"),
+        (
+            lambda c, s, settings: _sha(_sha(c), _sha(s), sorted(settings.values())),
+            "Does it hold the names of the settings?",
+        ),
+        (
+            lambda c, s, settings: _sha(*sorted([_sha(c), _sha(s)]), _sorted(settings)),
+            "Does it say which picture is which?",
+        ),
+        (lambda c, s, settings: _sha(_sha(s), _sorted(settings)), EVERY_BYTE),
+        (lambda c, s, settings: _sha(_sha(c), _sorted(settings)), EVERY_BYTE),
+        (
+            lambda c, s, settings: _sha(c, s, time.perf_counter_ns()),
+            "Is there something random, or a time, in it?",
+        ),
+        (lambda c, s, settings: str(hash((c, s, _sorted(settings)))), "What does hashlib offer?"),
+        (
+            lambda c, s, settings: hashlib.sha256(c + s),
+            "That is an object which can make a text. Which of its functions does?",
+        ),
+    ],
+    hint="What does the picture depend on, and can two different inputs give your text?",
+    praise="The same picture, the same name; anything else, another one.",
+)
+def name_the_picture(content: bytes, style: bytes, settings: Settings) -> str:
+    """Chapter 12: a fingerprint of all that a picture depends on, and of nothing else."""
+    return _sha(_sha(content), _sha(style), _sorted(settings))
+
+
+class Shared(NamedTuple):
+    """How many workers a machine gets, and how many threads each."""
+
+    workers: float
+    threads: float
+
+
+def _workers(cores: int, memory: int, need: int) -> int:
+    return max(1, min(cores, memory // need))
+
+
+def _shared(
+    workers: Function = _workers, threads: Function = lambda cores, workers: cores // workers
+) -> Function:
+    """The answer, with its parts exchangeable."""
+
+    def answer(cores: int, memory: int, need: int) -> Shared:
+        count = workers(cores, memory, need)
+        return Shared(count, threads(cores, count))
+
+    return answer
+
+
+def _as_memory_allows(cores: int, memory: int, need: int) -> int:
+    return min(cores, memory // need)
+
+
+@exercise(
+    cases=[(8, 9, 2), (8, 64, 2), (8, 7, 2), (6, 8, 2), (4, 1, 2), (1, 16, 2)],
+    given=lambda cores, memory, need: f"{cores} cores, {memory} GB and {need} GB per worker",
+    mistakes=[
+        (lambda *machine: _shared()(*machine)[::-1], "Workers first, then threads."),
+        (_shared(workers=lambda cores, memory, need: cores), "Do all workers fit into the memory?"),
+        *(
+            (wrong, "A small machine still gets one worker, and may be lucky.")
+            for wrong in (
+                _shared(_as_memory_allows),
+                _shared(_as_memory_allows, lambda cores, workers: cores // max(1, workers)),
+            )
+        ),
+        (
+            _shared(threads=lambda cores, workers: cores),
+            "The workers fight for the cores: how many has each for itself?",
+        ),
+        (
+            _shared(threads=lambda cores, workers: 1),
+            "The number of workers fits. Which cores are idle?",
+        ),
+        (
+            _shared(threads=lambda cores, workers: math.ceil(cores / workers)),
+            "No core has two masters: up or down?",
+        ),
+        (
+            _shared(
+                lambda cores, memory, need: max(1, min(cores, memory / need)),
+                lambda cores, workers: cores / workers,
+            ),
+            "Half a worker paints nothing: whole numbers, please.",
+        ),
+        (_shared(lambda cores, memory, need: 1), "How many more workers would fit?"),
+        (
+            _shared(
+                lambda cores, memory, need: max(1, memory // need),
+                lambda cores, workers: max(1, cores // workers),
+            ),
+            "Does every worker have a core of its own?",
+        ),
+    ],
+    hint="How many workers have both, a core and enough memory? How many cores has each then?",
+    praise="Every core has one thing to do, and nobody runs out of memory.",
+)
+def share_cores(cores: int, memory: int, need: int) -> Shared:
+    """Chapter 12: how many workers a machine gets, and how many threads each."""
+    return _shared()(cores, memory, need)
+
+
+def _each(seconds: float, hours: float) -> int:
+    """Whole pictures that one worker paints in time."""
+    return int(3600 * hours // seconds)
+
+
+def _machines(whole: Function) -> Function:
+    """The answer that lets workers share a picture."""
+    return lambda seconds, workers, hours: whole(1000 * seconds / (3600 * hours * workers))
+
+
+UP_OR_DOWN = "With so many they are not ready in time. Up or down?"
+
+
+@exercise(
+    cases=[(36.0, 2, 1.0), (40.0, 2, 1.0), (35.0, 8, 2.5), (7.0, 4, 8.0), (1000.0, 3, 1.0)],
+    given=lambda seconds, workers, hours: (
+        f"{seconds:g} seconds per picture, {workers} workers per machine and {hours:g} hours"
     ),
     mistakes=[
         (
-            _scaled(sign=1),
-            "Slow waves are to move further than fast ones: look at the sign of the exponent.",
+            lambda seconds, workers, hours: math.ceil(1000 / _each(seconds, hours)),
+            "Those are workers. How many of them has a machine?",
         ),
         (
-            _scaled(lambda size: _frequencies(size, constant=1 / max(size) ** 2) ** 2),
-            "Is the root missing in f = √(fx² + fy²)?",
+            _machines(math.ceil),
+            "Has a worker time for a part of a picture at the end? Count whole pictures.",
+        ),
+        (_machines(round), "A deadline is not rounded. Up or down?"),
+        (_machines(math.floor), UP_OR_DOWN),
+        (lambda seconds, workers, hours: 1000 // (_each(seconds, hours) * workers), UP_OR_DOWN),
+        (_machines(float), "A part of a machine cannot be had: a whole number, please."),
+        (
+            lambda seconds, workers, hours: math.ceil(1000 * seconds * workers / (3600 * hours)),
+            "Do more workers need more machines, or fewer?",
         ),
         (
-            _scaled(lambda size: _frequencies(size, constant=max(size) ** -0.5) ** 2),
-            "Is the root missing in f = √(fx² + fy²)?",
+            lambda seconds, workers, hours: math.ceil(1000 * seconds / (60 * hours * workers)),
+            "How many seconds has an hour?",
         ),
-        (
-            _scaled(lambda size: _frequencies(size, constant=0)),
-            f"0 to the power of -p is not finite. {CONSTANT_WAVE}",
-        ),
-        (_scaled(lambda size: _frequencies(size, constant=1)), CONSTANT_WAVE),
-        (_scaled(lambda size: _frequencies(size, constant=1 / min(size))), CONSTANT_WAVE),
-        (
-            _scaled(lambda size: _frequencies(size[::-1]).T),
-            "rfft2 keeps all rows and half of the columns. "
-            "Which side needs fftfreq, and which one rfftfreq?",
-        ),
-        (
-            _scaled(sized=False),
-            "Half of the columns may stand for 32 or for 33. How does irfft2 know the size?",
-        ),
-        (lambda z, p: z.clone(), "What happens to the waves on the way?"),
-        (
-            lambda z, p: torch.fft.ifft2(torch.fft.fft2(z)),
-            "A picture is real. Which inverse belongs to rfft2?",
-        ),
-        (lambda z, p: torch.fft.rfft2(z), "Those are waves. How do they become a picture again?"),
-        (lambda z, p: _scaled()(z, p).numpy(), "Stay in torch: a gradient has to come through."),
     ],
-    hint="f is √(fx² + fy²), with fy from fftfreq of the height and fx from rfftfreq of the width; "
-    "each coefficient of rfft2 is multiplied by one number.",
-    praise="A wave of a quarter of the frequency moves 4^p times as far.",
+    hint="How many whole pictures does one worker paint in that time? "
+    "How many workers does that make?",
+    praise="Pictures are independent, so twice the machines take half the time.",
 )
-def precondition(z: Tensor, p: float) -> Tensor:
-    """Chapter 11: 𝓕⁻¹[f^-p 𝓕 z]."""
-    return _scaled()(z, p)
-
-
-@checker
-def beat_the_baseline(answer: object) -> str:
-    """Chapter 11: settings with which a run of the same work gets further than the plain one."""
-    content, style = sample("astronaut", 96), sample("langlois-bridge", 128)
-    settings = result_of(answer, content=content.clone(), style=style.clone())
-    if not isinstance(settings, dict):
-        raise Wrong(
-            f"the result is {kind(settings)}, expected a dict of settings such as "
-            "{'optimizer': 'adam'}."
-        )
-    fixed = [name for name in settings if name not in FREE]
-    if fixed:
-        raise Wrong(
-            f"{fixed[0]!r} is fixed here, since it changes the loss or the budget. "
-            f"Yours to choose: {', '.join(FREE)}."
-        )
-    total, scene = _painted(content, style, {"solver": "plain", **settings})
-    plain_total, plain_scene = _baseline()
-    if total > BETTER * plain_total:
-        raise Wrong(
-            f"after work worth {BUDGET} evaluations the loss is {total / plain_total:.2f} times "
-            f"the plain solver's, at most {BETTER} is wanted. Which parts of this chapter have you "
-            "switched on, and from where do you start?"
-        )
-    if scene > SAME_SCENE * plain_scene:
-        raise Wrong(
-            f"the loss is {total / plain_total:.2f} times the plain solver's, but the content loss "
-            f"{scene / plain_scene:.1f} times: the picture shows less of the scene. "
-            "Where does yours start?"
-        )
-    return "The same work leads to a lower loss, and the scene is kept."
-
-
-def _painted(content: Tensor, style: Tensor, settings: dict) -> tuple[float, float]:
-    """The total loss and L_content of what these settings paint."""
-    try:
-        # all lower the paper's loss; the fast solver's own default is another
-        result = style_transfer(
-            content, style, net=_net(), steps=BUDGET, progress=False, **PAPER, **settings
-        )
-    except (ValueError, TypeError) as error:
-        raise Wrong(f"style_transfer refuses these settings: {error}") from None
-    best = min(result.history, key=lambda losses: losses["total"], default=None)
-    return (best["total"], best["content"]) if best else (math.inf, math.inf)
-
-
-@functools.cache
-def _baseline() -> tuple[float, float]:
-    return _painted(sample("astronaut", 96), sample("langlois-bridge", 128), {"solver": "plain"})
-
-
-@functools.cache
-def _net() -> VGG:
-    return VGG(device="cpu")
+def plan_thousand(seconds: float, workers: int, hours: float) -> int:
+    """Chapter 12: how many machines paint a thousand pictures in time."""
+    return math.ceil(math.ceil(1000 / _each(seconds, hours)) / workers)
