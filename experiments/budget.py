@@ -10,7 +10,7 @@ from experiments.bench import Case, Measured
 from experiments.pairs import (
     PAIRS,
     best_after,
-    chroma,
+    colour,
     judged,
     noise_like,
     pair,
@@ -59,14 +59,14 @@ def measure(case: Case) -> Measured:
             "total": min(totals[:budget]),
             **judged(net, content, style, picture),
             "variation": variation_per_value(picture),
-            "chroma": chroma(picture),
+            "colour": colour(picture),
         }
         for budget, picture in best.items()
     }
     numbers = {
         "after": after,
         "beta": objective.beta,
-        "photo": {"variation": variation_per_value(content), "chroma": chroma(content)},
-        "painting": {"variation": variation_per_value(style), "chroma": chroma(style)},
+        "photo": {"variation": variation_per_value(content), "colour": colour(content)},
+        "painting": {"variation": variation_per_value(style), "colour": colour(style)},
     }
     return Measured(numbers, {f"after {budget}": picture for budget, picture in best.items()})
