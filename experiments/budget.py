@@ -22,7 +22,7 @@ from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.solver import enlarge
 
-SHORT, USUAL, LONG = [30, 100], [30, 100, 300], [30, 100, 300, 1000]
+USUAL, LONG = [30, 100, 300], [30, 100, 300, 1000]
 STARTS = ("content", "noise", "style")
 
 
