@@ -328,7 +328,5 @@ def _picture(picture: Tensor, words: str, width: int = SHOWN) -> str:
     file = io.BytesIO()
     to_pil(picture).save(file, format="JPEG", quality=QUALITY)
     source = base64.b64encode(file.getvalue()).decode()
-    return (
-        f'<img alt="{html.escape(words)}" decoding="sync" style="width: {width}px; max-width: 100%" '
-        f'src="data:image/jpeg;base64,{source}">'
-    )
+    look = f'decoding="sync" style="width: {width}px; max-width: 100%"'
+    return f'<img alt="{html.escape(words)}" {look} src="data:image/jpeg;base64,{source}">'
