@@ -12,13 +12,13 @@ left out without it. Exit code 1 means that a difference was larger than allowed
 
 import argparse
 import platform
-import resource
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import torch
 from torch import Tensor
 
@@ -185,13 +185,12 @@ def reset_peak(device: torch.device) -> None:
 
 
 def peak(device: torch.device) -> int:
-    """The most bytes taken since `reset_peak`, of the card; else what has been taken until now."""
+    """The most bytes taken since `reset_peak`; where only that can be told, those taken now."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return psutil.Process().memory_info().rss
 
 
 def chosen(name: str | None) -> torch.device:

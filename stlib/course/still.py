@@ -5,13 +5,13 @@ import html
 from importlib.resources import files
 
 SENTENCE = (
-    "This is a still picture of the studio: open the page with `make studio` or in JupyterLab, "
-    "and run its cell, to paint with it."
+    "This is a still picture of the studio. To paint, type make studio in a terminal, or run this "
+    "cell in JupyterLab."
 )
 WORDS = (
-    "The studio: on the left the photo, the painting and the settings are chosen; on the right the "
-    "picture comes into being, half of it still the photo, with a slider below it and the buttons "
-    "Paint, Stop and Save."
+    "The studio: on the left the photo, the painting and the settings are chosen; on the right are "
+    "the buttons Paint, Stop and Save, and below them the picture, the left half of it painted, "
+    "the right half still the photo, with a slider."
 )
 
 
