@@ -351,10 +351,20 @@ def studio(panel, request):
     screenshot(panel, request.node.name.removeprefix("test_"))
 
 
+WIDGETS = ".jp-OutputArea-output .jupyter-widgets :is({})"  # in JupyterLab, or on a page of its own
+
+
 def inside(driver, selector):
-    """What matches the selector in the studio, in JupyterLab or on a page of its own."""
-    return driver.find_elements(
-        By.CSS_SELECTOR, f".jp-OutputArea-output .jupyter-widgets :is({selector})"
+    """What matches the selector in the studio."""
+    return driver.find_elements(By.CSS_SELECTOR, WIDGETS.format(selector))
+
+
+def properties(driver, selector, *names):
+    """These properties of all that matches, read at once: the studio changes meanwhile."""
+    return driver.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(e => arguments[1].map(n => e[n]))",
+        WIDGETS.format(selector),
+        names,
     )
 
 
@@ -379,13 +389,15 @@ def choose_file(driver, name, path):
     driver.find_element(By.ID, "chosen").send_keys(str(path))
 
 
+def pictures(driver):
+    """The source of each of the studio's pictures, by its words."""
+    return dict(properties(driver, "img", "alt", "src"))
+
+
 def painted(driver):
-    """The words and the source of the studio's picture, once something is painted."""
-    for picture in inside(driver, "img"):
-        words, source = picture.get_attribute("alt"), picture.get_attribute("src")
-        if " painted like " in words:
-            return words, source
-    return None
+    """The words and the source of the picture that is painted, once there is one."""
+    found = [(words, source) for words, source in pictures(driver).items() if " like " in words]
+    return found[0] if found else None
 
 
 def live_pictures(driver, count):
@@ -395,7 +407,8 @@ def live_pictures(driver, count):
 
 
 def told(driver, role):
-    return " ".join(p.text for p in inside(driver, f"p[role={role}]"))
+    """What the studio says, as a "status" or an "alert"."""
+    return " ".join(text for (text,) in properties(driver, f"p[role={role}]", "textContent"))
 
 
 def stop(driver):
@@ -421,7 +434,7 @@ def test_every_control_of_the_studio_has_a_spoken_name(studio):
 def test_an_uploaded_photo_is_painted_before_ones_eyes(studio):
     """Its picture changes, the arrow keys slide over it, and Stop leaves the best so far."""
     choose_file(studio, "Photo", ROOT / "stlib/samples/cat.jpg")
-    wait(studio, 30, lambda: "Photo: cat.jpg" in [i.accessible_name for i in inside(studio, "img")])
+    wait(studio, 30, lambda: "Photo: cat.jpg" in pictures(studio))
     enter(studio, "Size, pixels", 64)
     enter(studio, "Evaluations", 1000)
     press(studio, "Paint")
@@ -460,7 +473,7 @@ def test_the_studio_tells_of_a_damaged_file(studio, tmp_path):
     broken.write_bytes((ROOT / "stlib/samples/castle.jpg").read_bytes()[:4000])
     choose_file(studio, "Photo", broken)
     wait(studio, 30, lambda: told(studio, "alert").startswith("holiday.jpg ends after"))
-    assert "Photo: cat.jpg" in [picture.accessible_name for picture in inside(studio, "img")]
+    assert "Photo: cat.jpg" in pictures(studio)
 
 
 def test_the_studio_as_a_page_of_its_own(newcomers, tmp_path):

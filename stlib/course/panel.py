@@ -175,6 +175,7 @@ class Panel(widgets.VBox):
 
     def _tell_estimate(self, order: Order) -> None:
         if self._is_painting():  # it would slow both down, and be wrong
+            self.estimate.value = ""
             return
         self.estimate.value = _said("status", "Estimating …")
         try:
@@ -226,8 +227,7 @@ class Panel(widgets.VBox):
         else:
             took = f"{painting.ended} It took {painting.seconds:.0f} s."
             self.progress.value = _said("status", took)
-        if self.order() != painting.order:
-            self._forecast.ask(self.order())
+        self._forecast.ask(self.order())
 
     def _enable(self, *, painting: bool) -> None:
         """The buttons that make sense."""
