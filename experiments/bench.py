@@ -30,7 +30,7 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 # paintings that may be measured but not shown: a folder, where there is one
 PAINTINGS = "STLIB_LAB_PAINTINGS"
-OURS = {"__init__", "__main__", "bench", "pairs"}
+OURS = {"__init__", "__main__", "bench", "benchmark", "pairs"}
 # assignments that say what is measured, not how
 PLANS = {"CASES", "SMALL", "TOLERANCE"}
 

@@ -7,7 +7,7 @@ deep layers the colours go; if that were the layers' doing and not the budget's,
 """
 
 from experiments.bench import Case, Measured
-from experiments.pairs import PAIRS, best_after, chroma, judged, pair, variation_per_value
+from experiments.pairs import PAIRS, best_after, colour, judged, pair, variation_per_value
 from stlib import VGG, lbfgs
 from stlib.objective import Objective
 from stlib.settings import STYLE_LAYERS, Settings
@@ -40,10 +40,10 @@ def measure(case: Case) -> Measured:
         str(budget): {
             **judged(net, content, style, picture),
             "variation": variation_per_value(picture),
-            "chroma": chroma(picture),
+            "colour": colour(picture),
         }
         for budget, picture in best.items()
     }
-    numbers = {"after": after, "photo": chroma(content), "painting": chroma(style)}
+    numbers = {"after": after, "photo": colour(content), "painting": colour(style)}
     last = max(best)
     return Measured(numbers, {f"after {last}": best[last]})

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from stlib import VGG, descend, sample
 from stlib.descent import Evaluation
@@ -53,6 +54,11 @@ def variation_per_value(picture: Tensor) -> float:
 def chroma(picture: Tensor) -> float:
     """How far, as a root mean square, the colours of a picture are from grey."""
     return float((picture - picture.mean(dim=1, keepdim=True)).square().mean().sqrt())
+
+
+def colour(picture: Tensor) -> float:
+    """The same for areas of 8 × 8 pixels: grain is coloured, too, and cancels out in an area."""
+    return chroma(avg_pool2d(picture, 8))
 
 
 def best_after(

@@ -1,9 +1,9 @@
 """Does the size of the painting set the size of the strokes?
 
-The default call at 384 px with the painting at four sizes. The ruler is the length of a wave of
-brightness in which half of a picture's contrast lies, counted as the power of its differences from
-pixel to pixel, without grain: only waves below a quarter of a cycle per pixel count. A result that
-followed its photo instead would have the same number for every size of the painting.
+The default call at 384 px with the painting at four sizes. Every result is judged by its style loss
+against the painting at each of them. If the size did not matter, one of the four would be nearest
+to all results; if it does, each is nearest to its own. The photo is judged, too. Beside it a ruler
+without a network: the middle wavelength of a picture's contrast, which should grow with a painting.
 """
 
 import torch
@@ -14,25 +14,46 @@ from experiments.pairs import PAIRS, judged
 from stlib import VGG, sample, style_transfer
 from stlib.solver import frequencies
 
-FINEST = 0.25  # cycles per pixel
-SMALL = {"pair": PAIRS[0], "size": 64, "style_size": 96, "steps": 8}
+FINEST = 0.25  # cycles per pixel; finer waves are grain
+SIZES = (125, 250, 375, 500)  # of the painting's longer side; the café has no more pixels
+SMALL = {"pair": PAIRS[0], "size": 64, "style_size": 125, "steps": 8}
 CASES = [
     {"pair": name, "size": 384, "style_size": style_size, "steps": 100}
     for name in PAIRS
-    for style_size in (125, 250, 375, 500)
+    for style_size in SIZES
 ]
 
 
 def measure(case: Case) -> Measured:
-    """Wavelengths of the photo, the painting and the result, in pixels, and the losses."""
+    """L_content as a mean square, L_style against each painting, and wavelengths in pixels."""
     photo, painting = case["pair"].split(" × ")
     content, style = sample(photo, case["size"]), sample(painting, case["style_size"])
     net = VGG()
-    result = style_transfer(content, style, net=net, steps=case["steps"], progress=False).image
-    pictures = {"photo": content, "painting": style, "result": result}
+    result = style_transfer(
+        content,
+        style,
+        net=net,
+        steps=case["steps"],
+        progress=False,
+    ).image
+    against = {
+        str(size): {
+            name: judged(net, content, sample(painting, size), picture)
+            for name, picture in (("result", result), ("photo", content))
+        }
+        for size in SIZES
+    }
     numbers = {
-        "wavelength": {name: middle_wavelength(picture) for name, picture in pictures.items()},
-        **judged(net, content, style, result),
+        "content": against[str(SIZES[0])]["result"]["content"],
+        "style": {
+            name: {size: losses[name]["style"] for size, losses in against.items()}
+            for name in ("result", "photo")
+        },
+        "wavelength": {
+            "photo": middle_wavelength(content),
+            "painting": middle_wavelength(style),
+            "result": middle_wavelength(result),
+        },
     }
     return Measured(numbers, {"result": result})
 

@@ -165,3 +165,48 @@ def test_what_is_still_broken_of_the_style_loss_is_named(capsys):
 
     examine(check.whole_style_loss, broken, "Only the last layer is in it.", capsys)
     examine(check.whole_style_loss, first, "Only the first layer is in it.", capsys)
+
+
+def forgets_the_gradient(loss_of, start, steps, lr):
+    loss_of(start.clone()).backward()
+
+
+def steps_without_a_closure(loss_of, start, steps, lr):
+    torch.optim.LBFGS([start.clone().requires_grad_()], lr=lr).step()
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (forgets_the_gradient, "`loss_of(start.clone()).backward()`"),
+        (steps_without_a_closure, "`torch.optim.LBFGS([start.clone().requires_grad_()], lr=lr)"),
+    ],
+)
+def test_what_torch_raises_deep_inside_is_located_in_the_answer(answer, line, capsys):
+    """Autograd and optimisers have frames of their own above the error."""
+    out = words_on(check.adam_loop, answer, capsys)
+    assert f"(in {answer.__name__}, line " in out
+    assert line in out
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("checker", [check.adam_loop, check.careful_descent])
+def test_losses_as_tensors_are_refused_in_a_sentence(checker, capsys):
+    """With their graph or without: no warning, no other trace of them."""
+
+    def answer(loss_of, start, number, other):
+        x = start.clone().requires_grad_()
+        return x.detach(), [loss_of(x)]
+
+    assert "Floats are asked for" in words_on(checker, attached(checker), capsys)
+    assert ": right. " not in words_on(checker, answer, capsys)
+
+
+def attached(checker):
+    """The right answer, but for losses that are still tied to a tensor that asks for a gradient."""
+
+    def answer(*arguments):
+        picture, losses = checker.reference(*arguments)
+        return picture, [torch.tensor(loss, requires_grad=True) * 1 for loss in losses]
+
+    return answer

@@ -1,12 +1,18 @@
 """The checkers of answers that have no single right result: each mistake gets its hint."""
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as nnf
 from answers import examine, words_on
 
 from stlib import Reason, Result, match_colours, sample
-from stlib.course import check
+from stlib.colour import square_root
+from stlib.course import check, quality
 from stlib.course.mysteries import BUGS, PAINTED_WITH
+from stlib.descent import descend, lbfgs
+from stlib.solver import FIRST_STEP, enlarge, waves
 
 
 def recoloured(scene, painting, size=128, steps=40, reason=Reason.STEPS):
@@ -55,7 +61,7 @@ def globally_seeded(content, seed):
         (lambda content, seed: seeded(content, 0).requires_grad_(), "same picture"),
         (seeded, "asks for no gradient"),
         (lambda content, seed: seeded(content, seed).requires_grad_() * 1, "not a leaf"),
-        (lambda content, seed: 2 * seeded(content, seed) - 1, "even noise from 0 to 1"),
+        (lambda content, seed: 2 * seeded(content, seed) - 1, "uniform noise from 0 to 1"),
         (lambda content, seed: 0.2 * content + 0.8 * seeded(content, seed), "shines through"),
         (lambda content, seed: seeded(content, seed)[0].requires_grad_(), "What shape"),
         (lambda content, seed: content.copy_(seeded(content, seed)), "it was given: content"),
@@ -70,6 +76,7 @@ def test_start_from_noise(answer, hint, capsys):
 
 COMMON = {"steps": 30, "seed": 0}
 TV = {"without": {}, "with": {"tv": 1.0}}
+SHALLOW = {"content_layers": ["relu2_2"], "alpha": 5.0}
 ONE_SPARED = {"style_layers": ["relu1_1", "relu2_1"], "style_weights": [0.5, 0.5]}
 
 
@@ -80,6 +87,9 @@ ONE_SPARED = {"style_layers": ["relu1_1", "relu2_1"], "style_weights": [0.5, 0.5
         (({"a": {"seed": 1}, "b": {"seed": 2}}, {"steps": 30, "init": "noise"}), "right."),
         (({"short": {"steps": 10}, "long": {"steps": 60}}, {"seed": 0}), "right."),
         (({"all": {}, "two": ONE_SPARED}, COMMON), "right."),
+        (({"usual": {}, "shallow": SHALLOW}, COMMON), "right."),
+        (({"usual": {}, "shallow": {"content_layers": ["relu2_2"]}}, COMMON), "right."),
+        (({"usual": {}, "shallow": {**SHALLOW, "tv": 1.0}}, COMMON), "which of them was it"),
         (
             (
                 {
@@ -139,16 +149,129 @@ def test_a_wrong_name_is_never_answered_with_the_right_one(capsys):
         assert bug not in line
 
 
+def lowered(power=0.25, start=None, evaluations=None, first_step=FIRST_STEP):
+    """An answer to `beat_the_baseline`: waves instead of pixels."""
+
+    def answer(objective, content, budget):
+        x0 = content if start is None else start(content)
+        z, picture = waves(x0, power, colour_limit=math.inf)
+        seen = []
+        optimizer = lbfgs(z, first_step * z.numel())
+        descend(objective, z, picture, optimizer, evaluations or budget, seen.append)
+        return min(seen, key=lambda evaluation: evaluation.losses["total"]).x
+
+    return lambda objective, content, evaluations: answer(objective, content, evaluations)
+
+
+def with_adam(objective, content, evaluations):
+    x = content.clone().requires_grad_()
+    descend(objective, x, lambda x: x, torch.optim.Adam([x], lr=0.05), evaluations, lambda _: None)
+    return x.detach()
+
+
+def painting_as_start(content):
+    return enlarge(sample("langlois-bridge", 128), content.shape[2:])
+
+
 @pytest.mark.parametrize(
-    ("settings", "hint"),
+    ("answer", "hint"),
     [
-        ({"solver": "fast"}, "right."),
-        ({"optimizer": "adam"}, "times the plain solver's, at most 0.96"),
-        ({"init": "style"}, "less of the scene"),
-        ({"solver": "fast", "steps": 500}, "'steps' is fixed here"),
-        ({"solver": "quick"}, 'use "fast" or "plain"'),
-        (["fast"], "expected a dict"),
+        (lowered(), "right."),
+        (with_adam, "times the plain solver's after 20; at most 0.9"),
+        (lambda objective, content, evaluations: content, "after 0 evaluations"),
+        (lowered(start=painting_as_start), "less of the scene"),
+        (lowered(evaluations=21), "more than 20 evaluations"),
+        (lambda objective, content, evaluations: {"solver": "fast"}, "expected a picture"),
+        (lambda objective, content, evaluations: content[0], "of shape [3, 96, 96]"),
+        (lambda objective, content, evaluations: content * float("nan"), "is inf times"),
     ],
 )
-def test_beat_the_baseline(settings, hint, capsys):
-    examine(check.beat_the_baseline, lambda content, style: settings, hint, capsys)
+def test_beat_the_baseline(answer, hint, capsys):
+    examine(check.beat_the_baseline, answer, hint, capsys)
+
+
+def by_measures(picture, painting, clipped_first=True, of_painting=True):
+    brightness, colour = quality.grain(picture, painting)
+    own = quality.clipped(painting) if of_painting else 0
+    is_clipped = quality.clipped(picture) > own + 0.05
+    if clipped_first and is_clipped:
+        return "clipped"
+    if max(colour) > 1.5:
+        return "colour grain"
+    if max(brightness) > 1.5:
+        return "brightness grain"
+    return "clipped" if is_clipped else "clean"
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (by_measures, "right."),
+        (lambda p, a: by_measures(p, a, clipped_first=False), "with more contrast is not colour"),
+        (
+            lambda p, a: by_measures(p, a, of_painting=False),
+            "a dark painting itself is not clipped",
+        ),
+        (lambda picture, painting: "clean", "1 right, then the castle with something added"),
+        (lambda picture, painting: "grain", "expected one of clean, brightness grain"),
+        (lambda picture, painting: True, "expected one of"),
+    ],
+)
+def test_diagnose(answer, hint, capsys):
+    examine(check.diagnose, answer, hint, capsys)
+
+
+def moved(painting, photo, map_of=None, center=True, shift=True):
+    """The painting after a linear map of its colours, with parts to leave out."""
+    colours, wanted = (picture[0].flatten(start_dim=1).double() for picture in (painting, photo))
+    of_painting, of_photo = torch.cov(colours), torch.cov(wanted)
+    matrix = map_of(of_painting, of_photo)
+    start = colours - colours.mean(dim=1, keepdim=True) if center else colours
+    result = matrix @ start + (wanted.mean(dim=1, keepdim=True) if shift else 0)
+    return result.view(painting.shape).float()
+
+
+def by_roots(of_painting, of_photo):
+    return square_root(of_photo) @ torch.linalg.inv(square_root(of_painting))
+
+
+def turned(of_painting, of_photo):
+    """Another map with the same moments: a rotation stands between the two roots."""
+    rotation = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0)))[0]
+    return square_root(of_photo) @ rotation.double() @ torch.linalg.inv(square_root(of_painting))
+
+
+def shuffled_photo(painting, photo):
+    """Pixels of the photo, which have its moments."""
+    return nnf.interpolate(photo, size=painting.shape[2:], mode="nearest")
+
+
+@pytest.mark.parametrize(
+    ("answer", "hint"),
+    [
+        (lambda a, p: moved(a, p, by_roots), "right."),
+        (lambda a, p: moved(a, p, turned), "right."),
+        (lambda a, p: moved(a, p, by_roots, center=False), "a channel's mean is off"),
+        (lambda a, p: moved(a, p, by_roots, shift=False), "a channel's mean is off"),
+        (
+            lambda a, p: moved(a, p, lambda own, wanted: torch.eye(3).double()),
+            "still the painting's",
+        ),
+        (
+            lambda a, p: moved(
+                a, p, lambda own, wanted: (wanted.diag() / own.diag()).sqrt().diag()
+            ),
+            "do not vary together",
+        ),
+        (
+            lambda a, p: moved(a, p, lambda own, wanted: by_roots(wanted, own)),
+            "Which of the two pictures does the matrix undo first?",
+        ),
+        (lambda a, p: match_colours(a, p).mul(1.3).clamp(0, 1), "cut off to 0…1"),
+        (shuffled_photo, "no linear map does that"),
+        (lambda a, p: p, "expected the painting's shape"),
+        (lambda a, p: a * float("nan"), "not finite"),
+    ],
+)
+def test_give_colours(answer, hint, capsys):
+    examine(check.give_colours, answer, hint, capsys)

@@ -3,8 +3,9 @@
 import math
 
 import pytest
+import torch
 
-from experiments import bench, results
+from experiments import bench, benchmark, results, strokes
 
 MEASURED = [name for name in bench.names() if bench.kept(name)]
 MOST = 25e6  # bytes of all that is kept
@@ -105,3 +106,33 @@ def test_no_picture_is_kept_of_paintings_that_may_only_be_measured():
     for name in MEASURED:
         for run in bench.kept(name):
             assert not (run.case.get("paintings") and run.files), name
+
+
+def test_the_benchmarks_parts_are_of_six_pairs():
+    """Each part alone and left out, as PARTS.md has it."""
+    found = benchmark.parts(384)
+    for variant in ("old", "old + roughness", "clean", "clean − limit"):
+        assert len(found[variant]) == 6
+    of_pair = found["clean"]["castle × cafe-terrace"]
+    assert {"brightness_grain", "colour_grain", "clipped", "content", "style"} <= of_pair.keys()
+
+
+def test_a_lead_compares_after_the_same_work():
+    """The work of smaller pictures counts before the first evaluation at full size."""
+    run = benchmark.Descent("a × b", 256, [8.0, 6.0, 4.0, 3.0], [4.0, 1.0], before=2.0)
+    assert run.lead(3) == 4.0 / 4.0
+    assert run.lead(4) == 1.0 / 3.0
+    for size in (256, 512):
+        for descent in benchmark.descents(size):
+            assert 10 <= descent.before <= 13
+            assert 0.1 < descent.lead(100) < 1.1
+
+
+@pytest.mark.parametrize("wavelength", [6.4, 16.0])
+def test_the_middle_wavelength_of_one_wave_is_its_own(wavelength):
+    """Also under grain, which is finer than what counts."""
+    across = torch.arange(128.0) / wavelength
+    wave = 0.5 + 0.25 * torch.sin(2 * torch.pi * across).expand(1, 3, 128, 128)
+    grain = 0.2 * torch.tensor([-1.0, 1.0]).repeat(64)
+    assert strokes.middle_wavelength(wave) == pytest.approx(wavelength, rel=0.1)
+    assert strokes.middle_wavelength(wave + grain) == pytest.approx(wavelength, rel=0.1)

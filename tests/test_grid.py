@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-import torch.nn.functional as nnf
 
 from stlib import style_transfer
 from stlib.course import grid
@@ -82,21 +81,3 @@ def test_a_table_is_aligned():
         "as usual      3.1     0.05",
         "a              12        0",
     ]
-
-
-@pytest.mark.parametrize("sigma", [1.5, 3.0])
-def test_the_correlation_length_of_blurred_noise_is_twice_the_blur(sigma, generator):
-    """Noise blurred with a Gaussian has the autocorrelation exp(−d²/(4σ²)), 1/e at d = 2σ."""
-    noise = torch.rand(1, 1, 256, 256, generator=generator)
-    reach = torch.arange(-12, 13.0)
-    kernel = torch.exp(-reach.square() / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    padded = nnf.pad(noise, (12, 12, 12, 12), mode="circular")
-    blurred = nnf.conv2d(nnf.conv2d(padded, kernel[None, None, None]), kernel[None, None, :, None])
-    assert grid.correlation_length(blurred.expand(1, 3, -1, -1)) == pytest.approx(
-        2 * sigma, rel=0.1
-    )
-
-
-def test_the_correlation_length_of_noise_is_below_a_pixel(generator):
-    assert grid.correlation_length(torch.rand(1, 3, 64, 80, generator=generator)) < 1

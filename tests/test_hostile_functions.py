@@ -224,7 +224,6 @@ CALLS: dict[str, Callable[[], dict]] = {
     },
     "stlib.course.grid.judge": lambda: {"pictures": {"a": PICTURE}, **PAIR, "net": VGG},
     "stlib.course.grid.table": lambda: {"rows": {"a": ROW}},
-    "stlib.course.grid.correlation_length": lambda: {"picture": PICTURE},
     "stlib.course.quality.mean_loss": lambda: {"losses": ROW},
     "stlib.course.quality.judge": lambda: JUDGED,
     "stlib.course.quality.clipped": lambda: {"picture": PICTURE},
@@ -239,6 +238,7 @@ CALLS: dict[str, Callable[[], dict]] = {
     },
     "stlib.course.show.layer_look": lambda: {"layer": "relu1_1"},
     "stlib.course.show.images": lambda: {"pictures": {"a": PICTURE}, "columns": None},
+    "stlib.course.show.pixel_for_pixel": lambda: {"pictures": {"a": PICTURE}, "title": ""},
     "stlib.course.show.losses": lambda: {
         "history": HISTORY,
         "alpha": 1.0,
@@ -264,13 +264,13 @@ CALLS: dict[str, Callable[[], dict]] = {
     "stlib.course.show.maps": lambda: {"feature_maps": {"a": GRAM}},
     "stlib.course.show.kernels": lambda: {"named": {"a": torch.rand(2, 3, 3, 3)}},
     "stlib.course.show.matrices": lambda: {"named": {"a": GRAM}, "title": ""},
-    "stlib.course.show.scores": lambda: {"tables": {"a": {"b": ROW}}, "title": ""},
     "stlib.course.show.clouds": lambda: {
         "named": {"a": torch.rand(2, 5)},
         "title": "",
         "x": "",
         "y": "",
     },
+    "stlib.course.show.cloud_frames": lambda: {"paths": {"a": [torch.rand(2, 5)] * 2}},
     "stlib.course.show.square_frames": lambda: {
         "picture": PICTURE,
         "squares": {"relu1_1": (2, 2, 3)},

@@ -71,6 +71,8 @@ def take_own_photo(cells, folder):
     photo = NOTEBOOKS.parent / "stlib/samples/astronaut.jpg"
     (folder / "my-photo.jpg").write_bytes(photo.read_bytes())
     cells[0].source = cells[0].source.replace('sample("castle", 192)', OWN_PHOTO)
+    for cell in cells:
+        cell.source = cell.source.replace('MY_PHOTO = ""', 'MY_PHOTO = "my-photo.jpg"')
     assert any("my-photo" in cell.source for cell in cells[:2])
 
 

@@ -267,7 +267,7 @@ def test_the_readme_says_how_long_the_course_takes():
     readme = (ROOT / "README.md").read_text("utf-8")
     words = [prose(path) for path in NOTEBOOKS]
     to_read, to_do = (
-        round(sum(int(n) for text in words for n in re.findall(form, text)) / 60)
+        round(sum(int(n) for text in words for n in re.findall(form, text, re.MULTILINE)) / 60)
         for form in (
             r"(\d+) minutes to read",
             r"^### .*\*\((\d+) minutes",

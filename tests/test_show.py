@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stlib import sample
+from stlib import load_image, sample
 from stlib.course import show
 
 matplotlib.use("Agg")
@@ -56,8 +56,8 @@ def test_losses_are_drawn_with_their_weights(shown, history):
     show.losses(history, alpha=2.0, beta=5.0, title="finding")
     left, right = shown[0].axes
     lines = {line.get_label(): line.get_ydata() for line in left.lines}
-    assert lines["α L_content"][2] == 4.0
-    assert lines["β L_style"][0] == 15.0
+    assert lines["$\\alpha\\, L_{content}$"][2] == 4.0
+    assert lines["$\\beta\\, L_{style}$"][0] == 15.0
     assert [line.get_label() for line in right.lines] == ["relu1_1", "relu5_1"]
 
 
@@ -83,6 +83,36 @@ def test_curves_mark_where_the_first_of_them_reaches_a_level(shown):
     assert dots == [[[2.0, 4.0]]]
     assert [note.get_text() for note in axes.texts] == ["2"]
     assert {"half", "a tenth"} <= {line.get_label() for line in axes.lines}
+
+
+def test_what_diverges_leaves_the_figure_and_the_rest_fills_it(shown):
+    """From the lowest value to one and a half times the highest start, with plain numbers."""
+    show.curves({"a": [1.0, 0.5, 0.2], "b": [1.0, 1e6, 1e12]}, "finding")
+    (axes,) = shown[0].axes
+    low, high = axes.get_ylim()
+    assert (low, high) == pytest.approx((0.18, 1.5))
+    shown[0].canvas.draw()
+    ticks = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
+    seen = [label.get_text() for place, label in ticks if low <= place <= high]
+    assert seen == ["0.2", "0.3", "0.5", "0.7", "1"]
+
+
+def test_pictures_pixel_for_pixel_lose_none(monkeypatch):
+    """What is shown holds each picture as it is, but for JPEG."""
+    data = []
+    monkeypatch.setattr(plt, "get_backend", lambda: "inline")
+    monkeypatch.setattr(show, "display", lambda image: data.append(image.data))
+    one, two = sample("castle", 200), sample("cat", 160)
+    show.pixel_for_pixel({"one": one, "two": two}, "finding", quality=95)
+    with Image.open(io.BytesIO(data[0])) as image:
+        drawn = load_image(image.convert("RGB"), None)
+    height, width = max(one.shape[2], two.shape[2]), one.shape[3]
+    assert drawn.shape[3] == pytest.approx(width + 12 + two.shape[3], abs=1)
+    left = drawn[..., -height : drawn.shape[2] - height + one.shape[2], :width]
+    right = drawn[..., -height : drawn.shape[2] - height + two.shape[2], width + 12 :]
+    assert (left - one).abs().mean() < 0.02
+    assert (right[..., : two.shape[3]] - two).abs().mean() < 0.02
+    assert drawn.shape[2] > height
 
 
 def test_letters_are_large_enough(shown, history):
@@ -297,24 +327,6 @@ def test_pictures_may_share_a_caption_or_have_none(shown):
     assert [bool(axes.images) for axes in shown[1].axes] == [True, True, True, False]
 
 
-def test_scores_are_coloured_by_their_ratio_to_the_first_row(shown):
-    show.scores(
-        {
-            "a pair": {
-                "as usual": {"content": 2.0, "relu1_1": 0.0},
-                "noise": {"content": 16.0, "relu1_1": 0.5},
-            }
-        },
-        "finding",
-    )
-    (axes,) = shown[0].axes
-    assert [text.get_text() for text in axes.texts] == ["2", "0", "16", "0.5"]
-    assert axes.images[0].get_array()[0].tolist() == [0, 0], "the first row is white"
-    assert axes.images[0].get_array()[1, 0] == 3, "eight times as much has the full colour"
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["as usual", "noise"]
-    assert all(text.get_fontsize() >= 9 for text in axes.texts)
-
-
 def test_a_valley_shows_the_way_from_its_start(shown):
     path = [(-2.0, 2.0), (-1.0, 0.5), (0.0, 0.1)]
     show.valley(lambda w: w[0] ** 2 + w[1] ** 2, path, "down")
@@ -373,3 +385,21 @@ def test_a_bar_grows_from_frame_to_frame():
             black.append(sum(value < 128 for value in foot.tobytes()))
     assert black == [0, 20, 40]
     assert frames[0].eq(0.5).all(), "the caller's frames stay as they are"
+
+
+def test_clouds_stand_in_rows_and_without_an_ellipse(shown):
+    points = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
+    named = dict.fromkeys("abc", points)
+    show.clouds(named, "finding", x="one", y="other", ellipse=False, columns=2)
+    (figure,) = shown
+    visible = [axes for axes in figure.axes if axes.get_visible()]
+    assert [axes.get_title() for axes in visible] == ["a", "b", "c"]
+    assert [len(axes.lines) for axes in visible] == [1, 1, 1]
+
+
+def test_cloud_frames_follow_every_step():
+    points = torch.rand(2, 9, generator=torch.Generator().manual_seed(0))
+    frames = show.cloud_frames({"a": [points, points + 1, points + 2], "b": [points] * 3})
+    assert len(frames) == 3
+    assert all(frame.shape == frames[0].shape for frame in frames)
+    assert not torch.equal(frames[0], frames[1])

@@ -1,4 +1,4 @@
-"""The seven bugs of chapter 10, one at a time: the test that the chapter names must then fail.
+"""The bugs of chapter 10, one at a time: the test that the chapter names must then fail.
 
 None of them raises an exception by itself, so a test is all that stands between it and a picture.
 """
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import test_images_saved
+import test_jobs
 import test_losses
 import test_transfer
 import test_vgg
@@ -31,19 +33,19 @@ def caught():
 
 
 def test_the_tests_that_the_chapter_names_exist():
-    """As `test_file.py::test_name` in the sections, as `test_name` in its table of seven rows."""
+    """One in each of the ten rows of its table, in the files named below it."""
     prose = "\n".join(
         cell.source
         for cell in nbformat.read(CHAPTER, as_version=4).cells
         if cell.cell_type == "markdown"
     )
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", prose)
-    assert len(named) >= 7
-    for file, name in named:
-        assert f"def {name}(" in (TESTS / file).read_text("utf-8"), name
+    files = "".join(
+        (TESTS / file).read_text("utf-8") for file in re.findall(r"`(test_\w+\.py)`", prose)
+    )
     rows = re.findall(r"^\|.*\| `(test_\w+)` \|$", prose, re.MULTILINE)
-    assert len(rows) == 7
-    assert set(rows) <= {name for _, name in named}
+    assert len(rows) == 10
+    for name in rows:
+        assert f"def {name}(" in files, name
 
 
 def test_an_in_place_relu_is_caught(trained, content, monkeypatch):
@@ -158,6 +160,30 @@ def test_a_photo_that_is_painted_over_is_caught(net, content, style):
 
     with caught():
         test_transfer.test_the_pictures_given_are_not_written_to(painting, content, style)
+
+
+def test_levels_that_are_divided_twice_are_caught(tmp_path, monkeypatch):
+    test_images_saved.test_all_256_levels_survive_png(tmp_path)
+    load = test_images_saved.load_image
+    monkeypatch.setattr(test_images_saved, "load_image", lambda *given: load(*given) / 255)
+    with caught():
+        test_images_saved.test_all_256_levels_survive_png(tmp_path)
+
+
+def test_an_output_over_an_input_is_caught(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    test_jobs.test_an_output_never_overwrites_an_input(tmp_path)
+    monkeypatch.setattr(test_jobs, "check_jobs", lambda jobs: None)
+    with pytest.raises(pytest.fail.Exception, match="DID NOT RAISE"):
+        test_jobs.test_an_output_never_overwrites_an_input(tmp_path)
+
+
+def test_zeros_beyond_the_edge_are_caught(trained):
+    test_vgg.test_a_repeated_edge_hides_where_the_border_is(trained)
+    zeros = copy.copy(trained)
+    zeros.features = lambda image, layers, padding="zero": trained.features(image, layers)
+    with caught():
+        test_vgg.test_a_repeated_edge_hides_where_the_border_is(zeros)
 
 
 class _with:

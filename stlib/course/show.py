@@ -31,10 +31,11 @@ with needs_extra("stlib.show", "course"):
     from IPython.display import Image as NotebookImage
     from IPython.display import display
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -118,11 +119,35 @@ def images(
 
 
 @checked
+def pixel_for_pixel(pictures: Mapping[str, Tensor], title: str, *, quality: int = QUALITY) -> None:
+    """Show pictures side by side with every pixel they have: opened alone, the figure is larger.
+
+    pictures: {caption: picture}, each [1, 3, H, W] in [0, 1]. quality: of JPEG.
+    """
+    check_some("pictures", pictures)
+    drawings = {caption: to_pil(picture) for caption, picture in pictures.items()}
+    gap, head = 12, 72  # pixels
+    width = sum(drawing.width + gap for drawing in drawings.values()) - gap
+    height = max(drawing.height for drawing in drawings.values())
+    with plt.rc_context(LOOK):
+        dots = OF_PHOTOGRAPHS * plt.rcParams["figure.dpi"]
+        figure = plt.figure(figsize=(width / dots, (height + head) / dots))
+        left = 0
+        for caption, drawing in drawings.items():
+            figure.figimage(np.asarray(drawing), left, height - drawing.height)
+            middle, above = left + drawing.width / 2, height + 10
+            figure.text(middle / width, above / (height + head), caption, ha="center")
+            left += drawing.width + gap
+        figure.suptitle(title, fontsize=11, y=1 - 6 / (height + head), va="top")
+        finish(figure, "jpeg", quality, OF_PHOTOGRAPHS)
+
+
+@checked
 def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, title: str) -> None:
     """Show how α L_content, β L_style and their sum fall, and beside them E_l of each style layer.
 
     history: of a Transfer. alpha, beta: the weights of that run, so that the terms can be compared
-        with their sum.
+        with their sum. A term below a thousandth of the highest sum leaves the figure.
     """
     check_some("history", history)
     evaluations = range(len(history))
@@ -130,9 +155,9 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
     with plt.rc_context(LOOK):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), layout="constrained")
         for name, label, weight in (
-            ("total", "L_total", 1),
-            ("content", "α L_content", alpha),
-            ("style", "β L_style", beta),
+            ("total", "$L_{total}$", 1),
+            ("content", "$\\alpha\\, L_{content}$", alpha),
+            ("style", "$\\beta\\, L_{style}$", beta),
         ):
             color, dashes = TERM_LOOK[name]
             values = [
@@ -143,6 +168,7 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
             right.plot(
                 evaluations, [losses[layer] for losses in history], label=layer, **layer_look(layer)
             )
+        left.set_ylim(max(losses["total"] for losses in history) / 1000)
         _finish(left, "The terms of the total loss", "loss")
         _finish(right, "The style loss of each layer", "$E_l$")
         right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
@@ -175,8 +201,20 @@ def curves(
         for level in levels.values():
             _mark_arrival(axes, next(iter(series.values())), level)
         _finish(axes, title, y)
-        axes.set(xlabel=x, ylim=(None, 1.5 * max(values[0] for values in series.values())))
+        lowest = min([*levels.values(), *(value for values in series.values() for value in values)])
+        axes.set(xlabel=x, ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
+        _plain_ticks(axes.yaxis)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(figure)
+
+
+def _plain_ticks(axis: Axis) -> None:
+    """On a logarithmic axis of few decades: 0.2, 0.5, 1, 2 … instead of powers of ten."""
+    low, high = axis.get_view_interval()
+    if low > 0 and high / low < 300:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 3, 5, 7) if high / low < 20 else (1, 2, 5)))
+        axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
+        axis.set_minor_formatter("")
 
 
 @checked
@@ -474,44 +512,6 @@ def matrices(
 
 
 @checked
-def scores(tables: Mapping[str, Mapping[str, Mapping[str, float]]], title: str) -> None:
-    """Show tables side by side, each number coloured by its ratio to that in the first row.
-
-    tables: {caption: {row: {column: number}}}, the same rows in each. White is like the first row,
-    orange larger and purple smaller; the full colour is reached at a factor of 8.
-    """
-    check_some("tables", tables)
-    rows = list(next(iter(tables.values())))
-    with plt.rc_context({**LOOK, "axes.grid": False}):
-        figure, axes = plt.subplots(
-            1,
-            len(tables),
-            squeeze=False,
-            sharey=True,
-            layout="constrained",
-            figsize=(4.6 * len(tables) + 1.2, 0.27 * len(rows) + 1.1),
-        )
-        for place, (caption, table) in zip(axes.flat, tables.items(), strict=True):
-            values = np.array([list(row.values()) for row in table.values()])
-            ratios = np.log2(np.maximum(values, 1e-9) / np.maximum(values[0], 1e-9))
-            place.imshow(ratios, cmap="PuOr_r", vmin=-3, vmax=3, aspect="auto")
-            place.set(title=caption, yticks=range(len(rows)), yticklabels=rows)
-            place.set_xticks(range(values.shape[1]), next(iter(table.values())), fontsize=9)
-            for (row, column), value in np.ndenumerate(values):
-                place.text(
-                    column,
-                    row,
-                    f"{value:.2g}",
-                    ha="center",
-                    va="center",
-                    fontsize=9,
-                    color="white" if abs(ratios[row, column]) > 2 else "black",
-                )
-        figure.suptitle(title, fontsize=11)
-        finish(figure)
-
-
-@checked
 def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 6) -> None:
     """Show how a picture came to be: frames, named by the evaluation at which they were kept.
 
@@ -674,31 +674,76 @@ def square_frames(picture: Tensor, squares: Mapping[str, tuple[int, int, int]]) 
 
 
 @checked
-def clouds(named: Mapping[str, Tensor], title: str = "", *, x: str, y: str) -> None:
+def clouds(
+    named: Mapping[str, Tensor],
+    title: str = "",
+    *,
+    x: str,
+    y: str,
+    ellipse: bool = True,
+    columns: int | None = None,
+) -> None:
     """Show sets of points in a plane side by side, each with the ellipse of its second moments.
 
     named: {caption: [2, M]}, a point per column. x, y: what the two rows are. The ellipse is where
     vᵀ (G/M)⁻¹ v = 1, with G/M the mean of all products of the two rows: it shows how far the points
-    reach in each direction, seen from 0.
+    reach in each direction, seen from 0. columns: how many stand side by side; None puts all in one
+    row.
     """
     check_some("named", named)
     turn = torch.linspace(0, 2 * torch.pi, 121)
     circle = torch.stack([turn.cos(), turn.sin()])
     with plt.rc_context(LOOK):
+        columns = columns or len(named)
+        rows = -(-len(named) // columns)
         figure, panels = plt.subplots(
-            1, len(named), sharex=True, sharey=True, squeeze=False, layout="constrained",
-            figsize=(2.6 * len(named) + 0.4, 2.9 + 0.4 * bool(title)),
+            rows, columns, sharex=True, sharey=True, squeeze=False, layout="constrained",
+            figsize=(2.6 * columns + 0.4, 2.9 * rows + 0.4 * bool(title)),
         )  # fmt: skip
-        for axes, (caption, points) in zip(panels.flat, named.items(), strict=True):
+        for axes in panels.flat[len(named) :]:
+            axes.set_visible(False)
+        for axes, (caption, points) in zip(panels.flat, named.items(), strict=False):
             points = points.detach().cpu().float()
-            strengths, directions = torch.linalg.eigh(points @ points.T / points.shape[1])
-            ellipse = directions @ (strengths.clamp(min=0).sqrt()[:, None] * circle)
             axes.plot(*points.numpy(), ".", color=BLUE, markersize=3, alpha=0.4)
-            axes.plot(*ellipse.numpy(), color=RED)
+            if ellipse:
+                strengths, directions = torch.linalg.eigh(points @ points.T / points.shape[1])
+                reach = directions @ (strengths.clamp(min=0).sqrt()[:, None] * circle)
+                axes.plot(*reach.numpy(), color=RED)
             axes.set(title=caption, xlabel=x, aspect="equal")
-        panels[0, 0].set(ylabel=y)
+        for axes in panels[:, 0]:
+            axes.set(ylabel=y)
         figure.suptitle(title, fontsize=11)
         finish(figure)
+
+
+@checked
+def cloud_frames(paths: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
+    """Clouds on their way, side by side, one frame per step, as `gif` takes them.
+
+    paths: {caption: [[2, M], …]}, as many steps for each.
+    """
+    check_some("paths", paths)
+    frames = []
+    every = torch.cat([step for path in paths.values() for step in path], dim=1)
+    least, most = every.amin(dim=1) - 0.2, every.amax(dim=1) + 0.2
+    with plt.rc_context(LOOK):
+        figure = Figure(figsize=(1.7 * len(paths), 1.9))
+        figure.subplots_adjust(0.01, 0.02, 0.99, 0.88, wspace=0.05)
+        canvas = FigureCanvasAgg(figure)
+        dots = []
+        for axes, caption in zip(
+            figure.subplots(1, len(paths), squeeze=False)[0], paths, strict=True
+        ):
+            axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
+            axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
+            dots += axes.plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
+        for steps in zip(*paths.values(), strict=True):
+            for line, points in zip(dots, steps, strict=True):
+                line.set_data(*points.detach().cpu().numpy())
+            canvas.draw()
+            pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
+            frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
+    return frames
 
 
 @checked
@@ -777,16 +822,11 @@ def _finish(axes: Axes, title: str, y: str) -> None:
 
 
 def _logarithmic(axes: Axes, which: str) -> None:
-    """Make axes logarithmic, with plain numbers where less than two decades are seen."""
+    """Make axes logarithmic, with plain numbers where few decades are seen."""
     for name in which:
         axes.set(**{f"{name}scale": "log"})
-        axis = getattr(axes, f"{name}axis")
-        low, high = getattr(axes, f"get_{name}lim")()
-        if 1e-3 <= low < high <= min(1e5, 100 * low):
-            numbers = (1, 2, 5) if high > 10 * low else (1, 2, 3, 5, 7)
-            axis.set_major_locator(LogLocator(subs=numbers))
-            axis.set_major_formatter(FormatStrFormatter("%g"))
-            axis.set_minor_formatter(NullFormatter())
+        getattr(axes, f"get_{name}lim")()  # fits the limits to what is drawn
+        _plain_ticks(getattr(axes, f"{name}axis"))
 
 
 def _from_zero(axes: Axes) -> None:

@@ -1,12 +1,10 @@
 """The exercises of chapter 07: the full loop."""
 
-import copy
-
 import torch
 from torch import Tensor
 
 from stlib.course.check.answer import Function, Wrong, checker, result_of
-from stlib.course.check.compare import Seen, kind, number
+from stlib.course.check.compare import Seen, kind
 from stlib.course.check.exercise import exercise
 from stlib.images import sample
 
@@ -58,7 +56,7 @@ def _check_noise(x: Tensor, content: Tensor) -> None:
     if not in_range or not 0.45 < float(x.mean()) < 0.55 or x.std() < 0.2:
         raise Wrong(
             f"the values run from {x.min():.2f} to {x.max():.2f} with the mean {x.mean():.2f}; "
-            "expected even noise from 0 to 1. Which function of torch gives that?"
+            "expected uniform noise from 0 to 1. Which function of torch gives that?"
         )
     correlation = torch.corrcoef(torch.stack([x.flatten(), content.flatten()]))[0, 1]
     if abs(correlation) > 0.1:
@@ -74,95 +72,93 @@ def _bowl(x: Tensor) -> Tensor:
     return (x - TARGET).square().sum() / 2
 
 
-def _called_twice(answer: Function) -> Seen:
-    """What a closure does in two calls, and in a step of L-BFGS after that."""
-    x = START.clone().requires_grad_()
-    optimiser = torch.optim.LBFGS([x], line_search_fn="strong_wolfe")
-    closure = answer(optimiser, x, _bowl)
-    if not callable(closure):
-        raise Wrong(
-            f"the result is {kind(closure)}, expected a function: return the inner function "
-            "without calling it"
-        )
-    loss = closure()
-    once = copy.deepcopy(x.grad)
-    closure()
-    twice = copy.deepcopy(x.grad)
-    after_calls = x.detach().clone()
-    if number(loss) is not None:
-        optimiser.step(closure)
-    return Seen(
-        {
-            "x after two calls": after_calls,
-            "what the closure returns": loss,
-            "x.grad after one call": once,
-            "x.grad after two calls": twice,
-            "x after a step of L-BFGS": x.detach(),
-        }
-    )
+def _painted(answer: Function, *case: object) -> Seen:
+    result = answer(*case)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise Wrong(f"the result is {kind(result)}, expected the pair (picture, losses)")
+    picture, losses = result
+    if not isinstance(losses, list):
+        raise Wrong(f"the losses are {kind(losses)}, expected a list")
+    kinds = {type(loss).__name__ for loss in losses}
+    return Seen({"the list of losses": losses, "the type of a loss": kinds, "the picture": picture})
 
 
-def _closure(
-    clear: bool = True,
-    backward: bool = True,
-    give_back: bool = True,
-    move: float = 0.0,
-    factor: float = 1.0,
-    copied: bool = False,
-    once: bool = False,
+FLOATS = "Floats are asked for: a tensor may keep the whole graph of its evaluation in memory."
+
+
+def _careful(
+    grows: float = 1.5,
+    shrinks: float = 0.5,
+    returns: bool = True,
+    keeps_gradient: bool = True,
+    notes_all: bool = True,
+    copied: bool = True,
+    kept: Function = float,
 ) -> Function:
-    """The answer, with the flaws that are asked for."""
+    """The descent that finds its rate, with the flaws that are asked for."""
 
-    def answer(optimiser: torch.optim.Optimizer, x: Tensor, loss_of: Function) -> Function:
-        seen = x.detach().clone().requires_grad_() if copied else x
-        first = loss_of(seen)
-
-        def closure() -> Tensor | None:
-            if clear:
-                optimiser.zero_grad()
-            x.data.add_(move)
-            loss = factor * (first if once else loss_of(seen))
-            if backward:
-                loss.backward()
-            return loss if give_back else None
-
-        return closure
+    def answer(
+        loss_of: Function, start: Tensor, rate: float, evaluations: int
+    ) -> tuple[Tensor, list]:
+        x = (start.clone() if copied else start).requires_grad_()
+        loss = loss_of(x)
+        (gradient,) = torch.autograd.grad(loss, x)
+        lowest, losses = float(loss.detach()), [kept(loss.detach())]
+        for _ in range(evaluations - 1):
+            tried = (x - rate * gradient).detach().requires_grad_()
+            loss = loss_of(tried)
+            (there,) = torch.autograd.grad(loss, tried)
+            fell = float(loss.detach()) < lowest
+            if fell or notes_all:
+                losses.append(kept(loss.detach()))
+            rate = rate * (grows if fell else shrinks)
+            if fell or not returns:
+                x, gradient, lowest = tried, there, float(loss.detach())
+            elif not keeps_gradient:
+                gradient = there
+        return x.detach(), losses
 
     return answer
 
 
 @exercise(
-    cases=[(None, None, None)],
-    given=lambda *_: "a small loss with a known minimum",
-    look=lambda answer, *_: _called_twice(answer),
+    cases=[(_bowl, START, 3.0, 8), (_bowl, START, 0.1, 5)],
+    given=lambda loss_of, start, rate, evaluations: (
+        f"rate = {rate} and evaluations = {evaluations}"
+    ),
+    look=_painted,
     mistakes=[
+        (_careful(returns=False), "When the loss did not fall, where does the next step begin?"),
+        (_careful(keeps_gradient=False), "The gradient belongs to x. Did x move?"),
+        (_careful(shrinks=1.0), "After a step too long, is the next one shorter?"),
+        (_careful(grows=1.0), "After a good step, is the next one longer?"),
+        (_careful(grows=2.0), "By which factor does the rate grow?"),
         (
-            _closure(clear=False),
-            "The second call adds its gradient to that of the first. "
-            "What has to happen before each evaluation?",
+            _careful(notes_all=False),
+            "A trial that fails is an evaluation, too: it costs the same, and its loss is noted.",
         ),
-        *(
-            (wrong, "Which call computes the gradient, and is the loss still attached to x?")
-            for wrong in (_closure(backward=False), _closure(copied=True))
-        ),
-        (_closure(give_back=False), "L-BFGS has to know the loss."),
-        (_closure(move=0.1), "Only the optimiser moves the picture."),
-        (_closure(factor=2.0), "Of which loss is it the gradient?"),
+        (_careful(kept=lambda loss: loss), FLOATS),
         (
-            _closure(once=True),
-            "The loss is computed once, before the closure. It has to be that of x as it is now.",
+            lambda loss_of, start, rate, evaluations: _careful()(
+                loss_of, start, rate, evaluations + 1
+            ),
+            "The start is evaluated, too: how many evaluations are left for steps?",
         ),
         (
-            lambda optimiser, x, loss_of: _closure()(optimiser, x, loss_of)(),
-            "Do you call the inner function instead of returning it?",
+            lambda loss_of, start, rate, evaluations: _careful()(loss_of, start, rate, evaluations)[
+                0
+            ],
+            "Return the list of losses, too.",
         ),
     ],
-    hint="Clear the gradient, evaluate, go backward, return the loss: which one is missing?",
-    praise="L-BFGS calls it as often as it likes.",
+    hint="Evaluate, compare with the lowest loss so far; then go or stay, and set the rate.",
+    praise="Too long a rate is halved until it fits.",
 )
-def make_closure(optimiser: torch.optim.Optimizer, x: Tensor, loss_of: Function) -> Function:
-    """Chapter 07: the closure for L-BFGS: clear the gradient, evaluate, go back, return it."""
-    return _closure()(optimiser, x, loss_of)
+def careful_descent(
+    loss_of: Function, start: Tensor, rate: float, evaluations: int
+) -> tuple[Tensor, list]:
+    """Chapter 07: gradient descent that finds its rate; returns the picture and all losses."""
+    return _careful()(loss_of, start, rate, evaluations)
 
 
 def _with_adam(
@@ -193,23 +189,16 @@ def _with_adam(
     return answer
 
 
-def _painted(answer: Function, *case: object) -> Seen:
-    result = answer(*case)
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise Wrong(f"the result is {kind(result)}, expected the pair (picture, losses)")
-    picture, losses = result
-    if not isinstance(losses, list):
-        raise Wrong(f"the losses are {kind(losses)}, expected a list")
-    kinds = {type(loss).__name__ for loss in losses}
-    return Seen({"the list of losses": losses, "the type of a loss": kinds, "the picture": picture})
-
-
 @exercise(
     cases=[(_bowl, START, 12, 0.05), (_bowl, START, 3, 0.2)],
     given=lambda loss_of, start, steps, lr: f"steps = {steps} and lr = {lr}",
     look=_painted,
     mistakes=[
         (_with_adam(clear=False), "Is the gradient cleared each time?"),
+        (
+            lambda loss_of, start, steps, lr: loss_of(start.clone()).backward(),
+            "Which tensor has to ask for a gradient, and when?",
+        ),
         (_with_adam(copied=False), "Adam moves the tensor that it holds. Whose is it?"),
         (_with_adam(faster=2.0), "Does your Adam use lr as it is?"),
         (
@@ -226,10 +215,7 @@ def _painted(answer: Function, *case: object) -> Seen:
             lambda loss_of, start, steps, lr: (start, _with_adam()(loss_of, start, steps, lr)[1]),
             "Which picture do your losses lead to?",
         ),
-        (
-            _with_adam(kept=lambda loss: loss),
-            "Floats are asked for: a tensor may keep the whole graph of its evaluation in memory.",
-        ),
+        (_with_adam(kept=lambda loss: loss), FLOATS),
         (
             lambda loss_of, start, steps, lr: _with_adam()(loss_of, start, steps, lr)[0],
             "Return the list of losses, too.",

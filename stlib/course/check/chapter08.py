@@ -1,21 +1,21 @@
 """The exercises of chapter 08: experiments."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 
+import torch
 from torch import Tensor
 
 from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
-from stlib.layers import WIDTHS
-from stlib.settings import STYLE_LAYERS, Settings
+from stlib.settings import Settings
 
 DEFAULTS = {setting.name: setting.default for setting in fields(Settings)}
 INPUTS = {"content", "style", "net"}  # what a setting of grid.run may also replace
 MOST_STEPS = 100  # so that the reader's own experiment takes a minute, not an hour
-ONE_THING = {"style_layers", "style_weights"}  # each layer has a weight: they change together
+# a layer has a weight, or a strength of its own that a weight has to match: they change together
+TOGETHER = ({"style_layers", "style_weights"}, {"content_layers", "alpha"})
 
 
 @checker
@@ -87,7 +87,7 @@ def _changed(settings: Mapping, common: Mapping) -> str:
         )
     if not changed:
         raise Wrong("the settings are all the same. What is your question?")
-    if len(changed) > 1 and set(changed) != ONE_THING:
+    if len(changed) > 1 and set(changed) not in TOGETHER:
         question = "If the pictures differ, which of them was it?"
         if "steps" in changed:
             question = "Whose picture had the larger budget?"
@@ -113,119 +113,142 @@ def _values(settings: Mapping, changed: str) -> list:
     return [[value(arguments, name) for name in names] for arguments in settings.values()]
 
 
-# measured with the chapter's own pictures, 96 pixels, 40 evaluations
-LOSSES = ("content", *STYLE_LAYERS)
-
-
-def _row(*losses: float) -> dict[str, float]:
-    return dict(zip(LOSSES, losses, strict=True))
-
-
-USUAL = _row(3.4, 0.047, 0.034, 0.062, 0.050, 0.41)
-
-
-def _worst(score: Function, best: Function = max, among: Sequence[str] = STYLE_LAYERS) -> Function:
-    """The answer that names the layer with the extreme score(row's loss, usual loss)."""
-    return lambda usual, row: best(among, key=lambda layer: score(row[layer], usual[layer]))
-
-
-BY_FACTOR = "That layer's numbers are large in every row. Compare by the factor."
-
-
-@exercise(
-    cases=[
-        (USUAL, _row(3.3, 0.25, 0.070, 0.067, 0.050, 0.41)),
-        (USUAL, _row(3.4, 0.051, 0.040, 0.12, 0.052, 0.41)),
-        (USUAL, _row(3.3, 0.047, 0.034, 0.061, 0.074, 0.45)),
-        (USUAL, _row(1.2, 0.009, 0.011, 0.032, 0.056, 2.0)),
-    ],
-    mistakes=[
-        (_worst(lambda new, old: new), BY_FACTOR),
-        (_worst(lambda new, old: new - old), BY_FACTOR),
-        (
-            _worst(lambda new, old: new, among=LOSSES),
-            "The content loss is no style layer. Which columns may be named?",
-        ),
-        *(
-            (
-                _worst(score, best=min),
-                "That loss fell most. What happens to a layer that nobody asks for?",
-            )
-            for score in (lambda new, old: new / old, lambda new, old: new - old)
-        ),
-    ],
-    hint="Which style layer's loss got worse by the largest factor?",
-    praise="What nobody asks for gets worse, and the factor shows it in layers of every size.",
-)
-def left_out(usual: dict[str, float], row: dict[str, float]) -> str:
-    """Chapter 08: which style layer was left out, read off two rows of a table."""
-    return _worst(lambda new, old: new / old)(usual, row)
-
-
-def _balanced(
-    poolings: Function = lambda block: block - 1,
-    channels: Function = lambda block: WIDTHS[block - 1],
-    whole: Function = math.floor,
-    grows: Function = lambda factor: factor,
+def _verdict(
+    chance: Function = lambda repeats: max(repeats) / min(repeats),
+    beyond: Callable[[Iterable[bool]], bool] = all,
+    below: Function = lambda factor: 1 / factor,
+    ratio: Function = lambda new, old: new / old,
 ) -> Function:
-    """The answer β times what the number of features grows by, counted as asked."""
+    """The answer that calls a finding what is beyond chance in all pairs, in one direction."""
 
-    def count(size: Sequence[int], block: int) -> float:
-        height, width = (whole(side / 2 ** poolings(block)) for side in size)
-        return channels(block) * height * width
-
-    def answer(beta: float, size: tuple, block: int, new_size: tuple, new_block: int) -> float:
-        return beta * grows(count(new_size, new_block) / count(size, block))
+    def answer(usual: dict, changed: dict, repeats: list) -> str:
+        factor = chance(repeats)
+        ratios = [ratio(changed[pair], usual[pair]) for pair in usual]
+        if beyond(value < below(factor) for value in ratios):
+            return "lower"
+        return "higher" if beyond(value > factor for value in ratios) else "chance"
 
     return answer
 
 
+def _of_the_mean(usual: dict, changed: dict, repeats: list) -> str:
+    return _verdict()({"": sum(usual.values())}, {"": sum(changed.values())}, repeats)
+
+
+def _most(verdicts: Iterable[bool]) -> bool:
+    found = list(verdicts)
+    return sum(found) > len(found) / 2
+
+
+def _pairs(*losses: float) -> dict[str, float]:
+    return dict(zip(("castle", "cat", "astronaut"), losses, strict=True))
+
+
+REPEATS = [0.060, 0.063, 0.061, 0.066]  # chance is a factor of 1.1
+
+
 @exercise(
     cases=[
-        (1000.0, (64, 96), 4, (64, 96), 4),
-        (1000.0, (64, 96), 4, (128, 192), 4),
-        (1000.0, (64, 96), 4, (192, 288), 2),
-        (500.0, (75, 113), 3, (150, 225), 5),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.040, 0.012, 0.015), REPEATS),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.090, 0.036, 0.027), REPEATS),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.040, 0.012, 0.0215), REPEATS),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.075, 0.012, 0.015), REPEATS),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.060, 0.020, 0.015), REPEATS),
+        (_pairs(0.060, 0.020, 0.022), _pairs(0.058, 0.019, 0.021), REPEATS),
+        (_pairs(60.0, 20.0, 22.0), _pairs(46.0, 15.0, 16.6), [60.0, 75.0]),
+        (_pairs(60.0, 20.0, 22.0), _pairs(63.0, 22.0, 24.0), [0.060, 0.075]),
     ],
     mistakes=[
         (
-            _balanced(grows=lambda factor: 1 / factor),
-            "Which loss grows with the number of features, and who has to follow it?",
+            _verdict(chance=lambda repeats: 1.0),
+            "Runs that differ in nothing that an eye can see differ, too. By which factor?",
+        ),
+        (_of_the_mean, "The mean hides a pair that does not agree. Ask each pair."),
+        (_verdict(beyond=_most), "Most pairs are not all. What does the last one say?"),
+        (_verdict(beyond=any), "One pair is an example. What do the others say?"),
+        (
+            _verdict(below=lambda factor: 2 - factor),
+            "Chance is a factor. What is as far below 1 as the factor is above it?",
         ),
         (
-            _balanced(channels=lambda block: 1),
-            "Those are the positions. How many channels has each block?",
+            _verdict(ratio=lambda new, old: 1 + new - old),
+            "The losses of a pair may be small or large. Compare by the factor.",
         ),
         (
-            _balanced(channels=lambda block: 1, poolings=lambda block: 0),
-            "The content loss is a sum over features, not over pixels. "
-            "How many channels and positions are there?",
+            _verdict(chance=lambda repeats: 1 + max(repeats) - min(repeats)),
+            "The losses of a pair may be small or large. Chance is a factor, too.",
         ),
         (
-            _balanced(poolings=lambda block: 0),
-            "How many poolings lie between the picture and the layer?",
-        ),
-        (
-            _balanced(poolings=lambda block: block),
-            "Its own pooling comes after a block. How many lie before it?",
-        ),
-        (_balanced(whole=float), "A pooling drops an odd row or column: 75 becomes 37."),
-        (
-            _balanced(grows=math.sqrt),
-            "The content loss is a sum of squares, one for each feature. "
-            "How does it grow with their number?",
-        ),
-        (
-            _balanced(grows=lambda factor: 1),
-            "Something has changed: by which factor does the number of features grow?",
+            _verdict(ratio=lambda new, old: old / new),
+            "Is a loss that falls lower or higher?",
         ),
     ],
-    hint="Count the features of the two layers: channels times rows times columns.",
-    praise="β follows the number of features, N · M, as style_transfer's own β does; how large "
-    "the features of a block are, neither of them knows.",
+    hint="Take the ratio changed / usual of each pair, and compare it with the largest factor "
+    "between two repeats.",
+    praise="Beyond chance in every pair, and on the same side: less is an example.",
 )
-def same_balance(
-    beta: float, size: tuple[int, int], block: int, new_size: tuple[int, int], new_block: int
-) -> float:
-    """Chapter 08: the β that keeps the balance for another content layer and size of picture."""
-    return _balanced()(beta, size, block, new_size, new_block)
+def beyond_chance(usual: dict[str, float], changed: dict[str, float], repeats: list[float]) -> str:
+    """Chapter 08: whether a change of a setting is a finding, and in which direction."""
+    return _verdict()(usual, changed, repeats)
+
+
+def _matched(
+    pull: Function = lambda gradient: gradient.norm(),
+    weighted: Function = lambda alpha, factor: alpha * factor,
+) -> Function:
+    """The answer that gives each layer the usual one's pull over its own, times its α."""
+
+    def answer(alpha: float, gradients: dict[str, Tensor], usual: str) -> dict[str, float]:
+        return {
+            layer: float(weighted(alpha, pull(gradients[usual]) / pull(gradient)))
+            for layer, gradient in gradients.items()
+        }
+
+    return answer
+
+
+def _gradient(seed: int, scale: float) -> Tensor:
+    return scale * torch.randn(1, 3, 4, 6, generator=torch.Generator().manual_seed(seed))
+
+
+@exercise(
+    cases=[
+        (1.0, {"relu2_2": _gradient(0, 2.0), "relu4_2": _gradient(1, 6.0)}, "relu4_2"),
+        (
+            5.0,
+            {layer: _gradient(i, 3.0**i) for i, layer in enumerate(("relu3_2", "relu4_2"))},
+            "relu3_2",
+        ),
+    ],
+    mistakes=[
+        (
+            _matched(weighted=lambda alpha, factor: alpha / factor),
+            "Does a layer that pulls gently need a larger α, or a smaller one?",
+        ),
+        (
+            _matched(weighted=lambda alpha, factor: factor),
+            "The usual layer has a weight already. How hard does it pull with it?",
+        ),
+        (
+            _matched(pull=lambda gradient: gradient.square().sum()),
+            "A pull is the norm, the root of the sum of squares.",
+        ),
+        (
+            _matched(pull=lambda gradient: gradient.sum()),
+            "Positive and negative entries cancel in a sum. How long is the gradient?",
+        ),
+        (
+            _matched(pull=lambda gradient: gradient.abs().max()),
+            "That is one pixel's pull. How long is the whole gradient?",
+        ),
+        (
+            lambda alpha, gradients, usual: dict.fromkeys(gradients, alpha),
+            "With the same α, each layer pulls as hard as it likes.",
+        ),
+    ],
+    hint="The pull of a layer is α times the norm of its gradient. Let it equal the usual one's.",
+    praise="Now a difference between two pictures is the layer's, not its strength's.",
+)
+def matched_alphas(alpha: float, gradients: dict[str, Tensor], usual: str) -> dict[str, float]:
+    """Chapter 08: the α of each content layer with which all pull as hard as the usual one."""
+    return _matched()(alpha, gradients, usual)

@@ -1,14 +1,59 @@
 """The exercises of chapter 09: the Keras example."""
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
+
+import torch
+from torch import Tensor
 
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import exercise
 from stlib.layers import WIDTHS
 
 Shapes = dict[str, tuple[int, int]]
+
+
+def _kernel(H: int, W: int, C: int, K: int) -> Tensor:
+    return torch.arange(1.0, 1 + H * W * C * K).reshape(H * W * C, K)
+
+
+@exercise(
+    cases=[
+        (_kernel(2, 3, 4, 5), 2, 3, 4),
+        (_kernel(3, 3, 2, 1), 3, 3, 2),
+        (_kernel(1, 1, 4, 2), 1, 1, 4),
+    ],
+    mistakes=[
+        (
+            lambda kernel, H, W, C: kernel.T,
+            "The shape is right. But which number of the row does PyTorch's first column meet, and "
+            "which does Keras' first row?",
+        ),
+        (
+            lambda kernel, H, W, C: kernel.reshape(-1, C * H * W),
+            "reshape cuts the numbers anew, in the order in which they lie in memory. Who moves K "
+            "to the front?",
+        ),
+        (
+            lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(3, 2, 1, 0).flatten(1),
+            "Down comes before across. Which of the two do you put first?",
+        ),
+        (
+            lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(3, 2, 0, 1),
+            "The four axes are in the right order. What does a matrix [K, C·H·W] do with three of "
+            "them?",
+        ),
+        (
+            lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(2, 0, 1, 3).flatten(0, 2),
+            "The rows are in PyTorch's order. Which axis comes first there, K or C·H·W?",
+        ),
+    ],
+    hint="Follow one number: the weight of channel c at (row, column) for output k.",
+    praise="A shape that fits proves nothing; an order that fits does.",
+)
+def flat_weights(kernel: Tensor, H: int, W: int, C: int) -> Tensor:
+    """Chapter 09: Keras' matrix [H·W·C, K] behind a flattening as PyTorch's [K, C·H·W]."""
+    return kernel.reshape(H, W, C, -1).permute(3, 2, 0, 1).flatten(start_dim=1)
 
 
 class Weights(NamedTuple):
@@ -141,51 +186,3 @@ def _shares(factor: Function) -> Function:
 def divisor_share(E: Sequence[float]) -> list[float]:
     """Chapter 09: the share of each layer in the Keras example's style loss."""
     return _shares(lambda N, pools: N**2 / 16**pools)(E)
-
-
-@exercise(
-    cases=[
-        (0, 100.0, 0.96, 100),
-        (100, 100.0, 0.96, 100),
-        (50, 100.0, 0.96, 100),
-        (4000, 100.0, 0.96, 100),
-        (30, 8.0, 0.5, 20),
-    ],
-    mistakes=[
-        (
-            lambda steps, rate, factor, every: rate * factor ** (steps // every),
-            "That is the rate in stairs. Does the example's schedule wait for the next 100?",
-        ),
-        (
-            lambda steps, rate, factor, every: rate * factor**steps,
-            "That multiplies by the factor at every step.",
-        ),
-        *(
-            (wrong, "Which of the two is divided by the other?")
-            for wrong in (
-                lambda steps, rate, factor, every: rate * factor ** (every / steps),
-                lambda steps, rate, factor, every: (
-                    rate * factor ** (every / steps) if steps else rate
-                ),
-            )
-        ),
-        (
-            lambda steps, rate, factor, every: rate * (1 - (1 - factor) * steps / every),
-            "That falls by the same amount each time; it should by the same share.",
-        ),
-        (
-            lambda steps, rate, factor, every: rate * factor * steps / every,
-            "How often is the rate multiplied by the factor?",
-        ),
-        (
-            lambda steps, rate, factor, every: rate * math.exp(-factor * steps / every),
-            "The factor is 0.96 itself, not a power of e.",
-        ),
-        (lambda steps, rate, factor, every: rate, "That is the first rate. When does it fall?"),
-    ],
-    hint="After `every` steps the rate was multiplied by the factor once. And halfway there?",
-    praise="After its 4000 steps the example still walks with about a fifth of its first rate.",
-)
-def rate_after(steps: int, rate: float, factor: float, every: int) -> float:
-    """Chapter 09: the learning rate of exponential decay, not in stairs."""
-    return rate * factor ** (steps / every)

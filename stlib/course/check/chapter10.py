@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import torch
 import torch.nn.functional as nnf
@@ -249,6 +250,16 @@ def _mended(
     return answer
 
 
+SEES_A_COPY = "The network sees a clamped x: what gradient do the pixels outside 0…1 get?"
+# what else may be wrong with an answer that clamps the argument of features
+BESIDES: tuple[dict[str, Any], ...] = (
+    {},
+    {"once": False},
+    {"cleared": False},
+    {"once": False, "cleared": False},
+    {"factor": 1.0},
+    {"backward": False},
+)
 ONCE = "Content went through once in each evaluation. What does not change from one to the next?"
 
 
@@ -265,9 +276,10 @@ ONCE = "Content went through once in each evaluation. What does not change from 
             _mended(clamped=True),
             "Who alone may move x, and what does L-BFGS believe after your change?",
         ),
-        (
-            _mended(seen=lambda x: x.clamp(0, 1)),
-            "The network sees a clamped x: what gradient do the pixels outside 0…1 get?",
+        *(
+            (_mended(seen=copied, **others), SEES_A_COPY)
+            for copied in (lambda x: x.clamp(0, 1), lambda x: x.detach().clamp(0, 1))
+            for others in BESIDES
         ),
         (_mended(once=False), ONCE),
         (_mended(once=False, detached=False), ONCE),
