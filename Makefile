@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 LAB_FLAGS ?=
+STUDIO_FLAGS ?=
 DEVICE ?= cpu
 # the last commit of 0.1.0
 BEFORE := 6e80b68
@@ -9,10 +10,11 @@ PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
-.PHONY: help lab test oldest setup notebooks figures experiments benchmark pictures clean
+.PHONY: help lab studio test oldest setup notebooks figures experiments benchmark pictures clean
 
 help:
 	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
+	@echo "make studio     paint without code, in a page of its own in the browser"
 	@echo "make test       check form and types, run the unit tests and every notebook"
 	@echo "make oldest     run the unit tests with the oldest PyTorch that is supported, in an environment of its own"
 	@echo "make setup      install only"
@@ -26,6 +28,11 @@ help:
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
 lab: setup
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
+
+# Voila's page asks a server elsewhere for icons that ours does not use: scripts/voila.json lets the browser ask nobody else.
+studio: setup
+	@$(PY) -c 'import voila' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check --editable '.[studio]'
+	@$(PY) -m voila notebooks/studio.ipynb --token --Voila.config_file_paths=scripts $(STUDIO_FLAGS)
 
 test: setup
 	$(PY) -m ruff format --check

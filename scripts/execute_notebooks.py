@@ -22,6 +22,7 @@ from PIL import Image
 
 READMES = [Path(__file__).parents[1] / name for name in ("README.md", "README.zh-CN.md")]
 KERNEL = {"name": "python3", "display_name": "Python 3", "language": "python"}
+WIDGET = "application/vnd.jupyter.widget-view+json"  # means nothing to another kernel
 WORDS_PER_MINUTE = 150  # of careful reading, code included
 PEAK_MEMORY = (
     "import resource, sys\n"
@@ -56,6 +57,7 @@ def execute(path: Path) -> tuple[int, int, int]:
     takes = f"**Takes** {minutes} minutes to read, {seconds} s to run, {megabytes} MB of memory."
     notebook.cells[0].source = re.sub(r"\*\*Takes\*\*.*", takes, notebook.cells[0].source)
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
+        output.get("data", {}).pop(WIDGET, None)
         if "image/png" in output.get("data", {}):
             output.data["image/png"] = compact(output.data["image/png"])
     notebook.metadata = nbformat.from_dict(

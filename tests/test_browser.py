@@ -4,12 +4,15 @@ JupyterLab gets a copy of the notebooks, since it saves what it runs, and an emp
 leaves what the browser shows at its end in build/browser.
 """
 
+import importlib.util
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
+import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -43,6 +46,17 @@ scale = min(1, size / max(width, height))
 return round(width * scale), round(height * scale)"""  # typed: JupyterLab indents
 PAINTS = "result = style_transfer(content, style"
 EQUATIONS = "EQUATIONS.md"
+STUDIO = "notebooks/studio.ipynb"
+# of the next file dialog that a page opens, only the field is left, for a test to fill in
+NO_DIALOG = """
+const click = HTMLInputElement.prototype.click;
+HTMLInputElement.prototype.click = function () {
+    if (this.type !== "file") return click.call(this);
+    HTMLInputElement.prototype.click = click;
+    document.querySelector("#chosen")?.remove();
+    this.id = "chosen";
+    document.body.append(this);
+};"""
 ENDLESS = """result = style_transfer(content, style, steps=100000)
 print("ended:", result.reason, list(result.image.shape))
 show.images({"the best so far": result.image})"""
@@ -66,8 +80,16 @@ def address(newcomers, tmp_path_factory):
             "there is no environment made by `make setup`, so `make lab` would install one first"
         )
     tree = tmp_path_factory.mktemp("a course with spaces in its path")
-    for file in ("Makefile", EQUATIONS):
-        shutil.copy(ROOT / file, tree)
+    plant(tree)
+    with jupyterlab(tree, newcomers, tree / "lab.txt", STARTED_WITHIN) as address:
+        yield address
+
+
+def plant(tree):
+    """Copy what the browser sees of the course into a folder."""
+    for file in ("Makefile", EQUATIONS, "scripts/voila.json"):
+        (tree / file).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / file, tree / file)
     (tree / "notebooks").mkdir()
     for chapter in (ROOT / "notebooks").glob("*.ipynb"):
         shutil.copy(chapter, tree / "notebooks")
@@ -76,13 +98,20 @@ def address(newcomers, tmp_path_factory):
     os.utime(
         tree / "pyproject.toml", (0, 0)
     )  # older than the environment, so that nothing is installed from here
-    with jupyterlab(tree, newcomers, tree / "lab.txt", STARTED_WITHIN) as address:
-        yield address
 
 
 @pytest.fixture(scope="module")
 def driver(address, newcomers):
     """A browser in which the address has been opened."""
+    with chromium(newcomers) as driver:
+        driver.get(address)
+        wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
+        yield driver
+
+
+@contextmanager
+def chromium(environment):
+    """A browser without a window."""
     if not BROWSER or not DRIVER:
         pytest.skip(
             "there is no Chromium with its driver; on Debian: sudo apt install chromium "
@@ -101,11 +130,9 @@ def driver(address, newcomers):
     with (
         tempfile.TemporaryDirectory() as temporary,  # Chromium leaves something there
         webdriver.Chrome(
-            options, webdriver.ChromeService(DRIVER, env={**newcomers, "TMPDIR": temporary})
+            options, webdriver.ChromeService(DRIVER, env={**environment, "TMPDIR": temporary})
         ) as driver,
     ):
-        driver.get(address)
-        wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
         yield driver
 
 
@@ -304,6 +331,185 @@ def test_the_equations_are_drawn(driver, address):
     assert all(formula.size["width"] > 2 for formula in drawn())
     page = driver.find_element(By.CSS_SELECTOR, ".jp-MarkdownViewer")
     assert "$" not in page.get_property("textContent")
+
+
+@pytest.fixture(scope="module")
+def panel(driver, address):
+    """The browser with the studio in front, its cell run."""
+    driver.get(address.replace(FIRST_CHAPTER, STUDIO))
+    wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == 3)
+    run(driver, cells(driver)[1])
+    wait(driver, 60, lambda: seen(driver, ".widget-dropdown"))
+    screenshot(driver, "the_studio")
+    return driver
+
+
+@pytest.fixture
+def studio(panel, request):
+    """The same, with what it shows at a test's end kept."""
+    yield panel
+    screenshot(panel, request.node.name.removeprefix("test_"))
+
+
+WIDGETS = ".jp-OutputArea-output .jupyter-widgets :is({})"  # in JupyterLab, or on a page of its own
+
+
+def inside(driver, selector):
+    """What matches the selector in the studio."""
+    return driver.find_elements(By.CSS_SELECTOR, WIDGETS.format(selector))
+
+
+def properties(driver, selector, *names):
+    """These properties of all that matches, read at once: the studio changes meanwhile."""
+    return driver.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].map(e => arguments[1].map(n => e[n]))",
+        WIDGETS.format(selector),
+        names,
+    )
+
+
+def press(driver, name):
+    """Click on a button of the studio; some have a number behind their name."""
+    (button,) = [b for b in inside(driver, "button") if b.text.split(" (")[0] == name]
+    wait(driver, 30, button.is_enabled)
+    button.click()
+
+
+def enter(driver, name, number):
+    """Type into one of the studio's fields."""
+    (field,) = [f for f in inside(driver, "input[type=number]") if f.accessible_name == name]
+    field.send_keys(Keys.CONTROL, "a")
+    field.send_keys(str(number), Keys.ENTER)
+
+
+def choose_file(driver, name, path):
+    """Choose a file as the studio's photo or painting."""
+    driver.execute_script(NO_DIALOG)
+    press(driver, f"{name} from this computer")
+    driver.find_element(By.ID, "chosen").send_keys(str(path))
+
+
+def pictures(driver):
+    """The source of each of the studio's pictures, by its words."""
+    return dict(properties(driver, "img", "alt", "src"))
+
+
+def painted(driver):
+    """The words and the source of the picture that is painted, once there is one."""
+    found = [(words, source) for words, source in pictures(driver).items() if " like " in words]
+    return found[0] if found else None
+
+
+def live_pictures(driver, count):
+    """Wait until so many different pictures have been shown."""
+    sources = set()
+    wait(driver, 120, lambda: sources.add(painted(driver)) or len(sources - {None}) >= count)
+
+
+def told(driver, role):
+    """What the studio says, as a "status" or an "alert"."""
+    return " ".join(text for (text,) in properties(driver, f"p[role={role}]", "textContent"))
+
+
+def stop(driver):
+    """Press Stop; return the seconds until it has, and those of an evaluation."""
+    bar = r"evaluation (\d+) of \d+, (\d+) s"
+    text = driver.find_element(By.TAG_NAME, "body").text
+    done, seconds = map(int, re.search(bar, text).groups())
+    began = time.monotonic()
+    press(driver, "Stop")
+    wait(driver, 60, lambda: "Stopped after" in told(driver, "status"))
+    return time.monotonic() - began, seconds / max(1, done)
+
+
+def test_every_control_of_the_studio_has_a_spoken_name(studio):
+    """But for the handle of the slider, for which the number beside it stands."""
+    controls = inside(studio, "select, input, button, img")
+    assert len(controls) == 17
+    assert all(control.accessible_name for control in controls)
+    assert {"Photo", "Painting", "Painted part, %"} < {c.accessible_name for c in controls}
+
+
+@pytest.mark.survives("the studio's stop button in the middle of a run")
+def test_an_uploaded_photo_is_painted_before_ones_eyes(studio):
+    """Its picture changes, the arrow keys slide over it, and Stop leaves the best so far."""
+    choose_file(studio, "Photo", ROOT / "stlib/samples/cat.jpg")
+    wait(studio, 30, lambda: "Photo: cat.jpg" in pictures(studio))
+    enter(studio, "Size, pixels", 64)
+    enter(studio, "Evaluations", 1000)
+    press(studio, "Paint")
+    live_pictures(studio, 3)
+    (handle,) = inside(studio, ".noUi-handle")
+    handle.send_keys(Keys.ARROW_LEFT * 10)
+    wait(studio, 30, lambda: painted(studio)[0] == "cat painted like cafe-terrace: the left 50 %")
+    screenshot(studio, "the_studio_half_painted")
+    seconds, pace = stop(studio)
+    assert seconds <= max(1, 3 * pace)  # a machine that is busy with other work may take longer
+    assert min(widths(studio, cells(studio)[1])) >= 64
+    assert not errors(studio)
+
+
+def test_the_studio_saves_beside_what_is_there(studio, address):
+    """Twice the same picture is two files."""
+    for name in ("cat-cafe-terrace.png", "cat-cafe-terrace-1.png"):
+        press(studio, "Save")
+        wait(studio, 30, lambda name=name: told(studio, "status").endswith(f"output/{name}."))
+        server, token = re.match(r"(http://[^/]+/).*token=(\w+)", address).groups()
+        file = f"{server}files/notebooks/output/{name}?token={token}"
+        with urlopen(file, timeout=30) as answer:
+            assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def test_the_studio_paints_a_second_picture(studio):
+    """Of the painting that is chosen now."""
+    press(studio, "Paint")
+    live_pictures(studio, 2)
+    stop(studio)
+
+
+def test_the_studio_tells_of_a_damaged_file(studio, tmp_path):
+    """In a sentence in the panel; the choice stays."""
+    broken = tmp_path / "holiday.jpg"
+    broken.write_bytes((ROOT / "stlib/samples/castle.jpg").read_bytes()[:4000])
+    choose_file(studio, "Photo", broken)
+    wait(studio, 30, lambda: told(studio, "alert").startswith("holiday.jpg ends after"))
+    assert "Photo: cat.jpg" in pictures(studio)
+
+
+def test_the_studio_as_a_page_of_its_own(newcomers, tmp_path):
+    """`make studio`: no code, nothing from elsewhere, and no wider than a phone."""
+    if not BROWSER or not DRIVER or not shutil.which("make"):
+        pytest.skip("there is no Chromium with its driver, or no make")
+    if importlib.util.find_spec("voila") is None or not (ROOT / ".venv/complete").is_file():
+        pytest.skip("there is no Voila in an environment made by `make setup`")
+    plant(tmp_path)
+    command = "make studio STUDIO_FLAGS=--no-browser"
+    with (
+        jupyterlab(tmp_path, newcomers, tmp_path / "log.txt", STARTED_WITHIN, command) as address,
+        chromium(newcomers) as driver,
+    ):
+        driver.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True},
+        )
+        driver.get(address)
+        wait(driver, 90, lambda: inside(driver, "select"))
+        assert "from stlib" not in driver.find_element(By.TAG_NAME, "body").text
+        enter(driver, "Size, pixels", 64)
+        press(driver, "Paint")
+        live_pictures(driver, 2)
+        screenshot(driver, "the_studio_on_a_phone")
+        assert driver.execute_script("return document.documentElement.scrollWidth") <= 390
+        assert elsewhere(driver) == []
+
+
+def elsewhere(driver):
+    """What a page has loaded from another server."""
+    return driver.execute_script(
+        "return performance.getEntriesByType('resource').filter(e => e.responseStatus !== 0)"
+        ".map(e => new URL(e.name)).filter(u => u.protocol.startsWith('http'))"
+        ".filter(u => u.host !== location.host).map(u => u.href)"
+    )
 
 
 @pytest.mark.survives("a request to the server without its token")

@@ -11,7 +11,8 @@ import pytest
 import stlib
 
 ROOT = Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("[01]*.ipynb"))
+STUDIO = ROOT / "notebooks/studio.ipynb"  # a page beside the chapters
 
 
 def cells(path: Path) -> list[dict]:
@@ -120,7 +121,7 @@ def test_each_chapter_leads_to_its_neighbours():
 
 
 def test_only_times_and_animations_are_not_compared(notebook):
-    allowed = ("doctor()", "seconds", "show.gif")
+    allowed = ("doctor()", "seconds", "show.gif", "studio()")
     for cell in code_cells(notebook):
         if "nbval-ignore-output" in cell["metadata"].get("tags", []):
             assert any(word in text(cell) for word in allowed), text(cell)
@@ -140,6 +141,38 @@ def test_has_the_form_of_a_chapter(notebook):
     assert re.search(r"\*\*Takes\*\* \d+ minutes to read, \d+ s to run, \d+ MB of memory", words)
     assert words.count("**Predict.**") >= 2
     assert words.count("**Explain.**") >= words.count("**Predict.**") - 2
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        test_is_executed_from_top_to_bottom,
+        test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget,
+        test_is_small,
+        test_metadata_name_no_private_kernel,
+        test_names_no_place_on_a_machine,
+        test_no_cell_ends_with_a_semicolon_and_few_are_long,
+        test_code_fits_into_the_window,
+        test_only_times_and_animations_are_not_compared,
+    ],
+)
+def test_the_studios_page_keeps_the_rules_of_all_pages(rule):
+    """It is no chapter: it has no questions and no exercises."""
+    rule(STUDIO)
+
+
+def test_the_studio_is_found_from_chapter_00_and_leads_back():
+    """Beside "Keep it", and in the contents."""
+    assert prose(ROOT / "notebooks/00_start_here.ipynb").count("](studio.ipynb)") == 2
+    assert "](00_start_here.ipynb#The-map-of-the-course)" in prose(STUDIO)
+
+
+def test_the_studios_page_holds_a_still_picture():
+    """For those who read it where no code runs."""
+    (shown,) = [output for cell in code_cells(STUDIO) for output in cell["outputs"]]
+    words = "".join(shown["data"]["text/html"])
+    assert words.startswith("<p>This is a still picture of the studio")
+    assert re.search(r'<img alt="[^"]{100,}" .*src="data:image/jpeg;base64,', words)
 
 
 def test_links_lead_somewhere(notebook):

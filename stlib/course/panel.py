@@ -1,0 +1,332 @@
+"""The studio's panel: the controls, and what they make the easel do."""
+
+import base64
+import html
+import io
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from stlib.course import easel
+from stlib.course.easel import (
+    BALANCES,
+    COLORS,
+    LARGEST,
+    REFUSED,
+    SMALLEST,
+    Latest,
+    Order,
+    Painting,
+    Upload,
+)
+from stlib.course.still import Still
+from stlib.errors import needs_extra, one_line
+from stlib.images import sample_names, sample_paintings, to_pil
+from stlib.presets import PRESETS
+from stlib.settings import Settings
+
+with needs_extra("stlib.course.studio", "course"):
+    import ipywidgets as widgets
+
+PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")  # of the folder, to choose from
+THUMBNAIL, SHOWN = 96, 480  # pixels
+QUALITY = 90  # of the JPEGs on the screen
+PRESET_VALUES = {name: {"steps": Settings.steps, **values} for name, values in PRESETS.items()}
+OWN = "as set below"  # where no preset agrees with the numbers
+WIDE = widgets.Layout(width="auto")
+WRAPPED = widgets.Layout(flex_flow="row wrap")
+LABEL = {"description_width": "9em"}
+
+
+class Chooser(widgets.VBox):
+    """A sample, a file of this folder, or one from this computer; with a small picture of it.
+
+    what: "Photo" or "Painting". names: of the samples. first: the one that is chosen at first.
+    alarm: called with a sentence when a file is no picture, and with "" when one is.
+    """
+
+    def __init__(self, what: str, names: Iterable[str], first: str, alarm: Callable[[str], None]):
+        self.what, self._alarm = what, alarm
+        here = sorted(path for path in Path().iterdir() if path.suffix.lower() in PICTURES)
+        options = [*((name, name) for name in names), *((path.name, path) for path in here)]
+        self.chosen = widgets.Dropdown(
+            options=options, value=first, description=what, layout=WIDE, style=LABEL
+        )
+        self.upload = widgets.FileUpload(
+            accept="image/*",
+            description=f"{what} from this computer",
+            tooltip=f"Choose a picture file of your own as the {what.lower()}",
+            icon="",  # a letter of a font, which screen readers spell
+            layout=WIDE,
+        )
+        self.thumbnail = widgets.HTML()
+        controls = widgets.VBox([self.chosen, self.upload], layout=widgets.Layout(flex="1"))
+        super().__init__([widgets.HBox([controls, self.thumbnail])])
+        self.upload.observe(self._take, "value")
+        self.chosen.observe(lambda _: self._show(), "value")
+        self._show()
+
+    def _take(self, _: object) -> None:
+        """What was uploaded becomes the choice, if it is a picture."""
+        if not self.upload.value:
+            return
+        file = self.upload.value[0]
+        source = Upload(file["name"], bytes(file["content"]))
+        self.upload.value = ()  # so that the same file can be chosen again
+        try:
+            easel.load(source, SMALLEST)
+        except REFUSED as error:
+            self._alarm(one_line(error))
+            return
+        self._alarm("")
+        others = [pair for pair in self.chosen.options if not isinstance(pair[1], Upload)]
+        self.chosen.options = [(source.name, source), *others]
+        self.chosen.value = source
+
+    def _show(self) -> None:
+        try:
+            picture = easel.load(self.chosen.value, THUMBNAIL)
+        except REFUSED as error:
+            self._alarm(one_line(error))
+            self.thumbnail.value = ""
+            return
+        self.thumbnail.value = _picture(picture, f"{self.what}: {self.chosen.label}", THUMBNAIL)
+
+
+class Panel(widgets.VBox):
+    """The studio. folder: where pictures are saved."""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+        self.painting: Painting | None = None
+        self.estimate, self.progress, self.message = (widgets.HTML() for _ in range(3))
+        paintings = sample_paintings()
+        photos = [name for name in sample_names() if name not in paintings]
+        self.photo = Chooser("Photo", photos, "castle", self.alarm)
+        self.painter = Chooser("Painting", paintings, "cafe-terrace", self.alarm)
+        self.settings = _settings()
+        self.paint, self.stop, self.save = _buttons()
+        self.shown = widgets.HTML()
+        self.share, self.slider = _sliders()
+        self._forecast = Latest(self._tell_estimate)
+        super().__init__([self._arranged()])
+        self._connect()
+        self._show()
+        self._forecast.ask(self.order())
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
+        """As a widget, and for notebooks without widgets as a still picture."""
+        still = Still()
+        told = {"text/plain": repr(still), "text/html": still._repr_html_()}
+        return {**super()._repr_mimebundle_(**kwargs), **told}
+
+    def order(self) -> Order:
+        """What the controls say."""
+        values = {name: control.value for name, control in self.settings.items()}
+        del values["preset"]
+        return Order(self.photo.chosen.value, self.painter.chosen.value, **values)
+
+    def alarm(self, sentence: str) -> None:
+        """Say what is wrong; "" takes it back."""
+        self.message.value = _said("alert", sentence) if sentence else ""
+
+    def _arranged(self) -> widgets.Widget:
+        """Choices beside the picture, or above it where the page is narrow."""
+        choices = [self.photo, self.painter, *self.settings.values(), self.estimate]
+        buttons = widgets.HBox([self.paint, self.stop, self.save])
+        shares = widgets.HBox([self.share, self.slider], layout=WRAPPED)
+        result = [buttons, self.progress, self.message, self.shown, shares]
+        return widgets.HBox(
+            [
+                widgets.VBox(choices, layout=widgets.Layout(flex="1 1 19em", max_width="30em")),
+                widgets.VBox(result, layout=widgets.Layout(flex="2 1 19em")),
+            ],
+            layout=WRAPPED,
+        )
+
+    def _connect(self) -> None:
+        self.settings["preset"].observe(self._take_preset, "value")
+        for control in (self.photo.chosen, self.painter.chosen, *self.settings.values()):
+            control.observe(self._changed, "value")
+        self.photo.chosen.observe(lambda _: self._show(), "value")
+        self.share.observe(lambda _: self._show(), "value")
+        self.paint.on_click(lambda _: self._begin())
+        self.stop.on_click(lambda _: self._end())
+        self.save.on_click(lambda _: self._save())
+
+    def _take_preset(self, change: Any) -> None:
+        for name, value in PRESET_VALUES.get(change["new"], {}).items():
+            self.settings[name].value = value
+
+    def _changed(self, _: object) -> None:
+        """Another choice: another estimate, and the preset that agrees with it."""
+        order = self.order()
+        agreeing = (
+            preset
+            for preset, values in PRESET_VALUES.items()
+            if all(getattr(order, name) == value for name, value in values.items())
+        )
+        self.settings["preset"].value = next(agreeing, OWN)
+        self._forecast.ask(order)
+
+    def _tell_estimate(self, order: Order) -> None:
+        if self._is_painting():  # it would slow both down, and be wrong
+            self.estimate.value = ""
+            return
+        self.estimate.value = _said("status", "Estimating …")
+        try:
+            told = order.estimate()
+        except REFUSED as error:
+            told = f"No estimate: {one_line(error)}"
+        self.estimate.value = _said("status", told)
+
+    def _is_painting(self) -> bool:
+        return self.painting is not None and not self.painting.ended
+
+    def _begin(self) -> None:
+        if self._is_painting():
+            return
+        self.alarm("")
+        self._enable(painting=True)
+        self.stop.focus()
+        self.progress.value = _said("status", "Beginning …")
+        self.painting = Painting(self.order(), self._follow).start()
+
+    def _end(self) -> None:
+        assert self.painting is not None
+        self.painting.stop()
+        self.stop.disabled = True
+        self.progress.value = _said("status", "Stopping after this evaluation …")
+
+    def _save(self) -> None:
+        assert self.painting is not None
+        try:
+            path = easel.save(self.painting, self.folder)
+        except REFUSED as error:
+            self.alarm(one_line(error))
+            return
+        self.message.value = _said("status", f"Saved as {path.as_posix()}.")
+
+    def _follow(self, painting: Painting) -> None:
+        """Show how far a painting is; its thread calls this."""
+        self.painting = painting
+        self._show()
+        if not painting.ended:
+            if not painting.stopping:
+                self.progress.value = _bar(painting)
+            self.save.disabled = painting.picture is None
+            return
+        self._enable(painting=False)
+        if painting.failed:
+            self.progress.value = ""
+            self.alarm(painting.ended)
+        else:
+            took = f"{painting.ended} It took {painting.seconds:.0f} s."
+            self.progress.value = _said("status", took)
+        self._forecast.ask(self.order())
+
+    def _enable(self, *, painting: bool) -> None:
+        """The buttons that make sense."""
+        has_picture = self.painting is not None and self.painting.picture is not None
+        self.paint.disabled, self.stop.disabled = painting, not painting
+        self.save.disabled = painting or not has_picture
+
+    def _show(self) -> None:
+        """The picture so far, as much of it as the slider says, and the rest of the photo."""
+        painting = self.painting
+        if painting is None or painting.photo is None:
+            self._show_photo()
+            return
+        picture = painting.photo if painting.picture is None else painting.picture
+        photo, style = easel.title(painting.order.photo), easel.title(painting.order.style)
+        words = f"{photo} painted like {style}: the left {self.share.value} %"
+        self.shown.value = _picture(easel.split(painting.photo, picture, self.share.value), words)
+
+    def _show_photo(self) -> None:
+        """The photo, while nothing is painted; the chooser tells of one that cannot be read."""
+        with suppress(*REFUSED):
+            words = f"{easel.title(self.photo.chosen.value)}, not painted yet"
+            self.shown.value = _picture(easel.load(self.photo.chosen.value, SHOWN), words)
+
+
+def _settings() -> dict[str, Any]:
+    """The controls of an `Order`, by its names, and that of the preset."""
+    usual = {field.name: field.default for field in fields(Order)}
+
+    def choice(description: str, options: Any, value: object) -> Any:
+        return widgets.Dropdown(
+            options=options, value=value, description=description, layout=WIDE, style=LABEL
+        )
+
+    def number(description: str, value: Any, least: int, most: int, step: int) -> Any:
+        return widgets.BoundedIntText(
+            value, min=least, max=most, step=step, description=description, layout=WIDE, style=LABEL
+        )
+
+    return {
+        "preset": choice("Preset", [*PRESETS, OWN], "sketch"),
+        "size": number("Size, pixels", usual["size"], SMALLEST, LARGEST, 32),
+        "steps": number("Evaluations", usual["steps"], 1, 1000, 10),
+        "strokes": number("Stroke size, %", usual["strokes"], 25, 400, 25),
+        "balance": choice("Balance", list(BALANCES), usual["balance"]),
+        "colors": choice("Colours", list(COLORS.items()), usual["colors"]),
+    }
+
+
+def _sliders() -> tuple[Any, Any]:
+    """How much of the painting is seen: a number, which has a spoken name, and a slider."""
+    number = widgets.BoundedIntText(
+        100,
+        step=5,
+        description="Painted part, %",
+        layout=widgets.Layout(width="14em"),
+        style=LABEL,
+    )
+    slider = widgets.IntSlider(
+        100, step=5, readout=False, layout=widgets.Layout(flex="1 1 12em", width="auto")
+    )
+    widgets.link((number, "value"), (slider, "value"))
+    return number, slider
+
+
+def _buttons() -> tuple[Any, Any, Any]:
+    """Paint, Stop and Save."""
+    paint = widgets.Button(description="Paint", button_style="primary", tooltip="Begin to paint")
+    stop = widgets.Button(
+        description="Stop", disabled=True, tooltip="End after this evaluation, and keep the picture"
+    )
+    save = widgets.Button(
+        description="Save", disabled=True, tooltip="Write the picture to a file; replaces none"
+    )
+    return paint, stop, save
+
+
+def _bar(painting: Painting) -> str:
+    """How far it is, as a bar and in words."""
+    done, planned = painting.evaluations, painting.planned
+    return (
+        f'<progress aria-label="Evaluations" value="{done}" max="{planned}"></progress> '
+        f"evaluation {done} of {planned}, {painting.seconds:.0f} s"
+    )
+
+
+def _said(role: str, sentence: str) -> str:
+    """A sentence that a screen reader reads out: role "status", or "alert" at once."""
+    color = ' style="color: #B00020"' if role == "alert" else ""
+    return f'<p role="{role}"{color}>{html.escape(sentence)}</p>'
+
+
+def _picture(picture: Tensor, words: str, width: int = SHOWN) -> str:
+    """A picture with its words, at most `width` pixels wide.
+
+    The browser waits until it is decoded, so that the place is not blank in between.
+    """
+    file = io.BytesIO()
+    to_pil(picture).save(file, format="JPEG", quality=QUALITY)
+    source = base64.b64encode(file.getvalue()).decode()
+    look = f'decoding="sync" style="width: {width}px; max-width: 100%"'
+    return f'<img alt="{html.escape(words)}" {look} src="data:image/jpeg;base64,{source}">'
