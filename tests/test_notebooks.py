@@ -80,7 +80,7 @@ def test_is_small(notebook):
 
 
 def test_the_course_is_small():
-    assert sum(path.stat().st_size for path in NOTEBOOKS) <= 12e6
+    assert sum(path.stat().st_size for path in NOTEBOOKS) <= 16e6
 
 
 def test_metadata_name_no_private_kernel(notebook):
@@ -129,7 +129,7 @@ def test_only_times_and_animations_are_not_compared(notebook):
 
 def test_has_the_form_of_a_chapter(notebook):
     words = prose(notebook)
-    assert words.startswith("# ")
+    assert words.startswith(f"# {notebook.stem[:2]} · ")
     for part in (
         "**You will be able to**",
         "**Before this**",
