@@ -17,7 +17,7 @@ from stlib.objective import Objective
 from stlib.settings import PAPER, Settings
 from stlib.transfer import style_transfer
 
-BUDGETS = {96: [30, 100, 300], 256: [30, 60]}  # by size
+BUDGETS = {96: [30, 100], 256: [30, 60]}  # by size
 # of a pixel's range; those of gradient descent are the largest change of a pixel in the first step
 RATES = {
     "Adam": (0.005, 0.01, 0.02, 0.05, 0.1),
