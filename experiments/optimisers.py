@@ -6,8 +6,6 @@ judged at the rate that is best on the other two. If the ranking were a matter o
 change with the pair or with the budget.
 """
 
-import time
-
 import torch
 
 from experiments.bench import Case, Measured
@@ -46,11 +44,10 @@ CASES = [
 
 
 def measure(case: Case) -> Measured:
-    """The loss after each evaluation, the lowest after each budget, and processor seconds."""
+    """The loss after each evaluation, and the lowest after each budget."""
     content, style = pair(case["pair"], case["size"])
     net = VGG()
     objective = Objective(net, content, style, Settings(**PAPER))
-    began = time.process_time()
     if case["method"] == "fast":
         best, totals = {}, []
         for budget in case["budgets"]:
@@ -64,12 +61,9 @@ def measure(case: Case) -> Measured:
         z = content.clone().requires_grad_()
         best, totals = best_after(objective, z, _optimizer(case, z, objective), case["budgets"])
         lowest = {str(budget): min(totals[:budget]) for budget in case["budgets"]}
-    seconds = time.process_time() - began
-    evaluations = sum(case["budgets"]) if case["method"] == "fast" else len(totals)
     numbers = {
         "lowest": lowest,
         "total by evaluation": [] if case["method"] == "fast" else totals,
-        "processor seconds an evaluation": seconds / evaluations,
         "judged": {str(budget): judged(net, content, style, x) for budget, x in best.items()},
     }
     return Measured(numbers)
