@@ -28,6 +28,11 @@ class Descent:
     fast: list[float]
     before: float
 
+    @property
+    def end(self) -> int:
+        """The work at which the fast solver stopped."""
+        return round(self.before) + len(self.fast)
+
     def lead(self, work: int) -> float:
         """The fast solver's lowest loss over the plain one's, after the same work."""
         return min(self.fast[: work - round(self.before)]) / min(self.plain[:work])
