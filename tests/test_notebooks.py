@@ -89,6 +89,11 @@ def test_metadata_name_no_private_kernel(notebook):
     assert set(metadata) == {"kernelspec", "language_info"}
 
 
+def test_no_formula_has_lost_its_backslash(notebook):
+    """A \\b that JSON reads as a backspace leaves "eta" of a beta."""
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(text(cell) for cell in cells(notebook)))
+
+
 def test_names_no_place_on_a_machine(notebook):
     assert not re.search(r"/(home|root|work|tmp|Users)/|[A-Z]:\\\\", notebook.read_text("utf-8"))
 
