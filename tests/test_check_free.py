@@ -132,7 +132,7 @@ def test_plan_experiment(planned, hint, capsys):
         ({"G": "raw Gram"}, "1 of 8 names fit"),
         ({"G": "raw Gram"}, "A: no name yet. Colours are there."),
         ({**PAINTED_WITH, "H": "no bug"}, "H: not no bug. In the last column"),
-        ({**PAINTED_WITH, "H": "clamp"}, "'clamp' is not in the list"),
+        ({**PAINTED_WITH, "H": "clamp"}, "'clamp' is none of "),
         ({**PAINTED_WITH, "I": "no bug"}, "there is no picture 'I'"),
         (list(PAINTED_WITH.values()), "expected a dict"),
     ],

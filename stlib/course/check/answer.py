@@ -6,7 +6,7 @@ import inspect
 import sysconfig
 import textwrap
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,39 @@ def result_of(answer: object, **arguments: object) -> Any:
     if result is None or result is ...:
         raise Wrong("the function returns nothing. Does it end with `return …`?")
     return result
+
+
+def check_names(
+    given: object,
+    truth: Mapping[str, str],
+    names: Collection[str],
+    hints: Mapping[str, str],
+    thing: str,
+) -> None:
+    """Raise Wrong unless every letter has its name; its text has a hint for each that has not.
+
+    given: what the learner returned. truth: {letter: name}. names: all that there are. hints: by
+    the right name, without telling it. thing: what a letter stands for, such as "picture".
+    """
+    if not isinstance(given, dict):
+        example = next(iter(names))
+        raise Wrong(
+            f"the result is {kind(given)}, expected a dict such as {{'A': {example!r}, …}}."
+        )
+    unknown = [letter for letter in given if letter not in truth]
+    if unknown:
+        raise Wrong(f"there is no {thing} {unknown[0]!r}; they are {', '.join(truth)}.")
+    lines = []
+    for letter, name in truth.items():
+        if letter not in given:
+            lines.append(f"  {letter}: no name yet. {hints[name]}")
+        elif given[letter] not in names:
+            lines.append(f"  {letter}: {given[letter]!r} is none of {', '.join(names)}.")
+        elif given[letter] != name:
+            lines.append(f"  {letter}: not {given[letter]}. {hints[name]}")
+    if lines:
+        found = f"{len(truth) - len(lines)} of {len(truth)} names fit."
+        raise Wrong("\n".join([found, *lines]))
 
 
 def first_changed(names: Sequence[str], before: Sequence, after: Sequence) -> str | None:

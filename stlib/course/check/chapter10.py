@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
-from stlib.course.check.answer import Function, Wrong, checker, result_of
+from stlib.course.check.answer import Function, Wrong, check_names, checker, result_of
 from stlib.course.check.compare import Seen, kind, shown
 from stlib.course.check.exercise import exercise
 from stlib.course.mysteries import BUGS, PAINTED_WITH
@@ -33,25 +33,7 @@ HINTS = {
 def name_the_bug(answer: object) -> str:
     """Chapter 10: which bug painted which picture; a dict, or a function that returns one."""
     given = result_of(answer) if callable(answer) else answer
-    if not isinstance(given, dict):
-        raise Wrong(f"the result is {kind(given)}, expected a dict such as {{'A': 'raw Gram', …}}.")
-    unknown = [letter for letter in given if letter not in PAINTED_WITH]
-    if unknown:
-        raise Wrong(f"there is no picture {unknown[0]!r}; they are {', '.join(PAINTED_WITH)}.")
-    lines = []
-    for letter, bug in PAINTED_WITH.items():
-        if letter not in given:
-            lines.append(f"  {letter}: no name yet. {HINTS[bug]}")
-        elif given[letter] not in BUGS:
-            lines.append(
-                f"  {letter}: {given[letter]!r} is not in the list. "
-                f"The names are {', '.join(BUGS)}."
-            )
-        elif given[letter] != bug:
-            lines.append(f"  {letter}: not {given[letter]}. {HINTS[bug]}")
-    if lines:
-        found = f"{len(PAINTED_WITH) - len(lines)} of {len(PAINTED_WITH)} names fit."
-        raise Wrong("\n".join([found, *lines]))
+    check_names(given, PAINTED_WITH, BUGS, HINTS, "picture")
     return "All eight, and none of them had raised an exception."
 
 

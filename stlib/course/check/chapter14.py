@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stlib.course.beyond import LOSSES, MOVED_BY, resized
-from stlib.course.check.answer import Function, Wrong, checker, result_of
+from stlib.course.check.answer import Function, Wrong, check_names, checker, result_of
 from stlib.course.check.compare import kind, shown
 from stlib.course.check.exercise import exercise
 
@@ -148,21 +148,5 @@ SEEN_BY = {
 @checker
 def name_the_loss(answer: object) -> str:
     """Chapter 14: which loss moved which cloud; a function that returns a dict."""
-    given = result_of(answer)
-    if not isinstance(given, dict):
-        raise Wrong(f"the result is {kind(given)}, expected a dict such as {{'A': 'gram', …}}.")
-    unknown = [letter for letter in given if letter not in MOVED_BY]
-    if unknown:
-        raise Wrong(f"there is no cloud {unknown[0]!r}; they are {', '.join(MOVED_BY)}.")
-    lines = []
-    for letter, name in MOVED_BY.items():
-        if letter not in given:
-            lines.append(f"  {letter}: no name yet. {SEEN_BY[name]}")
-        elif given[letter] not in LOSSES:
-            lines.append(f"  {letter}: {given[letter]!r} is none of {', '.join(LOSSES)}.")
-        elif given[letter] != name:
-            lines.append(f"  {letter}: not {given[letter]}. {SEEN_BY[name]}")
-    if lines:
-        found = f"{len(MOVED_BY) - len(lines)} of {len(MOVED_BY)} names fit."
-        raise Wrong("\n".join([found, *lines]))
+    check_names(result_of(answer), MOVED_BY, LOSSES, SEEN_BY, "cloud")
     return "All five: what a loss does not see, it leaves as it was."
