@@ -196,6 +196,13 @@ def test_links_lead_somewhere(notebook):
             assert anchor in [heading.replace(" ", "-") for heading in headings], target
 
 
+def test_every_reference_leads_to_its_paper(notebook):
+    references = re.search(r"\*\*References?\.\*\*(.*)", prose(notebook), re.DOTALL)
+    assert references, "a chapter names its sources"
+    for reference in references[1].split(" · "):
+        assert re.search(r"\]\(https://[^)]+\)", reference), reference.strip()
+
+
 def test_pictures_have_a_text_equivalent(notebook):
     for alternative in re.findall(r"!\[([^\]]*)\]", prose(notebook)):
         assert len(alternative) >= 80
