@@ -1,0 +1,245 @@
+"""Write the Chinese notebooks from the English ones and the catalogue.
+
+python scripts/translations.py extract   bring the catalogue up to date with the English text
+python scripts/translations.py write     write notebooks/zh-CN and the Chinese pages
+python scripts/translations.py check     list what is missing, and what differs in its formulas
+
+The catalogue is locale/zh_CN/LC_MESSAGES: one file for each page, and one message for each block of
+text, which is a paragraph, a heading, an item of a list or a cell of a table, as Markdown's parser
+sees them. A block whose English has changed becomes fuzzy; a test then fails until somebody has
+looked at it.
+"""
+
+import argparse
+import io
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from babel.messages.catalog import Catalog
+from babel.messages.pofile import read_po, write_po
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
+
+ROOT = Path(__file__).parents[1]
+CATALOGUE = ROOT / "locale/zh_CN/LC_MESSAGES"
+CHINESE = ROOT / "notebooks/zh-CN"
+PAGES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
+NO_WORDS = re.compile(r"(\$[^$]*\$|`[^`]*`|[\d\s.,…–×−+/%|:()-])*")
+SUMMARY = re.compile(r"<summary>(.*?)</summary>")
+LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
+LINE_WIDTH = 100  # of the catalogue's files
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of text that is translated as a whole: lines [first, end) of its Markdown."""
+
+    text: str
+    first: int
+    end: int
+
+
+def blocks(markdown: str) -> Iterator[Block]:
+    """The blocks in their order, without those that hold only numbers, formulas or code."""
+    for token in PARSER.parse(markdown):
+        if token.type == "inline":
+            found = [token.content]
+        elif token.type == "html_block":
+            found = SUMMARY.findall(token.content)
+        else:
+            continue
+        for text in found:
+            if not NO_WORDS.fullmatch(text):
+                yield Block(text, *token.map)
+
+
+def translated(markdown: str, translate: Callable[[str], str]) -> str:
+    """The same Markdown with each block's words in another language.
+
+    translate: the words for a block's text; the text itself where it stays.
+    """
+    lines = markdown.split("\n")
+    for block in reversed(list(blocks(markdown))):
+        # an item of a list has its sign before it, a cell of a table its neighbours around it
+        whole = "\n".join(lines[block.first : block.end])
+        before, after = around(whole, block.text)
+        indent = "\n" + " " * len(before.rsplit("\n", 1)[-1])
+        words = translate(block.text).replace("\n", indent)
+        lines[block.first : block.end] = [before + words + after]
+    return "\n".join(lines)
+
+
+def around(whole: str, text: str) -> tuple[str, str]:
+    """What stands before and after a block's text in its lines, whose later ones may be indented."""
+    pattern = r"\n\s*".join(re.escape(line).replace(r"\|", r"\\?\|") for line in text.split("\n"))
+    # the last one: where a table repeats a cell, its blocks are replaced from the end
+    found = list(re.finditer(pattern, whole))
+    if not found:
+        raise ValueError(f"the block {text!r} is not in its lines {whole!r}: say it more simply.")
+    return whole[: found[-1].start()], whole[found[-1].end() :]
+
+
+def messages(page: Path) -> list[str]:
+    """The blocks of a page, each once."""
+    sources = texts(page) if page.suffix == ".ipynb" else [page.read_text("utf-8")]
+    return list(dict.fromkeys(block.text for source in sources for block in blocks(source)))
+
+
+def texts(notebook: Path) -> list[str]:
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
+def catalogue_of(page: Path) -> Path:
+    return CATALOGUE / f"{page.stem}.po"
+
+
+def read(file: Path) -> Catalog:
+    """A page's catalogue; an empty one where there is none yet."""
+    if not file.is_file():
+        return Catalog(locale="zh_CN", fuzzy=False)
+    with file.open("rb") as opened:
+        return read_po(opened, locale="zh_CN")
+
+
+def save(catalogue: Catalog, file: Path) -> None:
+    """Write a catalogue in the order of its page, without dates, which would differ each time."""
+    data = io.BytesIO()
+    write_po(data, catalogue, width=LINE_WIDTH, omit_header=True, ignore_obsolete=True)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(HEADER.encode() + data.getvalue())
+
+
+HEADER = """msgid ""
+msgstr ""
+"Language: zh_CN\\n"
+"Content-Type: text/plain; charset=utf-8\\n"
+
+"""
+
+
+def extract(page: Path) -> None:
+    """Bring a page's catalogue up to date: new blocks are empty, changed ones fuzzy."""
+    template = Catalog()
+    for text in messages(page):
+        template.add(text)
+    catalogue = read(catalogue_of(page))
+    catalogue.update(template, no_fuzzy_matching=False)
+    save(catalogue, catalogue_of(page))
+
+
+def words_of(page: Path) -> Callable[[str], str]:
+    """The translation of a page's blocks. A block without one stays as it is."""
+    catalogue = read(catalogue_of(page))
+    found = {m.id: m.string for m in catalogue if m.id and m.string and not m.fuzzy}
+    return lambda text: found.get(text, text)
+
+
+def heading_slugs(page: Path) -> dict[str, str]:
+    """{anchor of an English heading: that of the Chinese one}, as JupyterLab makes them."""
+    words = words_of(page)
+    headings = [h for text in texts(page) for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
+    return {h.replace(" ", "-"): words(h).replace(" ", "-") for h in headings}
+
+
+def relinked(markdown: str, page: Path) -> str:
+    """Links for a folder one deeper: to the Chinese chapter's heading, to the Chinese page."""
+
+    def target(match: re.Match[str]) -> str:
+        path, anchor = match[1], (match[2] or "").removeprefix("#")
+        if path.startswith(("http:", "https:")):
+            return match[0]
+        linked = (page.parent / path) if path else page
+        if linked.suffix == ".ipynb" and anchor:
+            anchor = heading_slugs(linked).get(anchor, anchor)
+        if path.startswith("../"):
+            chinese = re.sub(r"\.md$", ".zh-CN.md", path)
+            path = "../" + (chinese if (page.parent / chinese).is_file() else path)
+        return path + (f"#{anchor}" if anchor else "")
+
+    return LINK.sub(target, markdown)
+
+
+def chinese(page: Path) -> dict:
+    """The Chinese notebook of an English one, with its code and without outputs."""
+    notebook = json.loads(page.read_text("utf-8"))
+    words = words_of(page)
+    for cell in notebook["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            text = relinked(translated(source, words), page)
+            cell["source"] = text.splitlines(keepends=True)
+        else:
+            cell.update(outputs=[], execution_count=None)
+    return notebook
+
+
+# what must be equal in both languages
+
+FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL)
+CODE = re.compile(r"`[^`]+`")
+NUMBER = re.compile(r"(?<![\w.-])\d+(?:[.,]\d+)*")
+
+
+def fixed(text: str) -> dict[str, Counter]:
+    """The formulas, the code, the links' targets and the numbers of a block."""
+    formulas = Counter(" ".join(found.split()) for found in FORMULA.findall(text))
+    text = FORMULA.sub(" ", text)
+    code = Counter(" ".join(found.split()) for found in CODE.findall(text))
+    text = CODE.sub(" ", text)
+    links = Counter(path + (anchor or "") for path, anchor in LINK.findall(text))
+    text = LINK.sub("", text)
+    numbers = Counter(map(in_millions, NUMBER.findall(text)))
+    return {"formulas": formulas, "code": code, "links": links, "numbers": numbers}
+
+
+def in_millions(digits: str) -> str:
+    """17,000,000 as "17": one language may say "million" where the other writes all digits."""
+    digits = digits.replace(",", "")
+    return f"{int(digits) / 1e6:g}" if digits.isdigit() and len(digits) > 6 else digits
+
+
+def faults(page: Path) -> Iterator[str]:
+    """What is missing in a page's catalogue, or differs from the English."""
+    catalogue = read(catalogue_of(page))
+    known = {message.id: message for message in catalogue if message.id}
+    for text in messages(page):
+        message = known.get(text)
+        if message is None or not message.string:
+            yield f"{page.stem}: not translated: {text[:70]!r}"
+        elif message.fuzzy:
+            yield f"{page.stem}: the English has changed, look at it again: {text[:70]!r}"
+        else:
+            english, other = fixed(text), fixed(message.string)
+            for what in english:
+                if english[what] != other[what]:
+                    missing = dict(english[what] - other[what])
+                    added = dict(other[what] - english[what])
+                    yield f"{page.stem}: {what}: {missing} became {added} in {text[:50]!r}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("extract", "write", "check"))
+    what = parser.parse_args().what
+    if what == "check":
+        found = [fault for page in PAGES for fault in faults(page)]
+        sys.exit("\n".join(found) if found else 0)
+    for page in PAGES:
+        if what == "extract":
+            extract(page)
+        else:
+            CHINESE.mkdir(exist_ok=True)
+            text = json.dumps(chinese(page), ensure_ascii=False, indent=1) + "\n"
+            (CHINESE / page.name).write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
