@@ -1,7 +1,7 @@
 """Write the Chinese notebooks from the English ones and the catalogue.
 
 python scripts/translations.py extract   bring the catalogue up to date with the English text
-python scripts/translations.py write     write notebooks/zh-CN and the Chinese pages
+python scripts/translations.py write     write notebooks/zh-CN
 python scripts/translations.py check     list what is missing, and what differs in its formulas
 
 The catalogue is locale/zh_CN/LC_MESSAGES: one file for each page, and one message for each block of
@@ -28,11 +28,19 @@ from mdit_py_plugins.dollarmath import dollarmath_plugin
 ROOT = Path(__file__).parents[1]
 CATALOGUE = ROOT / "locale/zh_CN/LC_MESSAGES"
 CHINESE = ROOT / "notebooks/zh-CN"
-PAGES = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+# those that are written by hand in both languages, such as the README, are not among them
+TEXTS = [
+    *(ROOT / "EQUATIONS.md", ROOT / "CHANGELOG.md", ROOT / "reading/index.md"),
+    *(ROOT / "experiments/README.md", ROOT / "benchmarks/research/README.md"),
+    *(ROOT / f"benchmarks/{name}.md" for name in ("PICTURES", "PARTS", "FLICKER")),
+]
+PAGES = [*NOTEBOOKS, *TEXTS]
 
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 NO_WORDS = re.compile(r"(\$[^$]*\$|`[^`]*`|[\d\s.,…–×−+/%|:()-])*")
 SUMMARY = re.compile(r"<summary>(.*?)</summary>")
+CONTENTS = re.compile(r"^(?::caption: (.+)|(.+) <\S+>)$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
 LINE_WIDTH = 100  # of the catalogue's files
 
@@ -53,6 +61,8 @@ def blocks(markdown: str) -> Iterator[Block]:
             found = [token.content]
         elif token.type == "html_block":
             found = SUMMARY.findall(token.content)
+        elif token.type == "fence" and token.info == "{toctree}":
+            found = [caption or title for caption, title in CONTENTS.findall(token.content)]
         else:
             continue
         for text in found:
@@ -77,7 +87,7 @@ def translated(markdown: str, translate: Callable[[str], str]) -> str:
 
 
 def around(whole: str, text: str) -> tuple[str, str]:
-    """What stands before and after a block's text in its lines, whose later ones may be indented."""
+    """What stands before and after a block's text in its lines; the later ones may be indented."""
     pattern = r"\n\s*".join(re.escape(line).replace(r"\|", r"\\?\|") for line in text.split("\n"))
     # the last one: where a table repeats a cell, its blocks are replaced from the end
     found = list(re.finditer(pattern, whole))
@@ -98,7 +108,9 @@ def texts(notebook: Path) -> list[str]:
 
 
 def catalogue_of(page: Path) -> Path:
-    return CATALOGUE / f"{page.stem}.po"
+    parts = page.relative_to(ROOT).with_suffix("").parts
+    name = parts[-1] if page.suffix == ".ipynb" else "-".join(parts)
+    return CATALOGUE / f"{name}.po"
 
 
 def read(file: Path) -> Catalog:
@@ -149,43 +161,63 @@ def heading_slugs(page: Path) -> dict[str, str]:
     return {h.replace(" ", "-"): words(h).replace(" ", "-") for h in headings}
 
 
-def relinked(markdown: str, page: Path) -> str:
-    """Links for a folder one deeper: to the Chinese chapter's heading, to the Chinese page."""
+def with_chinese_anchors(markdown: str, page: Path) -> str:
+    """The links to a heading lead to what it is called in Chinese."""
 
     def target(match: re.Match[str]) -> str:
-        path, anchor = match[1], (match[2] or "").removeprefix("#")
-        if path.startswith(("http:", "https:")):
-            return match[0]
+        path, anchor = match[1], match[2]
         linked = (page.parent / path) if path else page
-        if linked.suffix == ".ipynb" and anchor:
-            anchor = heading_slugs(linked).get(anchor, anchor)
-        if path.startswith("../"):
-            chinese = re.sub(r"\.md$", ".zh-CN.md", path)
-            path = "../" + (chinese if (page.parent / chinese).is_file() else path)
-        return path + (f"#{anchor}" if anchor else "")
+        if anchor and linked.suffix == ".ipynb":
+            slug = anchor.removeprefix("#")
+            anchor = "#" + heading_slugs(linked).get(slug, slug)
+        return path + (anchor or "")
 
     return LINK.sub(target, markdown)
 
 
-def chinese(page: Path) -> dict:
-    """The Chinese notebook of an English one, with its code and without outputs."""
-    notebook = json.loads(page.read_text("utf-8"))
+def one_folder_deeper(markdown: str, page: Path) -> str:
+    """The links out of the folder lead out of one in it, and to Chinese pages where there are."""
+
+    def target(match: re.Match[str]) -> str:
+        path, anchor = match[1], match[2] or ""
+        if not path.startswith("../"):
+            return match[0]
+        other = re.sub(r"\.md$", ".zh-CN.md", path)
+        return "../" + (other if (page.parent / other).is_file() else path) + anchor
+
+    return LINK.sub(target, markdown)
+
+
+def in_chinese(page: Path) -> str:
+    """A page's text in Chinese; of a notebook, all of it, with the code and outputs as they are."""
     words = words_of(page)
+    if page.suffix != ".ipynb":
+        return translated(page.read_text("utf-8"), words)
+    notebook = json.loads(page.read_text("utf-8"))
     for cell in notebook["cells"]:
-        source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            text = relinked(translated(source, words), page)
+            text = translated("".join(cell["source"]), words)
+            cell["source"] = with_chinese_anchors(text, page).splitlines(keepends=True)
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def notebook_in_chinese(page: Path) -> str:
+    """The notebook for notebooks/zh-CN, which has not been executed yet."""
+    notebook = json.loads(in_chinese(page))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = one_folder_deeper("".join(cell["source"]), page)
             cell["source"] = text.splitlines(keepends=True)
         else:
             cell.update(outputs=[], execution_count=None)
-    return notebook
+    return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
 # what must be equal in both languages
 
 FORMULA = re.compile(r"\$\$.*?\$\$|\$[^$]+\$", re.DOTALL)
 CODE = re.compile(r"`[^`]+`")
-NUMBER = re.compile(r"(?<![\w.-])\d+(?:[.,]\d+)*")
+NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)\d+(?:[.,]\d+)*")
 
 
 def fixed(text: str) -> dict[str, Counter]:
@@ -232,13 +264,13 @@ def main() -> None:
     if what == "check":
         found = [fault for page in PAGES for fault in faults(page)]
         sys.exit("\n".join(found) if found else 0)
-    for page in PAGES:
-        if what == "extract":
+    if what == "extract":
+        for page in PAGES:
             extract(page)
-        else:
-            CHINESE.mkdir(exist_ok=True)
-            text = json.dumps(chinese(page), ensure_ascii=False, indent=1) + "\n"
-            (CHINESE / page.name).write_text(text, encoding="utf-8")
+    else:
+        CHINESE.mkdir(exist_ok=True)
+        for page in NOTEBOOKS:
+            (CHINESE / page.name).write_text(notebook_in_chinese(page), encoding="utf-8")
 
 
 if __name__ == "__main__":

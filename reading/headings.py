@@ -1,0 +1,6 @@
+"""The anchors of headings."""
+
+
+def as_jupyterlab(title: str) -> str:
+    """The anchor of a heading as JupyterLab makes it, so that links of the notebooks hold here."""
+    return title.replace(" ", "-")
