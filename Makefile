@@ -1,37 +1,57 @@
 # Style transfer, step by step: `make lab` opens the course, `make test` checks all of it.
 
 PYTHON ?= python3
+# the learner's copy in work/; LAB=course: the originals in notebooks/
+LAB ?= work
 LAB_FLAGS ?=
 STUDIO_FLAGS ?=
 DEVICE ?= cpu
+# where PyTorch's small build, for processors, may be had; a mirror of it may be nearer
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # the last commit of 0.1.0
 BEFORE := 6e80b68
 PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
-.PHONY: help lab studio test oldest setup notebooks figures experiments benchmark pictures clean
+.PHONY: help lab update progress studio test oldest setup notebooks figures site pdf epub experiments benchmark pictures clean
 
 help:
-	@echo "make lab        open the course in JupyterLab (the first time, it installs what is needed)"
+	@echo "make lab        open your copy of the course, in work/, in JupyterLab (the first time, it installs what is needed)"
+	@echo "make lab LAB=course  open the originals instead, as they were executed"
+	@echo "make progress   list which exercises pass in your copy"
+	@echo "make update     fetch a newer course with git, and bring it into your copy; what you have written stays"
 	@echo "make studio     paint without code, in a page of its own in the browser"
 	@echo "make test       check form and types, run the unit tests and every notebook"
 	@echo "make oldest     run the unit tests with the oldest PyTorch that is supported, in an environment of its own"
 	@echo "make setup      install only"
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
+	@echo "make site       write the course as web pages, to read without installing anything: build/site"
+	@echo "make pdf        print it into one file, with Chromium; make epub: for e-readers"
 	@echo "make experiments measure the course's findings at real sizes, those that are not measured yet; takes hours, can be stopped"
 	@echo "make benchmark  measure speed and memory beside other implementations; takes about three hours"
 	@echo "make pictures   paint six pairs by our method and others', and measure them; takes hours, or minutes with DEVICE=cuda"
 	@echo "make clean      remove the environment and all caches"
 
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
+lab: LAB_FOLDER = $(if $(filter course,$(LAB)),notebooks,work)
 lab: setup
-	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
+	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/$(LAB_FOLDER)/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
+
+# What was fetched may ask for other packages, and has its own way to bring itself into the copy.
+update: setup
+	@$(PY) scripts/working_copy.py pull
+	@$(MAKE) --silent --no-print-directory setup
+	@$(PY) scripts/working_copy.py refresh
+
+progress: setup
+	@$(PY) scripts/working_copy.py progress
 
 # Voila's page asks a server elsewhere for icons that ours does not use: scripts/voila.json lets the browser ask nobody else.
 studio: setup
-	@$(PY) -c 'import voila' 2>/dev/null || $(PY) -m pip install --quiet --disable-pip-version-check --editable '.[studio]'
+	@$(PY) -c 'import voila' 2>/dev/null || $(PY) scripts/install.py studio
 	@$(PY) -m voila notebooks/studio.ipynb --token --Voila.config_file_paths=scripts $(STUDIO_FLAGS)
 
 test: setup
@@ -48,13 +68,9 @@ oldest:
 
 setup: .venv/complete
 
-# An environment that was made by hand before (README: the small build of PyTorch) is completed, not replaced.
 .venv/complete: pyproject.toml
 	@command -v "$(PYTHON)" >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or newer, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than Python 3.11. Install a newer one, or say where it is: make PYTHON=/path/to/python3" >&2; exit 1; }
-	@$(PY) -m pip --version >/dev/null 2>&1 || "$(PYTHON)" -m venv .venv || { rm -rf .venv; echo "Python lacks its venv module. On Debian and Ubuntu: sudo apt install python3-venv" >&2; exit 1; }
-	@echo "Installing into .venv; the first time this takes some minutes, most of them for PyTorch."
-	@$(PY) -m pip install --quiet --disable-pip-version-check --editable '.[course,test]'
+	@"$(PYTHON)" scripts/install.py --torch-index "$(TORCH_INDEX)"
 	@touch $@
 
 notebooks: setup
@@ -65,6 +81,33 @@ figures: setup
 	$(PY) figures/gram.py
 	$(PY) figures/result.py
 	$(PY) figures/vgg.py
+
+# What the reading edition is made with, beside the course itself.
+READING = $(PY) -c 'import jieba, latex2mathml, myst_nb, sphinx_book_theme' 2>/dev/null || $(PY) scripts/install.py site
+SPHINX = $(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir reading
+
+# The Chinese pages show the pictures of the English ones (reading/pictures.py), so their own copies go.
+site: setup
+	@$(READING)
+	@$(PY) reading/prepare.py en build/reading/en
+	@$(SPHINX) --builder html --doctree-dir build/reading/en.trees build/reading/en build/site
+	@$(PY) reading/prepare.py zh-CN build/reading/zh-CN
+	@READING_LANGUAGE=zh-CN $(SPHINX) --builder html --doctree-dir build/reading/zh-CN.trees build/reading/zh-CN build/site/zh-CN
+	@rm -r build/site/zh-CN/_images build/site/jupyter_execute
+	@echo "Open build/site/index.html in a browser, or put the folder build/site on any web server."
+
+pdf: setup
+	@$(READING)
+	@$(PY) reading/prepare.py en build/reading/book --open
+	@$(SPHINX) --builder singlehtml --doctree-dir build/reading/singlehtml build/reading/book build/book
+	@$(PY) reading/print.py build/book/index.html build/style-transfer-step-by-step.pdf
+
+epub: setup
+	@$(READING)
+	@$(PY) reading/prepare.py en build/reading/book --open
+	@$(SPHINX) --builder epub --doctree-dir build/reading/epub build/reading/book build/epub
+	@cp build/epub/style-transfer-step-by-step.epub build/
+	@echo "build/style-transfer-step-by-step.epub"
 
 experiments: setup
 	$(PY) -m experiments

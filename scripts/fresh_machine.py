@@ -31,7 +31,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 ROOT = Path(__file__).parents[1]
-FIRST_CHAPTER = "notebooks/00_start_here.ipynb"
+FIRST_CHAPTER = "work/00_start_here.ipynb"
 INSTALLED_WITHIN = 30 * 60  # seconds; PyTorch is a download of gigabytes
 STARTED_WITHIN = 60
 # but no kernel may be registered there
@@ -41,6 +41,7 @@ JUPYTER_DATA = (
 )
 USUAL = {
     "pip": ("home/.cache/pip", "home/Library/Caches/pip"),
+    "uv": ("home/.cache/uv",),
     "Jupyter": (
         "home/.jupyter",
         *(

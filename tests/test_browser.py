@@ -1,7 +1,7 @@
 """The course in a real JupyterLab, in a real browser: what a reader sees, clicks and types.
 
-JupyterLab gets a copy of the notebooks, since it saves what it runs, and an empty home. Each test
-leaves what the browser shows at its end in build/browser.
+`make lab` gets a copy of the course, since JupyterLab saves what it runs, and an empty home. Each
+test leaves what the browser shows at its end in build/browser.
 """
 
 import importlib.util
@@ -33,10 +33,8 @@ BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 DRIVER = shutil.which("chromedriver")
-CELLS = [
-    "".join(cell["source"])
-    for cell in json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
-]
+STORED = json.loads((ROOT / "notebooks" / Path(FIRST_CHAPTER).name).read_text("utf-8"))["cells"]
+CELLS = ["".join(cell["source"]) for cell in STORED]
 NO_NEWS = (
     "home/.jupyter/lab/user-settings/@jupyterlab/apputils-extension/"
     "notification.jupyterlab-settings"
@@ -46,7 +44,7 @@ scale = min(1, size / max(width, height))
 return round(width * scale), round(height * scale)"""  # typed: JupyterLab indents
 PAINTS = "result = style_transfer(content, style"
 EQUATIONS = "EQUATIONS.md"
-STUDIO = "notebooks/studio.ipynb"
+STUDIO = "work/studio.ipynb"
 # of the next file dialog that a page opens, only the field is left, for a test to fill in
 NO_DIALOG = """
 const click = HTMLInputElement.prototype.click;
@@ -87,7 +85,8 @@ def address(newcomers, tmp_path_factory):
 
 def plant(tree):
     """Copy what the browser sees of the course into a folder."""
-    for file in ("Makefile", EQUATIONS, "scripts/voila.json"):
+    scripts = ("scripts/voila.json", "scripts/working_copy.py", "reading/folds.py")
+    for file in ("Makefile", EQUATIONS, *scripts):
         (tree / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tree / file)
     (tree / "notebooks").mkdir()
@@ -247,6 +246,17 @@ def test_opens_at_chapter_00(page):
     assert [title.text for title in seen(page, "h1")] == ["00 · Start here"]
 
 
+def test_predictions_stay_predictions(page):
+    """Nothing stands below the cells yet, and an explanation opens with a click."""
+    assert not any(outputs(cell) for cell in cells(page))
+    folds = seen(page, "details.answer")
+    assert len(folds) == sum(source.count("**Explain.**") for source in CELLS) > 0
+    assert not any(fold.get_property("open") for fold in folds)
+    page.execute_script("arguments[0].scrollIntoView({block: 'center'})", folds[0])
+    folds[0].find_element(By.TAG_NAME, "summary").click()
+    assert folds[0].find_element(By.TAG_NAME, "strong").text == "Explain."
+
+
 def test_a_solution_is_folded_and_unfolds(page):
     """Its three dots open it, as chapter 00 says."""
     solution = cell(page, "def half_way_solution")
@@ -260,10 +270,9 @@ def test_a_solution_is_folded_and_unfolds(page):
 def test_all_cells_run_and_their_pictures_are_seen(executed, page):
     """From cleared outputs, without an error or a warning, to as many pictures as are stored."""
     assert not errors(page)
-    stored = json.loads((ROOT / FIRST_CHAPTER).read_text("utf-8"))["cells"]
     pictures = sum(
         any(kind.startswith("image/") for kind in output.get("data", {}))
-        for cell in stored
+        for cell in STORED
         for output in cell.get("outputs", [])
     )
     found = [width for cell in cells(page) for width in widths(page, cell)]
@@ -307,9 +316,7 @@ def test_the_link_leads_to_the_next_chapter(page):
         By.CSS_SELECTOR, 'a[href*="01_what_a_cnn_sees.ipynb"]'
     ).click()
     wait(page, 60, lambda: [title.text for title in seen(page, "h1")] == ["01 · What a CNN sees"])
-    assert "lm-mod-current" in tab(page, "notebooks/01_what_a_cnn_sees.ipynb").get_attribute(
-        "class"
-    )
+    assert "lm-mod-current" in tab(page, "work/01_what_a_cnn_sees.ipynb").get_attribute("class")
     assert len(page.window_handles) == 1
 
 
@@ -455,7 +462,7 @@ def test_the_studio_saves_beside_what_is_there(studio, address):
         press(studio, "Save")
         wait(studio, 30, lambda name=name: told(studio, "status").endswith(f"output/{name}."))
         server, token = re.match(r"(http://[^/]+/).*token=(\w+)", address).groups()
-        file = f"{server}files/notebooks/output/{name}?token={token}"
+        file = f"{server}files/{Path(STUDIO).parent}/output/{name}?token={token}"
         with urlopen(file, timeout=30) as answer:
             assert answer.read(8) == b"\x89PNG\r\n\x1a\n"
 

@@ -59,6 +59,7 @@ def test_no_file_names_this_machine_or_a_registry():
         if path.suffix in {".py", ".md", ".toml", ".yml", ".cfg", ".ipynb", ".cff"} and not {
             ".venv",
             "build",
+            "work",
         } & {*path.relative_to(ROOT).parts}:
             content = path.read_text("utf-8")
             assert not [host for host in hosts if host in content], path

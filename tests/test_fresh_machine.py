@@ -15,7 +15,7 @@ sys.path.insert(0, str(ROOT / "scripts"))  # a folder of scripts, not a package
 
 import fresh_machine  # noqa: E402
 
-ADDRESS = "http://localhost:8888/lab/tree/notebooks/00_start_here.ipynb?token=0a1b"
+ADDRESS = f"http://localhost:8888/lab/tree/{fresh_machine.FIRST_CHAPTER}?token=0a1b"
 README = """# A course
 ## Two commands
 You need `make`.

@@ -110,7 +110,7 @@ def texts(*kinds):
         hidden = any(part.startswith(".") for part in inside)
         if (
             not hidden
-            and inside[0] != "build"
+            and inside[0] not in {"build", "work"}
             and path.is_file()
             and (path.suffix or path.name) in kinds
         ):
