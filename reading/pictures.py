@@ -76,6 +76,13 @@ class Described(SphinxPostTransform):
                 image.replace_self(nodes.container("", image.deepcopy(), classes=["picture"]))
 
 
+def share(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
+    """Let the Chinese pages show the pictures of the English ones, whose folder theirs is in."""
+    if app.config.language == "zh_CN" and app.builder.name == "html" and "body" in context:
+        context["body"] = context["body"].replace("_images/", "../_images/")
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(Described)
+    app.connect("html-page-context", share)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,7 +1,7 @@
 /* One button for all answers of a page; on paper they stand open. Without this script each fold still opens. */
 
 function answers() {
-  return document.querySelectorAll("article details");
+  return document.querySelectorAll("article details:not(figure.play details)");
 }
 
 function openAll(open) {
