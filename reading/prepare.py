@@ -87,6 +87,9 @@ def chinese(path: Path) -> str:
             return f"[{words}]({up}{name}.md)"
         return f"<a href='../{up}{name}.html'>{words}</a>" if by_hand(ROOT / name) else match[0]
 
+    executed = path.with_name("zh-CN") / path.name
+    if executed.is_file():
+        return executed.read_text("utf-8").replace("](../../", "](../").replace(".zh-CN.md", ".md")
     other = path.with_name(f"{path.stem}.zh-CN.md")
     if other.is_file():
         return LINK.sub(link, other.read_text("utf-8"))

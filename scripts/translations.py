@@ -7,7 +7,8 @@ python scripts/translations.py check     list what is missing, and what differs 
 The catalogue is locale/zh_CN/LC_MESSAGES: one file for each page, and one message for each block of
 text, which is a paragraph, a heading, an item of a list or a cell of a table, as Markdown's parser
 sees them. A block whose English has changed becomes fuzzy; a test then fails until somebody has
-looked at it.
+looked at it. What the code of a chapter shows, such as a title, has the context "code": these are
+whole literals, chosen by hand, since only a reader can tell a title from the key of a table.
 """
 
 import argparse
@@ -15,12 +16,13 @@ import io
 import json
 import re
 import sys
+import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
+from babel.messages.catalog import Catalog, Message
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -96,6 +98,36 @@ def around(whole: str, text: str) -> tuple[str, str]:
     return whole[: found[-1].start()], whole[found[-1].end() :]
 
 
+def literals(source: str) -> Iterator[tuple[int, int]]:
+    """[start, end) of each string literal of Python's source, prefix and quotes included."""
+    starts = [0]
+    for line in source.splitlines(keepends=True):
+        starts.append(starts[-1] + len(line))
+    opened: list[tuple[int, int]] = []  # from Python 3.12 on, an f-string is several tokens
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        name = tokenize.tok_name[token.type]
+        if name in ("STRING", "FSTRING_START"):
+            opened.append(token.start)
+        if name in ("STRING", "FSTRING_END"):
+            first = opened.pop()
+            if not opened:
+                (row, column), (last, end) = first, token.end
+                yield starts[row - 1] + column, starts[last - 1] + end
+
+
+LITERAL = re.compile(r"""([a-zA-Z]*)(['"])(.*)\2""", re.DOTALL)
+
+
+def code_translated(source: str, translate: Callable[[str], str]) -> str:
+    """The same code with the words of its literals in another language."""
+    for start, end in reversed(list(literals(source))):
+        literal = LITERAL.fullmatch(source[start:end])
+        if literal:
+            prefix, quote, words = literal.groups()
+            source = f"{source[:start]}{prefix}{quote}{translate(words)}{quote}{source[end:]}"
+    return source
+
+
 def messages(page: Path) -> list[str]:
     """The blocks of a page, each once."""
     sources = texts(page) if page.suffix == ".ipynb" else [page.read_text("utf-8")]
@@ -143,20 +175,29 @@ def extract(page: Path) -> None:
     for text in messages(page):
         template.add(text)
     catalogue = read(catalogue_of(page))
-    catalogue.update(template, no_fuzzy_matching=False)
+    for message in in_code(catalogue):
+        template.add(message.id, context="code")
+    catalogue.update(template)
     save(catalogue, catalogue_of(page))
 
 
-def words_of(page: Path) -> Callable[[str], str]:
-    """The translation of a page's blocks. A block without one stays as it is."""
-    catalogue = read(catalogue_of(page))
-    found = {m.id: m.string for m in catalogue if m.id and m.string and not m.fuzzy}
+def in_code(catalogue: Catalog) -> list[Message]:
+    return [message for message in catalogue if message.context == "code"]
+
+
+def in_text(catalogue: Catalog) -> list[Message]:
+    return [message for message in catalogue if message.id and message.context is None]
+
+
+def words_of(messages: list[Message]) -> Callable[[str], str]:
+    """The translation of each message. What has none stays as it is."""
+    found = {m.id: m.string for m in messages if m.string and not m.fuzzy}
     return lambda text: found.get(text, text)
 
 
 def heading_slugs(page: Path) -> dict[str, str]:
     """{anchor of an English heading: that of the Chinese one}, as JupyterLab makes them."""
-    words = words_of(page)
+    words = words_of(in_text(read(catalogue_of(page))))
     headings = [h for text in texts(page) for h in re.findall(r"^#+ (.+)$", text, re.MULTILINE)]
     return {h.replace(" ", "-"): words(h).replace(" ", "-") for h in headings}
 
@@ -190,7 +231,7 @@ def one_folder_deeper(markdown: str, page: Path) -> str:
 
 def in_chinese(page: Path) -> str:
     """A page's text in Chinese; of a notebook, all of it, with the code and outputs as they are."""
-    words = words_of(page)
+    words = words_of(in_text(read(catalogue_of(page))))
     if page.suffix != ".ipynb":
         return translated(page.read_text("utf-8"), words)
     notebook = json.loads(page.read_text("utf-8"))
@@ -204,12 +245,15 @@ def in_chinese(page: Path) -> str:
 def notebook_in_chinese(page: Path) -> str:
     """The notebook for notebooks/zh-CN, which has not been executed yet."""
     notebook = json.loads(in_chinese(page))
+    shown = words_of(in_code(read(catalogue_of(page))))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
             text = one_folder_deeper("".join(cell["source"]), page)
             cell["source"] = text.splitlines(keepends=True)
         else:
-            cell.update(outputs=[], execution_count=None)
+            text = code_translated("".join(cell["source"]), shown)
+            lines = text.splitlines(keepends=True)
+            cell.update(source=lines, outputs=[], execution_count=None)
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
 
 
@@ -241,7 +285,7 @@ def in_millions(digits: str) -> str:
 def faults(page: Path) -> Iterator[str]:
     """What is missing in a page's catalogue, or differs from the English."""
     catalogue = read(catalogue_of(page))
-    known = {message.id: message for message in catalogue if message.id}
+    known = {message.id: message for message in in_text(catalogue)}
     for text in messages(page):
         message = known.get(text)
         if message is None or not message.string:
