@@ -1,13 +1,16 @@
 """The studio without a browser: what its controls order, how a run is followed, stopped, saved."""
 
 import builtins
+import io
 import re
 import threading
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 import stlib
 from stlib import ImageError, sample, sample_names
@@ -48,6 +51,13 @@ def painted(order, tell=lambda painting: None):
     return painting
 
 
+def file_of(image):
+    """What a PNG file with this PIL image holds."""
+    file = io.BytesIO()
+    image.save(file, format="PNG")
+    return file.getvalue()
+
+
 def wait(condition, seconds=60):
     """Until something is so."""
     deadline = time.monotonic() + seconds
@@ -71,6 +81,13 @@ def test_strokes_are_the_size_of_the_painting():
         for strokes in (50, 100, 200)
     }
     assert longer == {50: 64, 100: 128, 200: 256}
+
+
+def test_no_painting_is_too_small_to_have_strokes():
+    """However small its strokes are ordered, and however long it is: 32 pixels at least."""
+    scroll = file_of(Image.new("RGB", (1200, 300)))
+    _photo, style = Order("castle", Upload("scroll.png", scroll), size=64, strokes=25).pictures()
+    assert style.shape[2:] == (32, 128)
 
 
 def test_balance_goes_from_photo_to_style():
@@ -102,6 +119,11 @@ def test_a_damaged_upload_is_refused_by_its_name():
         easel.load(BROKEN, 64)
 
 
+def test_an_empty_upload_is_refused_without_a_word_of_code():
+    with pytest.raises(ImageError, match=r"^empty\.jpg is empty \(0 bytes\)\. Copy or download"):
+        easel.load(Upload("empty.jpg", b""), 64)
+
+
 @pytest.mark.parametrize(
     ("name", "kept"),
     [
@@ -110,6 +132,7 @@ def test_a_damaged_upload_is_refused_by_its_name():
         ("城堡.png", "城堡"),
         ("...", "picture"),
         ("x" * 300 + ".png", "x" * easel.OF_A_NAME),
+        ("城" * 300 + ".png", "城" * (easel.OF_A_NAME // 3)),
     ],
 )
 def test_a_title_is_a_part_of_a_file_name(name, kept):
@@ -185,6 +208,23 @@ def test_saving_replaces_nothing(tmp_path):
     assert difference.abs().max() <= 0.5 / 255 + 1e-6
 
 
+def test_saving_finds_the_home_folder_and_replaces_nothing_there(tmp_path, monkeypatch):
+    """~ is what a shell takes it for, also where it is looked for a file of that name."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))  # Windows
+    (tmp_path / "castle-cafe-terrace.png").write_text("mine")
+    saved = easel.save(painted(SMALL), Path("~"))
+    assert saved == tmp_path / "castle-cafe-terrace-1.png"
+    assert (tmp_path / "castle-cafe-terrace.png").read_text() == "mine"
+
+
+def test_the_longest_names_can_be_saved(tmp_path):
+    """Of two files whose names are as long as names may be, in characters of 3 bytes."""
+    cat = sample_file("cat").read_bytes()
+    order = Order(Upload("城" * 83, cat), Upload("堡" * 83, cat), size=64, steps=1)
+    assert easel.save(painted(order), tmp_path).is_file()
+
+
 def test_the_slider_goes_from_the_photo_to_the_picture():
     """The left part is the picture's; a white line is between them."""
     photo, picture = torch.zeros(1, 3, 4, 20), torch.full((1, 3, 4, 20), 0.5)
@@ -252,8 +292,11 @@ def test_the_folders_pictures_can_be_chosen(tmp_path, monkeypatch):
     monkeypatch.setattr(Order, "estimate", lambda order: "")
     (tmp_path / "my-photo.jpg").write_bytes(sample_file("cat").read_bytes())
     (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._my-photo.jpg").write_text("what macOS leaves beside a picture")
+    (tmp_path / "holidays.jpg").mkdir()
     panel = Panel(tmp_path)
-    assert "my-photo.jpg" in [label for label, _ in panel.photo.chosen.options]
+    here = [label for label, value in panel.photo.chosen.options if isinstance(value, Path)]
+    assert here == ["my-photo.jpg"]
     panel.photo.chosen.label = "my-photo.jpg"
     assert torch.equal(panel.order().pictures()[0], sample("cat", 256))
     samples = [value for chooser in (panel.photo, panel.painter)
@@ -281,6 +324,33 @@ def test_a_broken_upload_is_told_and_the_choice_stays(panel):
     assert re.match(r'<p role="alert".*>holiday\.jpg ends after .*</p>', panel.message.value)
     upload(panel.photo, Upload("mine.jpg", sample_file("cat").read_bytes()))
     assert panel.message.value == ""
+
+
+@pytest.mark.parametrize("sides", [(2200, 1000), (4000, 500), (500, 4000)])
+def test_long_pictures_are_chosen_seen_and_painted(panel, sides):
+    """A panorama is no wider than the page, and a scroll not much higher."""
+    upload(panel.photo, Upload("long.png", file_of(Image.new("RGB", sides))))
+    assert panel.photo.chosen.label == "long.png" and panel.message.value == ""
+    wide = int(re.search(r"width: (\d+)px", panel.shown.value)[1])
+    assert wide == 480 if sides[0] > sides[1] else wide * 8 == 1.5 * 480
+    panel.settings["size"].value = 256
+    assert min(panel.order().pictures()[0].shape[2:]) >= 32
+
+
+def test_a_picture_of_which_nothing_is_seen_is_told_in_the_panel(panel, recwarn):
+    """And not beside it."""
+    upload(panel.photo, Upload("clear.png", file_of(Image.new("RGBA", (64, 64)))))
+    assert "clear.png is transparent everywhere" in panel.message.value
+    assert not recwarn.list
+
+
+def test_the_alarm_ends_with_another_choice(panel):
+    Path("bad.jpg").write_bytes(BROKEN.content)
+    other = Panel(panel.folder)
+    other.photo.chosen.label = "bad.jpg"
+    assert "bad.jpg ends after" in other.message.value and other.photo.thumbnail.value == ""
+    other.photo.chosen.label = "cat"
+    assert other.message.value == "" and "cat, not painted yet" in other.shown.value
 
 
 def test_paint_save_and_paint_again(panel):
@@ -329,12 +399,64 @@ def test_a_run_that_fails_is_told_in_the_panel(panel, monkeypatch):
     assert panel.progress.value == "" and panel.save.disabled
 
 
+def test_a_run_that_fails_leaves_the_picture_before_it(panel, monkeypatch):
+    """To be seen, and to be saved, however early it fails."""
+    panel.paint.click()
+    finish(panel)
+    shown = panel.shown.value
+    monkeypatch.setattr(easel, "paint", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(Painting, "start", Painting._run)
+    panel.paint.click()
+    assert "ZeroDivisionError" in panel.message.value and not panel.paint.disabled
+    assert panel.shown.value == shown and not panel.save.disabled
+    panel.save.click()
+    assert (panel.folder / "castle-cafe-terrace.png").is_file()
+
+
+def test_stop_after_the_end_changes_nothing(panel):
+    """The button may be pressed while the run ends."""
+    panel.paint.click()
+    finish(panel)
+    ended = panel.progress.value
+    panel.stop.click()
+    assert panel.progress.value == ended and "Finished." in ended
+
+
 def test_saving_that_fails_is_told_in_the_panel(panel):
+    """In words, and the picture can be saved once the place is free."""
     panel.paint.click()
     finish(panel)
     panel.folder.write_text("a file in the folder's place")
     panel.save.click()
-    assert 'role="alert"' in panel.message.value
+    assert 'role="alert"' in panel.message.value and "Errno" not in panel.message.value
+    assert "output cannot be made (File exists)" in panel.message.value
+    panel.folder.unlink()
+    panel.save.click()
+    assert str(panel.folder.absolute()) in panel.message.value
+
+
+def test_two_studios_paint_side_by_side(panel):
+    """As when the cell is run twice: each keeps its own picture, and no file is replaced."""
+    other = Panel(panel.folder)
+    other.settings["size"].value, other.settings["steps"].value = 64, 6
+    for studio_ in (panel, other):
+        studio_.paint.click()
+    for studio_ in (panel, other):
+        finish(studio_)
+        studio_.save.click()
+    assert len(list(panel.folder.iterdir())) == 2
+
+
+def test_an_estimate_that_fails_in_any_way_ends(panel, monkeypatch):
+    """It must not go on saying that it is being made; only what comes of it is spoken."""
+    monkeypatch.setattr(Order, "estimate", lambda order: 1 / 0)
+    panel.settings["size"].value = 96
+    wait(lambda: "No estimate: division by zero" in panel.estimate.value)
+    spoken = []
+    panel.estimate.observe(lambda change: spoken.append('role="status"' in change["new"]), "value")
+    panel.settings["size"].value = 128
+    wait(lambda: True in spoken)
+    assert spoken == [False, True]
 
 
 # without widgets

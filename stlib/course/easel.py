@@ -3,6 +3,7 @@
 import atexit
 import io
 import math
+import os
 import threading
 import time
 import warnings
@@ -17,7 +18,7 @@ from torch import Tensor
 from stlib import _files
 from stlib.cost import estimate
 from stlib.descent import Reason
-from stlib.errors import StlibError, one_line, reason
+from stlib.errors import ImageError, StlibError, one_line, reason
 from stlib.images import load_image, sample, save_image
 from stlib.layers import SMALLEST_SIDE
 from stlib.presets import PRESETS
@@ -41,7 +42,7 @@ COLORS = {
 }
 SMALLEST, LARGEST = 64, 2048  # pixels, of what can be ordered
 BETWEEN_PICTURES = 0.5  # seconds
-OF_A_NAME = 60  # characters that are kept
+OF_A_NAME = 100  # bytes that are kept: a file name holds two, and may have 255
 
 
 class Upload(NamedTuple):
@@ -72,8 +73,8 @@ class Order:
     colors: str = Settings.colors
 
     def pictures(self) -> tuple[Tensor, Tensor]:
-        """The photo and the painting at their sizes. Raises ImageError."""
-        style_size = max(SMALLEST_SIDE, round(self.size * self.strokes / 100))
+        """The photo and the painting at their sizes, no painting too small. Raises ImageError."""
+        style_size = max(smallest_size(self.style), round(self.size * self.strokes / 100))
         style = load(self.style, style_size, enlarge=self.strokes > 100)
         return load(self.photo, self.size), style
 
@@ -104,16 +105,24 @@ def load(source: Source, size: int, *, enlarge: bool = False) -> Tensor:
         return sample(source, size, enlarge=enlarge)
     if isinstance(source, Path):
         return load_image(source, size, enlarge=enlarge)
+    if not source.content:
+        raise ImageError(f"{one_line(source.name)} is empty (0 bytes). Copy or download it again.")
     file = io.BytesIO(source.content)
     file.name = source.name  # for messages
     return load_image(file, size, enlarge=enlarge)
+
+
+def smallest_size(source: Source) -> int:
+    """The size, in pixels, from which on the shorter side has enough of them. Raises ImageError."""
+    sides = load(source, LARGEST).shape[2:]
+    return math.ceil(SMALLEST_SIDE * max(sides) / min(sides))
 
 
 def title(source: Source) -> str:
     """A source's name as a part of a file name: letters, digits, - and _."""
     name = source if isinstance(source, str) else Path(source.name).stem
     kept = "".join(c if c.isalnum() or c in "-_" else "-" for c in name).strip("-")
-    return kept[:OF_A_NAME] or "picture"
+    return kept.encode()[:OF_A_NAME].decode(errors="ignore") or "picture"
 
 
 @cache
@@ -218,15 +227,23 @@ def _how(reason: Reason, evaluations: int, planned: int) -> str:
 
 
 def save(painting: Painting, folder: Path) -> Path:
-    """Write the picture as a PNG beside what is there, and return its path.
+    """Write the picture as a PNG beside what is there, and return its whole path.
 
     The folder is made when it is missing; a file that is there stays.
-    Raises ImageError or OSError when it cannot be written.
+    Raises ImageError when it cannot be written.
     """
     assert painting.picture is not None
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{painting.order.name()}.png"
-    return save_image(painting.picture, _files.free_path(path) if path.exists() else path)
+    folder = _files.expanded(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder.absolute() / f"{painting.order.name()}.png"
+    except OSError as error:
+        raise ImageError(
+            f"The folder {one_line(folder)} cannot be made ({reason(error)}), so nothing was "
+            "saved. See whether a file is in its place and whether you may write there, then press "
+            "Save again."
+        ) from None
+    return save_image(painting.picture, _files.free_path(path) if os.path.lexists(path) else path)
 
 
 def split(photo: Tensor, picture: Tensor, percent: int) -> Tensor:

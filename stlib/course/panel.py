@@ -3,13 +3,14 @@
 import base64
 import html
 import io
+import math
+import warnings
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
+from PIL import Image
 
 from stlib.course import easel
 from stlib.course.easel import (
@@ -21,10 +22,11 @@ from stlib.course.easel import (
     Latest,
     Order,
     Painting,
+    Source,
     Upload,
 )
 from stlib.course.still import Still
-from stlib.errors import needs_extra, one_line
+from stlib.errors import needs_extra, one_line, reason
 from stlib.images import sample_names, sample_paintings, to_pil
 from stlib.presets import PRESETS
 from stlib.settings import Settings
@@ -34,6 +36,7 @@ with needs_extra("stlib.course.studio", "course"):
 
 PICTURES = (".jpg", ".jpeg", ".png", ".webp", ".tif", ".tiff")  # of the folder, to choose from
 THUMBNAIL, SHOWN = 96, 480  # pixels
+TALLEST = 1.5  # of a picture on the page: its height, in widths
 QUALITY = 90  # of the JPEGs on the screen
 PRESET_VALUES = {name: {"steps": Settings.steps, **values} for name, values in PRESETS.items()}
 OWN = "as set below"  # where no preset agrees with the numbers
@@ -46,13 +49,16 @@ class Chooser(widgets.VBox):
     """A sample, a file of this folder, or one from this computer; with a small picture of it.
 
     what: "Photo" or "Painting". names: of the samples. first: the one that is chosen at first.
-    alarm: called with a sentence when a file is no picture, and with "" when one is.
+    alarm: called with a sentence when a file is no picture, or a strange one, and with "" when
+    there is nothing to say.
+
+    picture: what is chosen, at most `SHOWN` pixels wide and high; None when it cannot be read.
     """
 
     def __init__(self, what: str, names: Iterable[str], first: str, alarm: Callable[[str], None]):
         self.what, self._alarm = what, alarm
-        here = sorted(path for path in Path().iterdir() if path.suffix.lower() in PICTURES)
-        options = [*((name, name) for name in names), *((path.name, path) for path in here)]
+        here = ((one_line(path.name), path) for path in _pictures_here())
+        options = [*((name, name) for name in names), *here]
         self.chosen = widgets.Dropdown(
             options=options, value=first, description=what, layout=WIDE, style=LABEL
         )
@@ -77,24 +83,31 @@ class Chooser(widgets.VBox):
         file = self.upload.value[0]
         source = Upload(file["name"], bytes(file["content"]))
         self.upload.value = ()  # so that the same file can be chosen again
-        try:
-            easel.load(source, SMALLEST)
-        except REFUSED as error:
-            self._alarm(one_line(error))
+        if self._look(source) is None:
             return
-        self._alarm("")
         others = [pair for pair in self.chosen.options if not isinstance(pair[1], Upload)]
         self.chosen.options = [(source.name, source), *others]
         self.chosen.value = source
 
+    def _look(self, source: Source) -> Image.Image | None:
+        """A small picture of a source, of any shape that can be painted at some size."""
+        with warnings.catch_warnings(record=True) as remarks:
+            warnings.simplefilter("always")
+            try:
+                picture = to_pil(easel.load(source, LARGEST))
+            except REFUSED as error:
+                self._alarm(one_line(error))
+                return None
+        self._alarm(" ".join(str(remark.message) for remark in remarks))
+        picture.thumbnail((SHOWN, SHOWN))
+        return picture
+
     def _show(self) -> None:
-        try:
-            picture = easel.load(self.chosen.value, THUMBNAIL)
-        except REFUSED as error:
-            self._alarm(one_line(error))
-            self.thumbnail.value = ""
-            return
-        self.thumbnail.value = _picture(picture, f"{self.what}: {self.chosen.label}", THUMBNAIL)
+        self.picture = self._look(self.chosen.value)
+        self.thumbnail.value = ""
+        if self.picture is not None:
+            words = f"{self.what}: {self.chosen.label}"
+            self.thumbnail.value = _picture(self.picture, words, THUMBNAIL)
 
 
 class Panel(widgets.VBox):
@@ -103,6 +116,7 @@ class Panel(widgets.VBox):
     def __init__(self, folder: Path):
         self.folder = folder
         self.painting: Painting | None = None
+        self._former: Painting | None = None  # which stays, should the next one fail
         self.estimate, self.progress, self.message = (widgets.HTML() for _ in range(3))
         paintings = sample_paintings()
         photos = [name for name in sample_names() if name not in paintings]
@@ -177,11 +191,11 @@ class Panel(widgets.VBox):
         if self._is_painting():  # it would slow both down, and be wrong
             self.estimate.value = ""
             return
-        self.estimate.value = _said("status", "Estimating …")
+        self.estimate.value = "<p>Estimating …</p>"  # not spoken: what follows is
         try:
             told = order.estimate()
-        except REFUSED as error:
-            told = f"No estimate: {one_line(error)}"
+        except Exception as error:  # whatever it is, painting may work
+            told = f"No estimate: {one_line(error) or reason(error)}"
         self.estimate.value = _said("status", told)
 
     def _is_painting(self) -> bool:
@@ -194,13 +208,17 @@ class Panel(widgets.VBox):
         self._enable(painting=True)
         self.stop.focus()
         self.progress.value = _said("status", "Beginning …")
-        self.painting = Painting(self.order(), self._follow).start()
+        self._former = self.painting
+        self.painting = Painting(self.order(), self._follow)
+        self.painting.start()
 
     def _end(self) -> None:
         assert self.painting is not None
-        self.painting.stop()
+        if not self._is_painting():  # it ended while the button was pressed
+            return
         self.stop.disabled = True
         self.progress.value = _said("status", "Stopping after this evaluation …")
+        self.painting.stop()
 
     def _save(self) -> None:
         assert self.painting is not None
@@ -209,11 +227,12 @@ class Panel(widgets.VBox):
         except REFUSED as error:
             self.alarm(one_line(error))
             return
-        self.message.value = _said("status", f"Saved as {path.as_posix()}.")
+        self.message.value = _said("status", f"Saved as {one_line(path)}.")
 
     def _follow(self, painting: Painting) -> None:
         """Show how far a painting is; its thread calls this."""
-        self.painting = painting
+        lost = painting.failed and painting.picture is None
+        self.painting = self._former if lost and self._former is not None else painting
         self._show()
         if not painting.ended:
             if not painting.stopping:
@@ -244,13 +263,23 @@ class Panel(widgets.VBox):
         picture = painting.photo if painting.picture is None else painting.picture
         photo, style = easel.title(painting.order.photo), easel.title(painting.order.style)
         words = f"{photo} painted like {style}: the left {self.share.value} %"
-        self.shown.value = _picture(easel.split(painting.photo, picture, self.share.value), words)
+        half = easel.split(painting.photo, picture, self.share.value)
+        self.shown.value = _picture(to_pil(half), words)
 
     def _show_photo(self) -> None:
         """The photo, while nothing is painted; the chooser tells of one that cannot be read."""
-        with suppress(*REFUSED):
-            words = f"{easel.title(self.photo.chosen.value)}, not painted yet"
-            self.shown.value = _picture(easel.load(self.photo.chosen.value, SHOWN), words)
+        words = f"{easel.title(self.photo.chosen.value)}, not painted yet"
+        photo = self.photo.picture
+        self.shown.value = "" if photo is None else _picture(photo, words)
+
+
+def _pictures_here() -> list[Path]:
+    """The pictures in the folder of the page, none that is hidden."""
+    try:
+        files = sorted(path for path in Path().iterdir() if path.is_file())
+    except OSError:  # a folder that may not be looked into
+        return []
+    return [f for f in files if f.suffix.lower() in PICTURES and not f.name.startswith(".")]
 
 
 def _settings() -> dict[str, Any]:
@@ -316,17 +345,19 @@ def _bar(painting: Painting) -> str:
 
 def _said(role: str, sentence: str) -> str:
     """A sentence that a screen reader reads out: role "status", or "alert" at once."""
-    color = ' style="color: #B00020"' if role == "alert" else ""
-    return f'<p role="{role}"{color}>{html.escape(sentence)}</p>'
+    color = "color: #B00020; " if role == "alert" else ""
+    look = f"{color}overflow-wrap: anywhere"  # a file's name may be wider than the page
+    return f'<p role="{role}" style="{look}">{html.escape(sentence)}</p>'
 
 
-def _picture(picture: Tensor, words: str, width: int = SHOWN) -> str:
-    """A picture with its words, at most `width` pixels wide.
+def _picture(picture: Image.Image, words: str, width: int = SHOWN) -> str:
+    """A picture with its words, at most `width` pixels wide, and less where it is very tall.
 
     The browser waits until it is decoded, so that the place is not blank in between.
     """
+    width = math.ceil(width * min(1, TALLEST * picture.width / picture.height))
     file = io.BytesIO()
-    to_pil(picture).save(file, format="JPEG", quality=QUALITY)
+    picture.save(file, format="JPEG", quality=QUALITY)
     source = base64.b64encode(file.getvalue()).decode()
     look = f'decoding="sync" style="width: {width}px; max-width: 100%"'
     return f'<img alt="{html.escape(words)}" {look} src="data:image/jpeg;base64,{source}">'

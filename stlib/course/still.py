@@ -28,5 +28,5 @@ class Still:
         picture = base64.b64encode((files("stlib.course") / "studio.jpg").read_bytes()).decode()
         return (
             f"<p>{html.escape(self.sentence)}</p>"
-            f'<img alt="{WORDS}" style="max-width: 100%" src="data:image/jpeg;base64,{picture}">'
+            f'<img alt="{WORDS}" style="max-width: 100%" src="data:image/jpeg;base64,{picture}"/>'
         )
