@@ -34,11 +34,13 @@ help:
 	@echo "make pictures   paint six pairs by our method and others', and measure them; takes hours, or minutes with DEVICE=cuda"
 	@echo "make clean      remove the environment and all caches"
 
+# A photo reaches the studio as one message, which may have 10 MB where nobody says otherwise.
+LARGE_PHOTOS := --ServerApp.tornado_settings='{"websocket_max_message_size": 500000000}'
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
 lab: LAB_FOLDER = $(if $(filter course,$(LAB)),notebooks,work)
 lab: setup
 	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh
-	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/$(LAB_FOLDER)/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LAB_FLAGS)
+	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/$(LAB_FOLDER)/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LARGE_PHOTOS) $(LAB_FLAGS)
 
 # What was fetched may ask for other packages, and has its own way to bring itself into the copy.
 update: setup

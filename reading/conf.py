@@ -30,7 +30,10 @@ nb_code_prompt_hide = "收起{type}" if CHINESE else "Hide {type}"
 myst_enable_extensions = ["dollarmath", "attrs_inline"]
 myst_heading_anchors = 4
 myst_links_external_new_tab = False
-suppress_warnings = ["mystnb.unknown_mime_type"]  # a widget has a picture beside it
+suppress_warnings = [
+    "mystnb.unknown_mime_type",  # a widget has a picture beside it
+    "epub.unknown_project_files",  # what Sphinx itself leaves beside the pages
+]
 myst_heading_slug_func = "headings.as_jupyterlab"
 
 autodoc_member_order = "bysource"

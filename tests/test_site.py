@@ -13,11 +13,13 @@ import shutil
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
 
 import pytest
 
@@ -33,7 +35,7 @@ sys.path[:0] = [str(ROOT / "reading"), str(ROOT / "tests")]  # folders of script
 import api  # noqa: E402
 import folds  # noqa: E402
 import pictures  # noqa: E402
-from test_browser import chromium  # noqa: E402
+from test_browser import BROWSER, chromium  # noqa: E402
 
 CHAPTERS = sorted(path.stem for path in (ROOT / "notebooks").glob("[01]*.ipynb"))
 MEGABYTE = 1_000_000
@@ -72,14 +74,7 @@ class Page(HTMLParser):
 def site() -> Path:
     """The site, built as `make site` builds it. A warning of Sphinx ends the build."""
     began = time.monotonic()
-    done = subprocess.run(
-        ["make", "--assume-old", "setup", "site", f"PY={sys.executable}"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    made("site")
     print(f"built in {time.monotonic() - began:.0f} s")
     return SITE
 
@@ -252,6 +247,37 @@ def test_each_page_leads_to_itself_in_the_other_language(site):
         there = site / (Path(*here.parts[1:]) if chinese else Path("zh-CN") / here)
         links = {(path.parent / unquote(link)).resolve() for link in page(path).links}
         assert there in links, here
+
+
+def made(target: str) -> None:
+    done = subprocess.run(
+        ["make", "--assume-old", "setup", target, f"PY={sys.executable}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+def test_the_epub_is_well_formed_and_shows_all_chapters():
+    made("epub")
+    with zipfile.ZipFile(ROOT / "build/style-transfer-step-by-step.epub") as book:
+        names = [name for name in book.namelist() if name.endswith(".xhtml")]
+        pages = {name: book.read(name) for name in names}
+    assert set(CHAPTERS) <= {Path(name).stem for name in pages}
+    for name, text in pages.items():
+        tree = ElementTree.fromstring(text)  # raises where a reader would stop
+        for picture in tree.iter("{http://www.w3.org/1999/xhtml}img"):
+            assert picture.get("alt"), (name, picture.attrib)
+
+
+@pytest.mark.skipif(not BROWSER, reason="there is no Chromium, which prints it")
+def test_the_pdf_has_all_pages():
+    made("pdf")
+    book = (ROOT / "build/style-transfer-step-by-step.pdf").read_bytes()
+    assert len(re.findall(rb"/Type /Page\b", book)) > 300
+    assert len(book) < 60 * MEGABYTE
 
 
 # in a real browser, from the file system

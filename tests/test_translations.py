@@ -80,7 +80,7 @@ def test_bold_and_links_are_drawn_as_in_english(page):
 
 @pytest.mark.parametrize("page", translations.NOTEBOOKS, ids=lambda page: page.stem)
 def test_the_code_is_the_same_but_for_what_it_shows(page):
-    """Each Chinese cell is Python, with the English one's tokens and other words in its literals."""
+    """Each Chinese cell is Python, token for token, with other words in its literals."""
 
     def without_words(source: str) -> str:
         return translations.code_translated(source, lambda words: "")
