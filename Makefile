@@ -14,7 +14,7 @@ PY := .venv/bin/python
 # Dask leaves lock files behind: not in the system's folder for temporary files.
 export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
-.PHONY: help lab update progress studio test oldest setup notebooks figures site pdf epub experiments benchmark pictures clean
+.PHONY: help lab update progress studio test oldest setup notebooks figures site translations pdf epub experiments benchmark pictures clean
 
 help:
 	@echo "make lab        open your copy of the course, in work/, in JupyterLab (the first time, it installs what is needed)"
@@ -28,9 +28,10 @@ help:
 	@echo "make notebooks  execute all notebooks again, in place"
 	@echo "make figures    draw the diagrams and the pictures of the README again"
 	@echo "make site       write the course as web pages, to read without installing anything: build/site"
+	@echo "make translations  bring the Chinese catalogue up to date with the English text, and list what is missing"
 	@echo "make pdf        print it into one file, with Chromium; make epub: for e-readers"
 	@echo "make experiments measure the course's findings at real sizes, those that are not measured yet; takes hours, can be stopped"
-	@echo "make benchmark  measure speed and memory beside other implementations; takes about three hours"
+	@echo "make benchmark  measure speed and memory beside other implementations; takes one to three hours"
 	@echo "make pictures   paint six pairs by our method and others', and measure them; takes hours, or minutes with DEVICE=cuda"
 	@echo "make clean      remove the environment and all caches"
 
@@ -97,6 +98,13 @@ site: setup
 	@READING_LANGUAGE=zh-CN $(SPHINX) --builder html --doctree-dir build/reading/zh-CN.trees build/reading/zh-CN build/site/zh-CN
 	@rm -r build/site/zh-CN/_images build/site/jupyter_execute
 	@echo "Open build/site/index.html in a browser, or put the folder build/site on any web server."
+
+# The catalogue follows the English text; what is new or has changed in it is for a translator.
+translations: setup
+	@$(READING)
+	@$(PY) scripts/translations.py extract
+	@$(PY) scripts/translations.py compile
+	@$(PY) scripts/translations.py check
 
 pdf: setup
 	@$(READING)

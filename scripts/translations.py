@@ -1,6 +1,7 @@
 """Write the Chinese notebooks from the English ones and the catalogue.
 
 python scripts/translations.py extract   bring the catalogue up to date with the English text
+python scripts/translations.py compile   write what stlib reads from its part of the catalogue
 python scripts/translations.py write     write notebooks/zh-CN
 python scripts/translations.py check     list what is missing, and what differs in its formulas
 
@@ -23,6 +24,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import extract_from_file
+from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -38,6 +41,9 @@ TEXTS = [
     *(ROOT / f"benchmarks/{name}.md" for name in ("PICTURES", "PARTS", "FLICKER")),
 ]
 PAGES = [*NOTEBOOKS, *TEXTS]
+
+PACKAGE = CATALOGUE / "stlib.po"
+COMPILED = ROOT / "stlib/locale/zh_CN/LC_MESSAGES/stlib.mo"
 
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 NO_WORDS = re.compile(r"(\$[^$]*\$|`[^`]*`|[\d\s.,…–×−+/%|:()-])*")
@@ -181,6 +187,33 @@ def extract(page: Path) -> None:
     save(catalogue, catalogue_of(page))
 
 
+def sentences() -> list[str]:
+    """The sentences of stlib that are said through `tr`, each once."""
+    return list(
+        dict.fromkeys(
+            found[1]
+            for file in sorted((ROOT / "stlib").rglob("*.py"))
+            for found in extract_from_file("python", file, keywords={"tr": None})
+        )
+    )
+
+
+def extract_package() -> None:
+    template = Catalog()
+    for sentence in sentences():
+        template.add(sentence)
+    catalogue = read(PACKAGE)
+    catalogue.update(template)
+    save(catalogue, PACKAGE)
+
+
+def compiled() -> bytes:
+    """The package's catalogue in the form that Python's gettext reads."""
+    data = io.BytesIO()
+    write_mo(data, read(PACKAGE))
+    return data.getvalue()
+
+
 def in_code(catalogue: Catalog) -> list[Message]:
     return [message for message in catalogue if message.context == "code"]
 
@@ -303,7 +336,7 @@ def faults(page: Path) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("what", choices=("extract", "write", "check"))
+    parser.add_argument("what", choices=("extract", "compile", "write", "check"))
     what = parser.parse_args().what
     if what == "check":
         found = [fault for page in PAGES for fault in faults(page)]
@@ -311,6 +344,10 @@ def main() -> None:
     if what == "extract":
         for page in PAGES:
             extract(page)
+        extract_package()
+    elif what == "compile":
+        COMPILED.parent.mkdir(parents=True, exist_ok=True)
+        COMPILED.write_bytes(compiled())
     else:
         CHINESE.mkdir(exist_ok=True)
         for page in NOTEBOOKS:

@@ -35,7 +35,8 @@ NOTEBOOKS, WORK = ROOT / "notebooks", ROOT / "work"
 ORIGINALS = ".originals"
 WRITTEN = ("cell_type", "source", "attachments")  # what somebody writes of a cell
 CHECK = re.compile(r"\bcheck\.(\w+)\(\1\)")
-RIGHT, NOT_TRIED = "right.", "not attempted yet."  # how a checker's words begin
+# how a checker's words begin, in each language
+RIGHT, NOT_TRIED = ("right.", "做对了。"), ("not attempted yet.", "还没有做。")
 
 Notebook = dict
 Cell = dict

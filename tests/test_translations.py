@@ -16,6 +16,8 @@ sys.path.insert(0, str(ROOT / "scripts"))  # a folder of scripts, not a package
 
 import translations  # noqa: E402
 
+from stlib import _language  # noqa: E402
+
 # what a term of the glossary must not be called
 NEVER = {
     "总变差": "全变分",
@@ -35,6 +37,10 @@ UNTOUCHED = re.compile(r"\$\$.*?\$\$|\$[^$]+\$|`[^`]+`|\]\([^)]*\)", re.DOTALL)
 @pytest.fixture(params=translations.PAGES, ids=lambda page: translations.catalogue_of(page).stem)
 def page(request) -> Path:
     return request.param
+
+
+def fields(words: str) -> list[str]:
+    return sorted(re.findall(r"\{[^{}]*\}", words))
 
 
 def catalogue(page: Path):
@@ -78,15 +84,46 @@ def test_bold_and_links_are_drawn_as_in_english(page):
         assert drawn(message.id) == drawn(message.string), message.string[:80]
 
 
+def test_every_sentence_of_the_package_is_translated_with_its_fields():
+    known = {
+        message.id: message for message in translations.read(translations.PACKAGE) if message.id
+    }
+    assert set(known) == set(translations.sentences())
+    for english, message in known.items():
+        assert message.string and not message.fuzzy, english
+        assert fields(english) == fields(message.string), english
+
+
+def test_the_package_reads_the_catalogue_of_today():
+    assert translations.COMPILED.read_bytes() == translations.compiled()
+
+
+@pytest.mark.parametrize(
+    "settings, language",
+    [
+        ({"STLIB_LANGUAGE": "zh"}, "zh_CN"),
+        ({"STLIB_LANGUAGE": "en", "LANG": "zh_CN.UTF-8"}, "en"),
+        ({"LANG": "zh_CN.UTF-8"}, "zh_CN"),
+        ({"LANG": "de_DE.UTF-8"}, "en"),
+        ({"LANG": "C.UTF-8"}, "en"),
+    ],
+)
+def test_the_language_is_asked_for_or_the_systems(settings, language, monkeypatch):
+    for name in _language.ASKED:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    assert _language.language() == language
+    says = _language.tr("not a sentence of the catalogue")
+    assert says == "not a sentence of the catalogue"
+
+
 @pytest.mark.parametrize("page", translations.NOTEBOOKS, ids=lambda page: page.stem)
 def test_the_code_is_the_same_but_for_what_it_shows(page):
     """Each Chinese cell is Python, token for token, with other words in its literals."""
 
     def without_words(source: str) -> str:
         return translations.code_translated(source, lambda words: "")
-
-    def fields(words: str) -> list[str]:
-        return sorted(re.findall(r"\{[^{}]*\}", words))
 
     english = json.loads(page.read_text("utf-8"))["cells"]
     chinese = json.loads(translations.notebook_in_chinese(page))["cells"]

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import checked
 from stlib.colour import square_root
 from stlib.descent import lbfgs
@@ -168,7 +169,9 @@ def nearest_loss(features: Tensor, target: Directions) -> Tensor:
 def _check_channels(found: int, wanted: int) -> None:
     if found != wanted:
         raise ValueError(
-            f"features of {found} channels, a target of {wanted}: are both from one layer?"
+            tr(
+                "features of {found} channels, a target of {wanted}: are both from one layer?"
+            ).format(found=found, wanted=wanted)
         )
 
 

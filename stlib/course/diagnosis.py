@@ -6,11 +6,13 @@ import platform
 import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 
+from stlib._language import tr
 from stlib.cost import estimate, free_memory
 from stlib.errors import ImageError, WeightsError
 from stlib.images import sample, sample_names
@@ -54,7 +56,7 @@ def examine() -> list[Finding]:
                 Finding(
                     look.__name__.strip("_"),
                     f"{type(error).__name__}: {error}",
-                    "Run `make clean` and `make setup`, then try again.",
+                    tr("Run `make clean` and `make setup`, then try again."),
                 )
             )
     return findings
@@ -67,10 +69,11 @@ def doctor() -> None:
 
 def report(findings: list[Finding]) -> str:
     """The table of `doctor` as text."""
-    width = max(len(finding.what) for finding in findings)
+    whats = _aligned([finding.what for finding in findings])
+    well, ill = _aligned([tr("ok"), tr("LOOK")])
     lines = [
-        f"{finding.what:<{width}}  {'ok  ' if not finding.remedy else 'LOOK'}  {finding.found}"
-        for finding in findings
+        f"{what}  {ill if finding.remedy else well}  {finding.found}"
+        for what, finding in zip(whats, findings, strict=True)
     ]
     remedies = [finding.remedy for finding in findings if finding.remedy]
     return "\n".join(
@@ -78,39 +81,47 @@ def report(findings: list[Finding]) -> str:
             *lines,
             "",
             *(
-                ["Before you start:", *(f"- {remedy}" for remedy in remedies)]
+                [tr("Before you start:"), *(f"- {remedy}" for remedy in remedies)]
                 if remedies
-                else ["ready"]
+                else [tr("ready")]
             ),
         ]
     )
+
+
+def _aligned(texts: list[str]) -> list[str]:
+    """Texts with blanks behind them, as wide as the widest; a Chinese letter takes two places."""
+    widths = [sum(1 + (unicodedata.east_asian_width(c) in "FW") for c in text) for text in texts]
+    return [text + " " * (max(widths) - width) for text, width in zip(texts, widths, strict=True)]
 
 
 def _python() -> Finding:
     remedy = (
         ""
         if sys.version_info >= (3, 11)
-        else "Install Python 3.11 or newer, then run `make clean` and `make setup`."
+        else tr("Install Python 3.11 or newer, then run `make clean` and `make setup`.")
     )
     return Finding("Python", platform.python_version(), remedy)
 
 
 def _torch() -> Finding:
-    device = best_device()
-    name = {
-        "cuda": "a CUDA graphics card",
-        "mps": "the Apple graphics processor",
-        "cpu": "the processor",
-    }[device.type]
-    return Finding("PyTorch", f"{torch.__version__}, computes on {name}")
+    found = {
+        "cuda": tr("{version}, computes on a CUDA graphics card"),
+        "mps": tr("{version}, computes on the Apple graphics processor"),
+        "cpu": tr("{version}, computes on the processor"),
+    }[best_device().type]
+    return Finding("PyTorch", found.format(version=torch.__version__))
 
 
 def _packages() -> Finding:
     missing = [name for name in COURSE_PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
-        remedy = "Run `make setup`: some chapters need these packages."
-        return Finding("Packages", f"missing: {', '.join(missing)}", remedy)
-    return Finding("Packages", "all that the chapters need")
+        return Finding(
+            tr("Packages"),
+            tr("missing: {packages}").format(packages=", ".join(missing)),
+            tr("Run `make setup`: some chapters need these packages."),
+        )
+    return Finding(tr("Packages"), tr("all that the chapters need"))
 
 
 def _processor() -> Finding:
@@ -118,11 +129,12 @@ def _processor() -> Finding:
     # without it, one thread is PyTorch's own choice, as on one real core
     limited = os.environ.get("OMP_NUM_THREADS") == "1"
     remedy = (
-        "PyTorch uses one core only, because OMP_NUM_THREADS is 1: unset it."
+        tr("PyTorch uses one core only, because OMP_NUM_THREADS is 1: unset it.")
         if limited and threads == 1 < cores
         else ""
     )
-    return Finding("Processor", f"{cores} cores, PyTorch uses {threads}", remedy)
+    found = tr("{cores} cores, PyTorch uses {threads}").format(cores=cores, threads=threads)
+    return Finding(tr("Processor"), found, remedy)
 
 
 def _memory() -> Finding:
@@ -130,15 +142,21 @@ def _memory() -> Finding:
     remedy = (
         ""
         if free >= ENOUGH_MEMORY
-        else f"Close other programs: a chapter needs up to {ENOUGH_MEMORY} GB of memory."
+        else tr("Close other programs: a chapter needs up to {most} GB of memory.").format(
+            most=ENOUGH_MEMORY
+        )
     )
-    return Finding("Memory", f"{free:.1f} GB free", remedy)
+    return Finding(tr("Memory"), tr("{free:.1f} GB free").format(free=free), remedy)
 
 
 def _disk() -> Finding:
     free = shutil.disk_usage(".").free / 1e9
-    remedy = "" if free >= ENOUGH_DISK else f"Free some disk space: at least {ENOUGH_DISK} GB."
-    return Finding("Disk", f"{free:.0f} GB free", remedy)
+    remedy = (
+        ""
+        if free >= ENOUGH_DISK
+        else tr("Free some disk space: at least {least} GB.").format(least=ENOUGH_DISK)
+    )
+    return Finding(tr("Disk"), tr("{free:.0f} GB free").format(free=free), remedy)
 
 
 def _weights() -> Finding:
@@ -146,13 +164,15 @@ def _weights() -> Finding:
     try:
         weights = load_weights("oxford")
     except WeightsError as error:
-        return Finding("Trained VGG-19", "not usable", str(error))
+        return Finding(tr("Trained VGG-19"), tr("not usable"), str(error))
     numbers = sum(
         filters.numel() + biases.numel() for filters, biases in weights.convolutions.values()
     )
     return Finding(
-        "Trained VGG-19",
-        f"{numbers / 1e6:.1f} million numbers, read in {time.perf_counter() - started:.1f} s",
+        tr("Trained VGG-19"),
+        tr("{count:.1f} million numbers, read in {seconds:.1f} s").format(
+            count=numbers / 1e6, seconds=time.perf_counter() - started
+        ),
     )
 
 
@@ -161,8 +181,8 @@ def _samples() -> Finding:
         for name in sample_names():
             sample(name)
     except ImageError as error:
-        return Finding("Sample pictures", "not readable", str(error))
-    return Finding("Sample pictures", f"{len(sample_names())}: {', '.join(sample_names())}")
+        return Finding(tr("Sample pictures"), tr("not readable"), str(error))
+    return Finding(tr("Sample pictures"), f"{len(sample_names())}: {', '.join(sample_names())}")
 
 
 def _speed() -> Finding:
@@ -171,5 +191,8 @@ def _speed() -> Finding:
     seconds = estimate(picture, picture, net=VGG(), solver="plain", steps=USUAL_STEPS).seconds
     height, width = picture.shape[2:]
     return Finding(
-        "Speed", f"{USUAL_STEPS} evaluations at {width} × {height} pixels in about {seconds:.0f} s"
+        tr("Speed"),
+        tr("{steps} evaluations at {width} × {height} pixels in about {seconds:.0f} s").format(
+            steps=USUAL_STEPS, width=width, height=height, seconds=seconds
+        ),
     )

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib._progress import progress_bar
 from stlib.arguments import (
     check_axes,
@@ -104,7 +105,7 @@ def maximize(
     which = torch.arange(len(channels))
     # the decay keeps colours from saturating
     optimizer = torch.optim.AdamW([spectrum], lr=0.05, weight_decay=1.0)
-    with progress_bar(steps, "step", shown=progress) as bar:
+    with progress_bar(steps, tr("step"), shown=progress) as bar:
         for _ in range(steps):
             top, left = torch.randint(0, 2 * jitter + 1, (2,), generator=generator).tolist()
             picture = _picture(spectrum, canvas, canvas)
@@ -179,7 +180,7 @@ def invert(
         loss = content_loss(net.features(x, [layer])[layer], P) / P.numel()
         return loss, {"total": float(loss.detach())}
 
-    with progress_bar(steps, "eval", shown=progress) as bar:
+    with progress_bar(steps, tr("eval"), shown=progress) as bar:
 
         def note(seen: Evaluation) -> None:
             bar.update()
@@ -254,7 +255,7 @@ def rebuild(
         value = loss(picture)
         return value, {"total": float(value.detach())}
 
-    with progress_bar(steps, "eval", shown=progress) as bar:
+    with progress_bar(steps, tr("eval"), shown=progress) as bar:
 
         def note(seen: Evaluation) -> None:
             nonlocal best
@@ -363,10 +364,17 @@ def shares_of_others(
     Returns {layer: a number for each picture}.
     """
     check_some("originals", originals)
+    if not changed:
+        raise ValueError(
+            tr("changed holds nothing, originals {originals}: give the same pictures.").format(
+                originals=", ".join(originals)
+            )
+        )
     if changed.keys() != originals.keys():
         raise ValueError(
-            f"changed holds {', '.join(changed) or 'nothing'}, originals {', '.join(originals)}: "
-            "give the same pictures."
+            tr("changed holds {changed}, originals {originals}: give the same pictures.").format(
+                changed=", ".join(changed), originals=", ".join(originals)
+            )
         )
     shares: dict[str, list[float]] = {layer: [] for layer in next(iter(originals.values()))}
     for name, features in originals.items():
@@ -412,7 +420,11 @@ def equally_detailed(pictures: Tensor, names: Sequence[str], seed: int = 0) -> T
     check_some("names", names)
     height, side = pictures.shape[2:]
     if height != side:
-        raise ValueError(f"pictures are {height} × {side} pixels: give squares.")
+        raise ValueError(
+            tr("pictures are {height} × {width} pixels: give squares.").format(
+                height=height, width=side
+            )
+        )
     generator = torch.Generator().manual_seed(seed)
     found = []
     for name in names:
@@ -484,12 +496,26 @@ def _cut(image: Tensor, top: int, left: int, side: int) -> Tensor:
 def _row(layer: str, depth: int) -> LayerCost:
     rows = {row.name: row for row in layer_table(depth, 32)}
     if layer not in rows:
-        raise ValueError(f"no layer {layer!r} in VGG-{depth}; there are {', '.join(rows)}.")
+        raise ValueError(
+            tr("no layer {layer!r} in VGG-{depth}; there are {layers}.").format(
+                layer=layer, depth=depth, layers=", ".join(rows)
+            )
+        )
     return rows[layer]
 
 
 def _check_channels(net: VGG, layer: str, channels: Sequence[int]) -> None:
     N = _row(layer, net.depth).shape[0]
     wrong = [channel for channel in channels if not 0 <= channel < N]
-    if wrong or not len(channels):
-        raise ValueError(f"{layer} has the channels 0 … {N - 1}; asked for {wrong or 'none'}.")
+    if not len(channels):
+        raise ValueError(
+            tr("{layer} has the channels 0 … {last}; asked for none.").format(
+                layer=layer, last=N - 1
+            )
+        )
+    if wrong:
+        raise ValueError(
+            tr("{layer} has the channels 0 … {last}; asked for {wrong}.").format(
+                layer=layer, last=N - 1, wrong=wrong
+            )
+        )

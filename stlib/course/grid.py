@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib._progress import progress_bar
 from stlib.arguments import check_some, checked, unknown_keyword
 from stlib.objective import Objective
@@ -38,8 +39,10 @@ def run(
     for name, changed in settings.items():
         if twice := sorted(changed.keys() & common.keys()):
             raise ValueError(
-                f"setting {name!r} changes {' and '.join(twice)}, which is also given for all: "
-                "give it in one of the two places."
+                tr(
+                    "setting {name!r} changes {changed}, which is also given for all: "
+                    "give it in one of the two places."
+                ).format(name=name, changed=tr(" and ").join(twice))
             )
     usual = {"content": content, "style": style, "net": net}
     known = [*usual, *(setting.name for setting in fields(Settings))]
@@ -52,7 +55,7 @@ def run(
         inputs = {key: chosen.pop(key, value) for key, value in usual.items()}
         runs[name] = inputs, Settings(**chosen)
     results = {}
-    with progress_bar(len(runs), "run") as bar:
+    with progress_bar(len(runs), tr("run")) as bar:
         for name, (inputs, chosen_settings) in runs.items():
             results[name] = paint(**inputs, settings=chosen_settings, progress=False)
             bar.update()

@@ -9,6 +9,7 @@ import os
 import sys
 import tempfile
 
+from stlib._language import tr
 from stlib.errors import needs_extra
 from stlib.layers import find_layer
 from stlib.weights import Weights, load_weights
@@ -33,16 +34,18 @@ def keras_vgg19(weights: Weights | None = None) -> keras.Model:
     """
     if keras.backend.backend() != "torch":
         raise RuntimeError(
-            f"Keras was imported before, with the backend {keras.backend.backend()!r}. Restart the "
-            "kernel, and "
-            'import stlib.course.keras_example first, or set KERAS_BACKEND="torch" before.'
+            tr(
+                "Keras was imported before, with the backend {backend!r}. Restart the kernel, and "
+                'import stlib.course.keras_example first, or set KERAS_BACKEND="torch" before.'
+            ).format(backend=keras.backend.backend())
         )
     weights = load_weights("oxford") if weights is None else weights
     if weights.depth != 19 or weights.preprocess.order != "BGR":
         raise ValueError(
-            f"these weights ({weights.name!r}, VGG-{weights.depth}, {weights.preprocess.order}) do "
-            "not fit Keras' "
-            'VGG19 and its preprocess_input, which gives BGR: use load_weights("oxford").'
+            tr(
+                "these weights ({name!r}, VGG-{depth}, {order}) do not fit Keras' "
+                'VGG19 and its preprocess_input, which gives BGR: use load_weights("oxford").'
+            ).format(name=weights.name, depth=weights.depth, order=weights.preprocess.order)
         )
     with keras.device("cpu"):
         model = keras.applications.VGG19(

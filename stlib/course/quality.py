@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from stlib._language import tr
 from stlib.arguments import check_colours, check_some, checked
 from stlib.layers import layers_of
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
@@ -85,19 +86,28 @@ class Quality:
     def __str__(self) -> str:
         bands = [f"{low:.2f}–{high:.2f}" for low, high in BANDS]
         grain = [
-            f"grain {band} cycles per pixel: brightness {brightness:.3g} ×, "
-            f"colour {colour:.3g} × the painting's"
+            tr(
+                "grain {band} cycles per pixel: brightness {brightness:.3g} ×, "
+                "colour {colour:.3g} × the painting's"
+            ).format(band=band, brightness=brightness, colour=colour)
             for band, brightness, colour in zip(
                 bands, self.brightness_grain, self.colour_grain, strict=True
             )
         ]
         lines = [
             *grain,
-            f"border ghost: {self.ghost.value:.3f} (chance: {self.ghost.mean:.3f} ± "
-            f"{self.ghost.deviation:.3f})",
-            f"clipped: {self.clipped:.2%} (the painting: {self.clipped_style:.2%})",
-            f"content distance: {self.content:.3f}; replicated {self.content_replicated:.3f}",
-            f"style loss: {_listed(self.style)}; replicated {_listed(self.style_replicated)}",
+            tr("border ghost: {value:.3f} (chance: {mean:.3f} ± {deviation:.3f})").format(
+                value=self.ghost.value, mean=self.ghost.mean, deviation=self.ghost.deviation
+            ),
+            tr("clipped: {share:.2%} (the painting: {own:.2%})").format(
+                share=self.clipped, own=self.clipped_style
+            ),
+            tr("content distance: {zero:.3f}; replicated {replicated:.3f}").format(
+                zero=self.content, replicated=self.content_replicated
+            ),
+            tr("style loss: {zero}; replicated {replicated}").format(
+                zero=_listed(self.style), replicated=_listed(self.style_replicated)
+            ),
         ]
         return "\n".join(lines)
 
@@ -233,7 +243,11 @@ class PlainVGG(nn.Module):
                 found[layer.name] = x / self.means[layer.name].to(x).view(1, -1, 1, 1)
             if len(found) == len(asked):
                 return found
-        raise ValueError(f"VGG-19 lacks a ReLU among {sorted(asked)}: use relu1_1 … relu5_4.")
+        raise ValueError(
+            tr("VGG-19 lacks a ReLU among {layers}: use relu1_1 … relu5_4.").format(
+                layers=sorted(asked)
+            )
+        )
 
 
 @lru_cache(maxsize=2)
@@ -297,8 +311,9 @@ def check_same_size(result: Tensor, content: Tensor) -> None:
     """Raise a ValueError unless both pictures have one shape."""
     if result.shape != content.shape:
         raise ValueError(
-            f"the result has the shape {list(result.shape)}, the content picture "
-            f"{list(content.shape)}: they must agree."
+            tr(
+                "the result has the shape {shape}, the content picture {wanted}: they must agree."
+            ).format(shape=list(result.shape), wanted=list(content.shape))
         )
 
 

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from stlib import _language
 from stlib.arguments import (
     check_axes,
     check_picture,
@@ -34,6 +35,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.font_manager import get_font_names
     from matplotlib.patches import Rectangle
     from matplotlib.ticker import LogLocator, MaxNLocator
 
@@ -56,9 +58,35 @@ BLOCK_LOOK: dict[Any, Any] = {
     5: (PURPLE, (0, (3, 1, 1, 1, 1, 1))),
 }
 
+# of Linux, macOS and Windows; matplotlib's own has no Chinese letters
+CHINESE_FONTS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "STHeiti",
+    "Heiti TC",
+    "Arial Unicode MS",
+    "Microsoft YaHei",
+    "SimHei",
+)
+LETTERS = [name for name in CHINESE_FONTS if name in get_font_names()]
+# what stands in a figure stays in English where no font has the letters
+tr: Callable[[str], str] = _language.tr if LETTERS else str
+# a text with a formula has all its letters from the first
+FONTS = [*plt.rcParams["font.family"], *LETTERS]
+if _language.language() == "zh_CN":
+    FONTS = [*LETTERS, *plt.rcParams["font.family"]]
+
 LOOK: dict[Any, Any] = {
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
+    "font.family": FONTS,
     "font.size": 10,
     "axes.titlesize": 11,
     "axes.grid": True,
@@ -169,8 +197,8 @@ def losses(history: Sequence[Mapping[str, float]], alpha: float, beta: float, ti
                 evaluations, [losses[layer] for losses in history], label=layer, **layer_look(layer)
             )
         left.set_ylim(max(losses["total"] for losses in history) / 1000)
-        _finish(left, "The terms of the total loss", "loss")
-        _finish(right, "The style loss of each layer", "$E_l$")
+        _finish(left, tr("The terms of the total loss"), tr("loss"))
+        _finish(right, tr("The style loss of each layer"), "$E_l$")
         right.legend(loc="center left", bbox_to_anchor=(1, 0.5))
         figure.suptitle(title, fontsize=11)
         finish(figure)
@@ -181,15 +209,16 @@ def curves(
     series: Mapping[str, Sequence[float]],
     title: str,
     *,
-    x: str = "evaluation",
-    y: str = "total loss",
+    x: str = "",
+    y: str = "",
     levels: Mapping[str, float] | None = None,
 ) -> None:
     """Show several series of numbers as curves over their index, on a logarithmic scale.
 
-    levels: {label: value} of dotted lines. Where the first series reaches one, coming from above,
-    a dot with its index is drawn. What rises above one and a half times the highest start has
-    diverged, and leaves the figure.
+    x, y: what the axes show; "" is the evaluation, and the total loss. levels: {label: value} of
+    dotted lines. Where the first series reaches one, coming from above, a dot with its index is
+    drawn. What rises above one and a half times the highest start has diverged, and leaves the
+    figure.
     """
     check_some("series", series)
     levels = levels or {}
@@ -200,9 +229,9 @@ def curves(
         _draw_levels(axes, levels)
         for level in levels.values():
             _mark_arrival(axes, next(iter(series.values())), level)
-        _finish(axes, title, y)
+        _finish(axes, title, y or tr("total loss"), x)
         lowest = min([*levels.values(), *(value for values in series.values() for value in values)])
-        axes.set(xlabel=x, ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
+        axes.set(ylim=(0.9 * lowest, 1.5 * max(values[0] for values in series.values())))
         _plain_ticks(axes.yaxis)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         finish(figure)
@@ -366,7 +395,7 @@ def valley(
         axes.clabel(drawn, fontsize=9, fmt="%.1f")
         axes.plot(*points.T, color=BLUE, marker="o", markersize=5)
         axes.plot(*points[0], color=RED, marker="s", markersize=8)
-        axes.annotate("start", points[0], (8, 8), textcoords="offset points")
+        axes.annotate(tr("start"), points[0], (8, 8), textcoords="offset points")
         axes.set(title=title, xlabel=x, ylabel=y, aspect="equal")
         finish(figure)
 
@@ -521,7 +550,10 @@ def film_strip(frames: Sequence[Tensor], every: int, title: str, *, most: int = 
     count = min(most, len(frames))
     chosen = sorted({round(i * (len(frames) - 1) / max(count - 1, 1)) for i in range(count)})
     images(
-        {f"evaluation {number * every}": frames[number] for number in chosen},
+        {
+            tr("evaluation {number}").format(number=number * every): frames[number]
+            for number in chosen
+        },
         title,
         columns=min(3, count),
         height=1.4,
@@ -556,7 +588,11 @@ def _of_one_palette(pictures: Sequence[Image.Image]) -> list[Image.Image]:
     """Pictures of 128 colours, the same for all: what does not change takes no place in a GIF."""
     sizes = {picture.size for picture in pictures}
     if len(sizes) > 1:
-        raise ValueError(f"frames have the sizes {sorted(sizes)}: give frames of one size.")
+        raise ValueError(
+            _language.tr("frames have the sizes {sizes}: give frames of one size.").format(
+                sizes=sorted(sizes)
+            )
+        )
     width, height = pictures[0].size
     together = Image.new("RGB", (width, height * len(pictures)))
     for number, picture in enumerate(pictures):
@@ -619,7 +655,11 @@ def _convolution_frame(
             terms,
             [["" if value != value else f"{value:g}" for value in row] for row in so_far.tolist()],
         ]
-        titles = ("picture", f"nine products, sum {products.sum():g}", "feature map")
+        titles = (
+            tr("picture"),
+            tr("nine products, sum {total:g}").format(total=products.sum()),
+            tr("feature map"),
+        )
         for axes, matrix, words, title in zip(
             panels, (x, patch, torch.ones_like(so_far)), numbers, titles, strict=True
         ):
@@ -666,7 +706,7 @@ def square_frames(picture: Tensor, squares: Mapping[str, tuple[int, int, int]]) 
                 axes.add_patch(
                     Rectangle(corner, side, side, fill=False, edgecolor=edge, linewidth=width)
                 )
-            axes.set_title(f"{layer}: {side} × {side} pixels")
+            axes.set_title(tr("{layer}: {side} × {side} pixels").format(layer=layer, side=side))
             canvas.draw()
             pixels = np.asarray(canvas.buffer_rgba())[..., :3].copy()
             frames.append(torch.from_numpy(pixels).permute(2, 0, 1)[None] / 255)
@@ -777,8 +817,9 @@ def _captioned(picture: Any) -> tuple[str, Tensor]:
         caption, shown_picture = picture
         return str(caption), shown_picture
     raise ValueError(
-        f"pictures holds a {type(picture).__name__}: give tensors, or pairs of a caption and a "
-        "tensor."
+        _language.tr(
+            "pictures holds a {type}: give tensors, or pairs of a caption and a tensor."
+        ).format(type=type(picture).__name__)
     )
 
 
@@ -815,8 +856,12 @@ def _grid(
         finish(figure, form, quality, sharpness)
 
 
-def _finish(axes: Axes, title: str, y: str) -> None:
-    axes.set(title=title, xlabel="evaluation", ylabel=f"{y} (logarithmic)")
+def _finish(axes: Axes, title: str, y: str, x: str = "") -> None:
+    axes.set(
+        title=title,
+        xlabel=x or tr("evaluation"),
+        ylabel=tr("{y} (logarithmic)").format(y=y),
+    )
     _logarithmic(axes, "y")
     axes.legend()
 

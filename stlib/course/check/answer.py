@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 
+from stlib._language import tr
 from stlib.course.check.compare import kind, same
 from stlib.errors import reason
 
@@ -40,13 +41,18 @@ def checker(examine: Callable[[Any], str]) -> Callable[[object], None]:
 def check_function(answer: object, parameters: Sequence[str]) -> Function:
     """The answer, if it is a function that can be called with these parameters; else Wrong."""
     if not callable(answer):
-        raise Wrong(f"give the function itself, without calling it; this is {kind(answer)}.")
+        raise Wrong(
+            tr("give the function itself, without calling it; this is {thing}.").format(
+                thing=kind(answer)
+            )
+        )
     try:
         inspect.signature(answer).bind(*parameters)
     except TypeError:
         raise Wrong(
-            f"your function has the parameters {inspect.signature(answer)}, "
-            f"but is called with ({', '.join(parameters)})."
+            tr("your function has the parameters {own}, but is called with ({given}).").format(
+                own=inspect.signature(answer), given=", ".join(parameters)
+            )
         ) from None
     except ValueError:  # a function written in C has no signature
         pass
@@ -61,11 +67,13 @@ def result_of(answer: object, **arguments: object) -> Any:
     changed = first_changed(list(arguments), before, list(arguments.values()))
     if changed:
         raise Wrong(
-            f"your function changed what it was given: {changed} is not as it was. "
-            "Work on a copy: the caller still needs the original."
+            tr(
+                "your function changed what it was given: {argument} is not as it was. "
+                "Work on a copy: the caller still needs the original."
+            ).format(argument=changed)
         )
     if result is None or result is ...:
-        raise Wrong("the function returns nothing. Does it end with `return …`?")
+        raise Wrong(tr("the function returns nothing. Does it end with `return …`?"))
     return result
 
 
@@ -79,26 +87,35 @@ def check_names(
     """Raise Wrong unless every letter has its name; its text has a hint for each that has not.
 
     given: what the learner returned. truth: {letter: name}. names: all that there are. hints: by
-    the right name, without telling it. thing: what a letter stands for, such as "picture".
+    the right name, without telling it. thing: what a letter stands for, such as tr("picture").
     """
     if not isinstance(given, dict):
-        example = next(iter(names))
         raise Wrong(
-            f"the result is {kind(given)}, expected a dict such as {{'A': {example!r}, …}}."
+            tr("the result is {thing}, expected a dict such as {{'A': {name!r}, …}}.").format(
+                thing=kind(given), name=next(iter(names))
+            )
         )
     unknown = [letter for letter in given if letter not in truth]
     if unknown:
-        raise Wrong(f"there is no {thing} {unknown[0]!r}; they are {', '.join(truth)}.")
+        raise Wrong(
+            tr("there is no {thing} {letter!r}; they are {letters}.").format(
+                thing=thing, letter=unknown[0], letters=", ".join(truth)
+            )
+        )
     lines = []
     for letter, name in truth.items():
+        own, hint = given.get(letter), hints[name]
         if letter not in given:
-            lines.append(f"  {letter}: no name yet. {hints[name]}")
-        elif given[letter] not in names:
-            lines.append(f"  {letter}: {given[letter]!r} is none of {', '.join(names)}.")
-        elif given[letter] != name:
-            lines.append(f"  {letter}: not {given[letter]}. {hints[name]}")
+            lines.append(tr("  {letter}: no name yet. {hint}").format(letter=letter, hint=hint))
+        elif own not in names:
+            none = tr("  {letter}: {name!r} is none of {names}.")
+            lines.append(none.format(letter=letter, name=own, names=", ".join(names)))
+        elif own != name:
+            other = tr("  {letter}: not {name}. {hint}")
+            lines.append(other.format(letter=letter, name=own, hint=hint))
     if lines:
-        found = f"{len(truth) - len(lines)} of {len(truth)} names fit."
+        found = tr("{right} of {all} names fit.")
+        found = found.format(right=len(truth) - len(lines), all=len(truth))
         raise Wrong("\n".join([found, *lines]))
 
 
@@ -118,20 +135,27 @@ def stopped(error: Exception) -> str:
     what = f"{type(error).__name__}: {textwrap.shorten(reason(error), 160, placeholder=' …')}"
     if not own:
         return what
-    return f"{what} (in {own[-1].name}, line {own[-1].lineno}: `{own[-1].line}`)"
+    return tr("{error} (in {function}, line {number}: `{line}`)").format(
+        error=what, function=own[-1].name, number=own[-1].lineno, line=own[-1].line
+    )
 
 
 def judge(name: str, examine: Callable[[Any], str], answer: object) -> None:
     """Print what `examine` thinks of the answer; a learner's mistake never raises."""
     if _untouched(answer):
-        print(f"{name}: not attempted yet. Fill in the cell above and run this one again.")
-        return
+        verdict = tr("not attempted yet. Fill in the cell above and run this one again.")
+    else:
+        verdict = _verdict(examine, answer)
+    print(f"{name}: {verdict}")
+
+
+def _verdict(examine: Callable[[Any], str], answer: object) -> str:
     try:
-        print(f"{name}: right. {examine(answer)}")
+        return tr("right. {praise}").format(praise=examine(answer))
     except Wrong as wrong:
-        print(f"{name}: {wrong}")
+        return str(wrong)
     except Exception as error:  # whatever a learner's code may raise
-        print(f"{name}: your code stopped with {stopped(error)}.")
+        return tr("your code stopped with {error}.").format(error=stopped(error))
 
 
 def _stub() -> None: ...

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
@@ -26,34 +27,52 @@ def first_transfer(answer: object) -> str:
     result = result_of(answer)
     if isinstance(result, Tensor):
         raise Wrong(
-            "this is a picture; return the whole result of style_transfer, "
-            "its history is needed too."
+            tr(
+                "this is a picture; return the whole result of style_transfer, "
+                "its history is needed too."
+            )
         )
     if not isinstance(result, Result):
-        raise Wrong(f"expected what style_transfer returns, a Result, got {kind(result)}.")
+        raise Wrong(
+            tr("expected what style_transfer returns, a Result, got {thing}.").format(
+                thing=kind(result)
+            )
+        )
     size, steps = max(result.image.shape[2:]), len(result.history)
     if size != SIZE:
         raise Wrong(
-            f"the longer side of the result has {size} pixels, expected {SIZE}. "
-            "Which argument of sample is the size?"
+            tr(
+                "the longer side of the result has {size} pixels, expected {right}. "
+                "Which argument of sample is the size?"
+            ).format(size=size, right=SIZE)
         )
     if steps != STEPS and result.reason is Reason.STEPS:
-        raise Wrong(f"the run made {steps} steps, expected {STEPS}. Which argument says how many?")
+        raise Wrong(
+            tr(
+                "the run made {steps} steps, expected {right}. Which argument says how many?"
+            ).format(steps=steps, right=STEPS)
+        )
     if steps < STEPS and result.reason is not Reason.CONVERGED:
         raise Wrong(
-            f"the run ended early, after {steps} of {STEPS} steps ({result.reason}). Run it again."
+            tr(
+                "the run ended early, after {steps} of {right} steps ({reason}). Run it again."
+            ).format(steps=steps, right=STEPS, reason=result.reason)
         )
     content, style = _most_like_content(result.image), _most_like_style(result.image)
     if content != "cat":
         raise Wrong(
-            f"the scene in the result is {content}, expected cat. Which argument is the content?"
+            tr(
+                "the scene in the result is {content}, expected cat. Which argument is the content?"
+            ).format(content=content)
         )
     if style != "harvest-at-la-crau":
         raise Wrong(
-            f"its style is nearest to {style}, expected harvest-at-la-crau. "
-            "Which argument is the style?"
+            tr(
+                "its style is nearest to {style}, expected harvest-at-la-crau. "
+                "Which argument is the style?"
+            ).format(style=style)
         )
-    return "The cat, in the colours of the harvest."
+    return tr("The cat, in the colours of the harvest.")
 
 
 def _most_like_content(picture: Tensor) -> str:
@@ -110,29 +129,34 @@ def _between_first_and_lowest(history: History) -> int:
         (_history(3.0, 1.0),),
         (_history(100.0, 80.0, 60.0, 51.0, 50.1, 20.0, 2.0),),
     ],
-    given=lambda history: f"the totals {[losses['total'] for losses in history]}",
+    given=lambda history: tr("the totals {totals}").format(
+        totals=[losses["total"] for losses in history]
+    ),
     mistakes=[
-        (lambda history: _low(history)[0] + 1, "The first evaluation has the number 0."),
-        (lambda history: _low(history, from_half=1e-9)[0], "Exactly half is low enough."),
+        (lambda history: _low(history)[0] + 1, tr("The first evaluation has the number 0.")),
+        (lambda history: _low(history, from_half=1e-9)[0], tr("Exactly half is low enough.")),
         (
             _between_first_and_lowest,
-            "That is halfway between the first and the lowest. Half of the first is asked for.",
+            tr("That is halfway between the first and the lowest. Half of the first is asked for."),
         ),
         (
             lambda history: history[_low(history)[0]]["total"],
-            "That is a loss; the number of the evaluation is asked for.",
+            tr("That is a loss; the number of the evaluation is asked for."),
         ),
-        (lambda history: _low(history)[-1], "The first one is asked for, this is the last."),
-        (lambda history: len(history) - 1, "That is the last evaluation of all."),
-        (lambda history: len(_low(history)), "That is how many there are. Which one is the first?"),
-        (lambda history: _low(history, "content")[0], "Which of the losses is the total one?"),
+        (lambda history: _low(history)[-1], tr("The first one is asked for, this is the last.")),
+        (lambda history: len(history) - 1, tr("That is the last evaluation of all.")),
+        (
+            lambda history: len(_low(history)),
+            tr("That is how many there are. Which one is the first?"),
+        ),
+        (lambda history: _low(history, "content")[0], tr("Which of the losses is the total one?")),
         (
             lambda history: min(range(len(history)), key=lambda i: history[i]["total"]),
-            "That is the lowest one. Which is the first that is low enough?",
+            tr("That is the lowest one. Which is the first that is low enough?"),
         ),
     ],
-    hint="Compare each total with half of the first one.",
-    praise="The loss falls most in the first evaluations.",
+    hint=tr("Compare each total with half of the first one."),
+    praise=tr("The loss falls most in the first evaluations."),
 )
 def half_way(history: History) -> int:
     """Chapter 00: the first evaluation whose total loss is at most half of that at the start."""
@@ -152,30 +176,30 @@ def _scale(width: int, height: int, size: int) -> float:
 @exercise(
     cases=[(680, 453, 256), (453, 680, 256), (512, 512, 200), (100, 60, 256), (1000, 333, 400)],
     mistakes=[
-        (lambda w, h, size: _scaled(h, w, _scale(w, h, size)), "Width comes first."),
+        (lambda w, h, size: _scaled(h, w, _scale(w, h, size)), tr("Width comes first.")),
         (
             lambda w, h, size: _scaled(w, h, size / max(w, h)),
-            "A picture that is small enough stays as it is.",
+            tr("A picture that is small enough stays as it is."),
         ),
         *(
             (
                 lambda w, h, size, whole=whole: _scaled(w, h, _scale(w, h, size), whole),
-                "Pixels are whole: round to the nearest.",
+                tr("Pixels are whole: round to the nearest."),
             )
             for whole in (int, float, lambda side: int(side) + 1)
         ),
-        (lambda w, h, size: (size, size), "What keeps the shape of the picture?"),
+        (lambda w, h, size: (size, size), tr("What keeps the shape of the picture?")),
         (
             lambda w, h, size: _scaled(w, h, min(1, size / min(w, h))),
-            "Which side should be `size` pixels long?",
+            tr("Which side should be `size` pixels long?"),
         ),
         (
             lambda w, h, size: _scaled(w, h, min(1, size / w)),
-            "Not every picture is wider than high. Which side should be `size` pixels long?",
+            tr("Not every picture is wider than high. Which side should be `size` pixels long?"),
         ),
     ],
-    hint="Which side should be `size` pixels long, and what keeps the shape?",
-    praise="So a 12-megapixel photo costs no more than a small one.",
+    hint=tr("Which side should be `size` pixels long, and what keeps the shape?"),
+    praise=tr("So a 12-megapixel photo costs no more than a small one."),
 )
 def fit(width: int, height: int, size: int) -> tuple[float, float]:
     """Chapter 00: the width and height that load_image gives to a picture."""

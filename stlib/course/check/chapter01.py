@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong
 from stlib.course.check.compare import Seen, Words, kind
 from stlib.course.check.exercise import Rule, exercise
@@ -40,49 +41,54 @@ def _rounded_down(image: Tensor, kernel: Tensor, stride: int) -> Tensor:
     mistakes=[
         (
             lambda image, kernel, stride: _convolved(image, kernel),
-            "That is a stride of 1. By how many pixels does the kernel move?",
+            tr("That is a stride of 1. By how many pixels does the kernel move?"),
         ),
         (
             lambda image, kernel, stride: _convolved(
                 image, kernel, stride, padding=kernel.shape[1] // 2
             ),
-            "The kernel must lie wholly inside the picture: how many places are there?",
+            tr("The kernel must lie wholly inside the picture: how many places are there?"),
         ),
         (
             lambda image, kernel, stride: nnf.conv2d(
                 image[:, None], kernel[:1, None], stride=stride
             )[:, 0],
-            "All colours are added up into one map.",
+            tr("All colours are added up into one map."),
         ),
         (
             _rounded_down,
-            "The last place is missing: the first one needs no step.",
+            tr("The last place is missing: the first one needs no step."),
         ),
         (
             lambda image, kernel, stride: _convolved(image[:, ::stride, ::stride], kernel),
-            "The places move by the stride; the pixels below the kernel stay neighbours.",
+            tr("The places move by the stride; the pixels below the kernel stay neighbours."),
         ),
         (
             lambda image, kernel, stride: _convolved(image, kernel.flip(1, 2), stride),
-            "The kernel was turned around. Which weight meets the upper left pixel of the patch?",
+            tr(
+                "The kernel was turned around. Which weight meets the upper left pixel of the "
+                "patch?"
+            ),
         ),
         (
             lambda image, kernel, stride: _convolved(image, kernel.mT, stride),
-            "Rows and columns of the kernel have changed places.",
+            tr("Rows and columns of the kernel have changed places."),
         ),
         (
             lambda image, kernel, stride: _convolved(image, kernel, stride) / kernel.numel(),
-            "A sum is asked for, not a mean.",
+            tr("A sum is asked for, not a mean."),
         ),
         (
             lambda image, kernel, stride: _convolved(image[:1], kernel[:1], stride),
-            "That is the first colour alone. What do the others add?",
+            tr("That is the first colour alone. What do the others add?"),
         ),
-        (_convolved, "Write the loops once yourself: which two run over the positions?"),
+        (_convolved, tr("Write the loops once yourself: which two run over the positions?")),
     ],
-    rule=Rule("Write the loops once yourself: which two run over the positions?", CONVOLUTIONS),
-    hint="Which pixel of the picture lies below the kernel's upper left weight at place (i, j)?",
-    praise="It makes 1 / stride² of the numbers: a cheap way to a smaller map.",
+    rule=Rule(tr("Write the loops once yourself: which two run over the positions?"), CONVOLUTIONS),
+    hint=tr(
+        "Which pixel of the picture lies below the kernel's upper left weight at place (i, j)?"
+    ),
+    praise=tr("It makes 1 / stride² of the numbers: a cheap way to a smaller map."),
 )
 def convolve(image: Tensor, kernel: Tensor, stride: int) -> Tensor:
     """Chapter 01: the convolution of a colour picture whose kernel moves by more than a pixel."""
@@ -101,16 +107,20 @@ def _sign_of_map(answer: Function, picture: Tensor, what: str) -> Seen:
     kernel = answer()
     if not isinstance(kernel, Tensor):
         raise Wrong(
-            f"the kernel is {kind(kernel)}, expected a tensor: torch.tensor([[…], […], […]])"
+            tr("the kernel is {thing}, expected a tensor: torch.tensor([[…], […], […]])").format(
+                thing=kind(kernel)
+            )
         )
     if kernel.shape != (3, 3):
-        raise Wrong(f"the kernel has the shape {list(kernel.shape)}, expected [3, 3]")
+        raise Wrong(
+            tr("the kernel has the shape {shape}, expected [3, 3]").format(shape=list(kernel.shape))
+        )
     if kernel.is_complex() or not kernel.isfinite().all():
-        raise Wrong("the kernel holds weights that are no ordinary numbers")
+        raise Wrong(tr("the kernel holds weights that are no ordinary numbers"))
     values = _convolved(picture[None], kernel.detach().float()[None]).flatten()
     strongest = float(values[values.abs().argmax()])
-    sign = "positive" if strongest > 0 else "negative"
-    return Seen({"the map": Words("0 everywhere" if abs(strongest) < 1e-5 else sign)})
+    sign = tr("positive") if strongest > 0 else tr("negative")
+    return Seen({tr("the map"): Words(tr("0 everywhere") if abs(strongest) < 1e-5 else sign)})
 
 
 PLACES = torch.arange(6)
@@ -120,42 +130,51 @@ RISING = (PLACES[:, None] > PLACES).float()  # bright at the lower left
 
 @exercise(
     cases=[
-        (torch.ones(6, 6), "picture A, even and bright,"),
-        (FALLING, "picture B, bright at the lower right,"),
-        (1 - FALLING, "picture C, bright at the upper left,"),
-        (RISING, "picture D, bright at the lower left,"),
+        (torch.ones(6, 6), tr("picture A, even and bright,")),
+        (FALLING, tr("picture B, bright at the lower right,")),
+        (1 - FALLING, tr("picture C, bright at the upper left,")),
+        (RISING, tr("picture D, bright at the lower left,")),
     ],
     given=lambda picture, what: what,
     look=_sign_of_map,
     mistakes=[
-        (lambda: torch.ones(3, 3), "What must the nine weights add up to?"),
+        (lambda: torch.ones(3, 3), tr("What must the nine weights add up to?")),
         (
             lambda: torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 1]]),
-            "What must the nine weights add up to?",
+            tr("What must the nine weights add up to?"),
         ),
         (
             lambda: torch.tensor([[-1, -1, -1], [0, 0, 0], [1, 1, 1]]),
-            "That kernel sees level edges, and so a part of every slanting one. Which weights lie "
-            "on a line that runs along the edge of D?",
+            tr(
+                "That kernel sees level edges, and so a part of every slanting one. Which weights "
+                "lie on a line that runs along the edge of D?"
+            ),
         ),
         (
             lambda: torch.tensor([[-1, 0, 1], [-1, 0, 1], [-1, 0, 1]]),
-            "That kernel sees upright edges, and so a part of every slanting one. Turn it by 45 "
-            "degrees.",
+            tr(
+                "That kernel sees upright edges, and so a part of every slanting one. Turn it by "
+                "45 degrees."
+            ),
         ),
         (
             lambda: torch.tensor([[2, 1, 0], [1, 0, -1], [0, -1, -2]]),
-            "Which corner of the weights should meet the bright pixels?",
+            tr("Which corner of the weights should meet the bright pixels?"),
         ),
         (
             lambda: torch.tensor([[0, -1, -2], [1, 0, -1], [2, 1, 0]]),
-            "That kernel is for D. Which corner should meet the bright pixels?",
+            tr("That kernel is for D. Which corner should meet the bright pixels?"),
         ),
-        (lambda: torch.zeros(3, 3), "It sees nothing. Which corner should count bright pixels?"),
+        (
+            lambda: torch.zeros(3, 3),
+            tr("It sees nothing. Which corner should count bright pixels?"),
+        ),
     ],
-    hint="Add up the weights, all nine and along the lines that are parallel to the edge of D.",
-    praise="It sees where it gets brighter towards the lower right, and is blind to the other "
-    "diagonal.",
+    hint=tr("Add up the weights, all nine and along the lines that are parallel to the edge of D."),
+    praise=tr(
+        "It sees where it gets brighter towards the lower right, and is blind to the other "
+        "diagonal."
+    ),
 )
 def edge_kernel() -> Tensor:
     """Chapter 01: a kernel for slanting edges, brighter towards the lower right."""
@@ -179,31 +198,34 @@ def _halved(height: float, width: float, poolings: int, whole: Function = math.f
         ("pool5", 75, 130),
     ],
     mistakes=[
-        (lambda layer, h, w: _halved(w, h, find_layer(layer).poolings), "Height comes first."),
+        (lambda layer, h, w: _halved(w, h, find_layer(layer).poolings), tr("Height comes first.")),
         (
             lambda layer, h, w: _halved(h, w, find_layer(layer).block),
-            "relu1_1 comes before the first pooling. How many lie before the others?",
+            tr("relu1_1 comes before the first pooling. How many lie before the others?"),
         ),
         (
             lambda layer, h, w: _halved(h, w, find_layer(layer).block - 1),
-            "How many poolings has a picture passed that comes out of pool3, the third one?",
+            tr("How many poolings has a picture passed that comes out of pool3, the third one?"),
         ),
         (
             lambda layer, h, w: _halved(h, w, find_layer(layer).poolings, math.ceil),
-            "A last odd row or column is dropped each time.",
+            tr("A last odd row or column is dropped each time."),
         ),
         (
             lambda layer, h, w: _halved(h, w, find_layer(layer).poolings, round),
-            "A last odd row or column is dropped each time.",
+            tr("A last odd row or column is dropped each time."),
         ),
         (
             lambda layer, h, w: _halved(h, w, find_layer(layer).poolings, float),
-            "A last odd row or column is dropped, so sizes stay whole numbers.",
+            tr("A last odd row or column is dropped, so sizes stay whole numbers."),
         ),
-        (lambda layer, h, w: (h, w), "The poolings change the size. How many come before a layer?"),
+        (
+            lambda layer, h, w: (h, w),
+            tr("The poolings change the size. How many come before a layer?"),
+        ),
     ],
-    hint="Only the poolings change the size. How many has the picture passed?",
-    praise="So relu5_1 has one position for 16 × 16 pixels.",
+    hint=tr("Only the poolings change the size. How many has the picture passed?"),
+    praise=tr("So relu5_1 has one position for 16 × 16 pixels."),
 )
 def map_size(layer: str, height: int, width: int) -> tuple[int, int]:
     """Chapter 01: height and width of a layer's feature maps."""

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor, nn
 
+from stlib._language import tr
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import exercise
 from stlib.layers import find_layer, layers_of
@@ -39,31 +40,35 @@ def _kernels(*shape: int, seed: int) -> Tensor:
         (_kernels(2, 2, 3, 3, seed=2), _kernels(2, 2, 3, 3, seed=3)),
         (_kernels(4, 3, 3, 3, seed=4), _kernels(2, 4, 3, 3, seed=5)),
     ],
-    given=lambda first, second: f"kernels {list(first.shape)} and {list(second.shape)}",
+    given=lambda first, second: tr("kernels {first} and {second}").format(
+        first=list(first.shape), second=list(second.shape)
+    ),
     mistakes=[
         (
             lambda first, second: _merged(first, second, lambda first, u, v: (2 - u, 2 - v)),
-            "The weight at place (u, v) of the second kernel: where does its copy begin?",
+            tr("The weight at place (u, v) of the second kernel: where does its copy begin?"),
         ),
         (
             lambda first, second: _merged(first, second, lambda first, u, v: (v, u)),
-            "Which of u and v counts rows, and which columns?",
+            tr("Which of u and v counts rows, and which columns?"),
         ),
         (
             lambda first, second: _in_a_row(first, second) / len(first),
-            "Does the second convolution average over the channels below, or add them up?",
+            tr("Does the second convolution average over the channels below, or add them up?"),
         ),
         (
             lambda first, second: nnf.pad(first, (1, 1, 1, 1)),
-            "This is the first kernel alone. What does the second one do with its maps?",
+            tr("This is the first kernel alone. What does the second one do with its maps?"),
         ),
         (
             lambda first, second: _in_a_row(first.relu(), second),
-            "There is no ReLU in this exercise.",
+            tr("There is no ReLU in this exercise."),
         ),
     ],
-    hint="Try it with one channel, and a second kernel of eight zeros and a single 1.",
-    praise="One convolution of 5 × 5 does what two of 3 × 3 do, as long as nothing stands between.",
+    hint=tr("Try it with one channel, and a second kernel of eight zeros and a single 1."),
+    praise=tr(
+        "One convolution of 5 × 5 does what two of 3 × 3 do, as long as nothing stands between."
+    ),
 )
 def one_kernel(first: Tensor, second: Tensor) -> Tensor:
     """Chapter 02: the kernels [N2, C, 5, 5] of two convolutions without a ReLU between them."""
@@ -113,66 +118,74 @@ CONV5_1 = _up_to("conv5_1")
         (CONV5_1,),
     ],
     given=lambda layers: (
-        "the layers of VGG-19 up to conv5_1" if len(layers) > 4 else f"layers = {layers}"
+        tr("the layers of VGG-19 up to conv5_1") if len(layers) > 4 else f"layers = {layers}"
     ),
     mistakes=[
         (
             lambda layers: _field(layers, start=0),
-            "How many pixels does a position see before the first layer?",
+            tr("How many pixels does a position see before the first layer?"),
         ),
         (
             lambda layers: _field(layers, wide=lambda kernel, dilation: kernel * dilation),
-            "A kernel of 1 sees one position. By how much does a kernel of k widen the view?",
+            tr("A kernel of 1 sees one position. By how much does a kernel of k widen the view?"),
         ),
         (
             lambda layers: _field(layers, wide=lambda kernel, dilation: kernel - 1),
-            "A kernel of 3 with dilation 2 looks at places 0, 2 and 4. How far apart are the ends?",
+            tr(
+                "A kernel of 3 with dilation 2 looks at places 0, 2 and 4. How far apart are the "
+                "ends?"
+            ),
         ),
         (
             lambda layers: _field(layers, wide=lambda kernel, dilation: kernel - 1 + dilation - 1),
-            "How many gaps are there between 3 places, and how wide is each with dilation 4?",
+            tr("How many gaps are there between 3 places, and how wide is each with dilation 4?"),
         ),
         (
             lambda layers: _field(
                 [(kernel, stride * dilation, dilation) for kernel, stride, dilation in layers]
             ),
-            "Dilation spreads a kernel. Does it also move neighbouring positions apart?",
+            tr("Dilation spreads a kernel. Does it also move neighbouring positions apart?"),
         ),
         (
             lambda layers: _field(layers, own_stride=True),
-            "Which strides count for a layer: those below it, or its own, too?",
+            tr("Which strides count for a layer: those below it, or its own, too?"),
         ),
         (
             lambda layers: _field(layers, step_of=lambda step, stride: 1),
-            "One step in a deep layer is many pixels. Which number says how many?",
+            tr("One step in a deep layer is many pixels. Which number says how many?"),
         ),
         (
             lambda layers: _field(layers, step_of=lambda step, stride: step + stride - 1),
-            "Two poolings, each of stride 2: how many pixels apart do two neighbours look then?",
+            tr(
+                "Two poolings, each of stride 2: how many pixels apart do two neighbours look then?"
+            ),
         ),
         (
             lambda layers: _field(layers, step_of=lambda step, stride: stride),
-            "The strides of all layers below count together. What has become of the earlier ones?",
+            tr(
+                "The strides of all layers below count together. What has become of the earlier "
+                "ones?"
+            ),
         ),
         (
             lambda layers: _field(
                 layers, step_of=lambda step, stride: 2 * step if stride == 2 else step
             ),
-            "A stride may be any number, 3 for example. How far apart do neighbours look then?",
+            tr("A stride may be any number, 3 for example. How far apart do neighbours look then?"),
         ),
         (
             lambda layers: _field(
                 layers, step_of=lambda step, stride: 2 * step if stride > 1 else step
             ),
-            "A stride may be any number, 3 for example. How far apart do neighbours look then?",
+            tr("A stride may be any number, 3 for example. How far apart do neighbours look then?"),
         ),
         (
             lambda layers: int(torch.tensor([stride for _, stride, _ in layers]).prod()),
-            "That is the stride of the last layer. How many pixels does one position see?",
+            tr("That is the stride of the last layer. How many pixels does one position see?"),
         ),
     ],
-    hint="Follow the first layers with a pencil: field and stride after each.",
-    praise=f"A position of conv5_1 sees {_field(CONV5_1)} × {_field(CONV5_1)} pixels.",
+    hint=tr("Follow the first layers with a pencil: field and stride after each."),
+    praise=tr("A position of conv5_1 sees {side} × {side} pixels.").format(side=_field(CONV5_1)),
 )
 def receptive_field(layers: Chain) -> int:
     """Chapter 02: the receptive field of a chain of layers: (kernel, stride, dilation) each."""
@@ -196,11 +209,11 @@ def _as_broken(image: Tensor) -> Tensor:
 
 @exercise(
     cases=[(_four_pixels(),)],
-    given=lambda image: "a picture of 2 × 2 pixels",
+    given=lambda image: tr("a picture of 2 × 2 pixels"),
     mistakes=[
-        (lambda image: 255 * image - MEAN_BGR, "Are the channels still in the order R, G, B?"),
+        (lambda image: 255 * image - MEAN_BGR, tr("Are the channels still in the order R, G, B?")),
         *(
-            (wrong, "Which colour's mean stands first in MEAN_BGR, and which colour loses it?")
+            (wrong, tr("Which colour's mean stands first in MEAN_BGR, and which colour loses it?"))
             for wrong in (
                 lambda image: (255 * image - MEAN_BGR).flip(1),
                 lambda image: 255 * image.flip(1) - MEAN_BGR.flip(1),
@@ -208,39 +221,39 @@ def _as_broken(image: Tensor) -> Tensor:
         ),
         (
             lambda image: 255 * (image - MEAN_BGR).flip(2),
-            "Three things are wrong in the broken function, and all three are still there.",
+            tr("Three things are wrong in the broken function, and all three are still there."),
         ),
         (
             lambda image: 255 * (image.flip(1) - MEAN_BGR),
-            "The mean is on the scale 0…255. And the picture, when you subtract it?",
+            tr("The mean is on the scale 0…255. And the picture, when you subtract it?"),
         ),
         (
             lambda image: 255 * image.flip(1),
-            "On average over many photos, what value should each channel have?",
+            tr("On average over many photos, what value should each channel have?"),
         ),
         (
             lambda image: image.flip(1) - MEAN_BGR,
-            "On which scale are the pixels of the picture, and on which one is the mean?",
+            tr("On which scale are the pixels of the picture, and on which one is the mean?"),
         ),
         (
             lambda image: 255 * image.flip(2) - MEAN_BGR,
-            "Which dimension of [1, 3, H, W] holds the colours? This one turns it upside down.",
+            tr("Which dimension of [1, 3, H, W] holds the colours? This one turns it upside down."),
         ),
         (
             lambda image: 255 * image.flip(3) - MEAN_BGR,
-            "Which dimension of [1, 3, H, W] holds the colours? This one makes a mirror image.",
+            tr("Which dimension of [1, 3, H, W] holds the colours? This one makes a mirror image."),
         ),
         (
             lambda image: 255 * image.flip(1) + MEAN_BGR,
-            "What do you do with the mean: add or subtract?",
+            tr("What do you do with the mean: add or subtract?"),
         ),
-        (_as_broken, "Do `-=` and `*=` make a new tensor, or write into the caller's?"),
-        (lambda image: 255 * image.detach().flip(1) - MEAN_BGR, "Which call detaches it?"),
+        (_as_broken, tr("Do `-=` and `*=` make a new tensor, or write into the caller's?")),
+        (lambda image: 255 * image.detach().flip(1) - MEAN_BGR, tr("Which call detaches it?")),
     ],
     gradient_of="image",
-    lost="Which call detaches it?",
-    hint="Order of the channels, scale, mean: check them one by one, with one pixel.",
-    praise="Blue first, 0 to 255, minus the mean; and the caller's picture is left as it was.",
+    lost=tr("Which call detaches it?"),
+    hint=tr("Order of the channels, scale, mean: check them one by one, with one pixel."),
+    praise=tr("Blue first, 0 to 255, minus the mean; and the caller's picture is left as it was."),
 )
 def prepare(image: Tensor) -> Tensor:
     """Chapter 02: the input that the oxford weights expect, from a picture in RGB and 0…1."""
@@ -287,35 +300,38 @@ FOUR_NUMBERS = torch.tensor([-2.0, -1.0, 1.0, 3.0]).view(1, 1, 2, 2)
 
 @exercise(
     cases=[(_modules(), FOUR_NUMBERS), (_modules()[1:2], FOUR_NUMBERS)],
-    given=lambda modules, x: "conv, relu, conv, relu" if len(modules) > 1 else "one relu alone",
+    given=lambda modules, x: "conv, relu, conv, relu" if len(modules) > 1 else tr("one relu alone"),
     mistakes=[
         (
             lambda modules, x: _outputs(modules, x, into=lambda x: x),
-            "Who wrote into your tensor, and what could that module get instead?",
+            tr("Who wrote into your tensor, and what could that module get instead?"),
         ),
         (
             lambda modules, x: _outputs(modules, x, into=lambda x: x, keep=torch.clone),
-            "You copy what comes out of a module. Which module wrote into x before that?",
+            tr("You copy what comes out of a module. Which module wrote into x before that?"),
         ),
         (
             _switched_off,
-            "The modules belong to the caller. What else can you do than change their inplace?",
+            tr("The modules belong to the caller. What else can you do than change their inplace?"),
         ),
         (
             lambda modules, x: [x, *_outputs(modules, x)],
-            "Does your list begin with x itself? The outputs alone are asked for.",
+            tr("Does your list begin with x itself? The outputs alone are asked for."),
         ),
         (
             lambda modules, x: _outputs(modules, x, chained=False),
-            "Does each module get the output of the one before it?",
+            tr("Does each module get the output of the one before it?"),
         ),
-        (lambda modules, x: _outputs(modules, x)[::-1], "The first module's output comes first."),
-        (lambda modules, x: _outputs(modules, x, keep=torch.detach), "Copy without detaching."),
+        (
+            lambda modules, x: _outputs(modules, x)[::-1],
+            tr("The first module's output comes first."),
+        ),
+        (lambda modules, x: _outputs(modules, x, keep=torch.detach), tr("Copy without detaching.")),
     ],
     gradient_of="x",
-    lost="Copy without detaching.",
-    hint="Does each module get the output of the one before it, as a tensor of its own?",
-    praise="Every output is as its module made it.",
+    lost=tr("Copy without detaching."),
+    hint=tr("Does each module get the output of the one before it, as a tensor of its own?"),
+    praise=tr("Every output is as its module made it."),
 )
 def keep_all(modules: Sequence[nn.Module], x: Tensor) -> list[Tensor]:
     """Chapter 02: what each module of a chain makes of x, though some overwrite their input."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import Rule, exercise
 
@@ -18,43 +19,47 @@ def _some(*shape: int, seed: int = 0) -> Tensor:
     return torch.randint(0, 5, shape, generator=torch.Generator().manual_seed(seed)).float()
 
 
-NO_DIVISION = "Equation 3 has no division."
-NO_MEAN = "Is there a mean in equation 3?"
-SLOWLY = (
+SLOWLY = tr(
     "No `@` or the like, and no joined strips: which two numbers does equation 3 multiply, "
     "and what does it add up?"
 )
 GRAM_MISTAKES: list[tuple[Function, str]] = [
-    (lambda F: F.T @ F, "Over which axis do you sum: the channels or the positions?"),
-    (lambda F: F @ F.T / F.shape[1], f"This is G/M. {NO_DIVISION}"),
-    (lambda F: F @ F.T / F.numel(), f"This is G/(N·M). {NO_DIVISION}"),
-    (lambda F: F @ F.T / len(F), f"This is G divided by N. {NO_DIVISION}"),
+    (lambda F: F.T @ F, tr("Over which axis do you sum: the channels or the positions?")),
+    (lambda F: F @ F.T / F.shape[1], tr("This is G/M. Equation 3 has no division.")),
+    (lambda F: F @ F.T / F.numel(), tr("This is G/(N·M). Equation 3 has no division.")),
+    (lambda F: F @ F.T / len(F), tr("This is G divided by N. Equation 3 has no division.")),
     (
         lambda F: torch.diag((F @ F.T).diag()),
-        "Only the diagonal is there. Which pairs of channels are missing?",
+        tr("Only the diagonal is there. Which pairs of channels are missing?"),
     ),
     *(
         (
             lambda F, half=half: half(F @ F.T),
-            "One triangle is empty. Which pairs of channels do your loops visit?",
+            tr("One triangle is empty. Which pairs of channels do your loops visit?"),
         )
         for half in (torch.triu, torch.tril)
     ),
     (
         lambda F: torch.triu(F @ F.T, 1),
-        "Only pairs of different channels are filled. Does a channel occur together with itself?",
+        tr(
+            "Only pairs of different channels are filled. Does a channel occur together with "
+            "itself?"
+        ),
     ),
     (
         lambda F: F[:, -1:] @ F[:, -1:].T,
-        "Only the last position is there. Do you add, or write over the sum?",
+        tr("Only the last position is there. Do you add, or write over the sum?"),
     ),
     (
         lambda F: F.sum(1).outer(F.sum(1)),
-        "You add up each row first and multiply then. Which comes first in equation 3?",
+        tr("You add up each row first and multiply then. Which comes first in equation 3?"),
     ),
-    (lambda F: F.cov(correction=0) * F.shape[1], f"You subtract each channel's mean. {NO_MEAN}"),
-    (torch.cov, f"This is a covariance. {NO_MEAN}"),
-    (lambda F: (F @ F.T).long(), "With what kind of numbers did you start your matrix?"),
+    (
+        lambda F: F.cov(correction=0) * F.shape[1],
+        tr("You subtract each channel's mean. Is there a mean in equation 3?"),
+    ),
+    (torch.cov, tr("This is a covariance. Is there a mean in equation 3?")),
+    (lambda F: (F @ F.T).long(), tr("With what kind of numbers did you start your matrix?")),
 ]
 
 
@@ -62,7 +67,7 @@ def _joined(strips: list[Tensor]) -> Tensor:
     return torch.cat(strips, dim=1)
 
 
-ONE_STRIP = "Only one strip is there. Do you add, or write over the sum?"
+ONE_STRIP = tr("Only one strip is there. Do you add, or write over the sum?")
 
 
 @exercise(
@@ -71,25 +76,29 @@ ONE_STRIP = "Only one strip is there. Do you add, or write over the sum?"
         ([_some(3, 2, seed=2), _some(3, 4, seed=3), _some(3, 5, seed=4)],),
         ([_some(2, 6, seed=5) - 2],),
     ],
-    given=lambda strips: f"strips of {' + '.join(str(F.shape[1]) for F in strips)} positions",
+    given=lambda strips: tr("strips of {numbers} positions").format(
+        numbers=" + ".join(str(F.shape[1]) for F in strips)
+    ),
     mistakes=[
         (
             lambda strips: sum(F @ F.T / F.shape[1] for F in strips) / len(strips),
-            "You average the strips' own G/M: a narrow strip counts as much as a wide one. "
-            "Which sums do you have to keep, and when do you divide?",
+            tr(
+                "You average the strips' own G/M: a narrow strip counts as much as a wide one. "
+                "Which sums do you have to keep, and when do you divide?"
+            ),
         ),
         (
             lambda strips: sum(F @ F.T / F.shape[1] for F in strips),
-            "Each strip is divided by its own M. Which M does the whole picture have?",
+            tr("Each strip is divided by its own M. Which M does the whole picture have?"),
         ),
-        (lambda strips: sum(F @ F.T for F in strips), "This is G. What is missing for G/M?"),
+        (lambda strips: sum(F @ F.T for F in strips), tr("This is G. What is missing for G/M?")),
         (
             lambda strips: sum(F @ F.T for F in strips) / len(strips),
-            "You divide by the number of strips. What does M count?",
+            tr("You divide by the number of strips. What does M count?"),
         ),
         (
             lambda strips: sum(F @ F.T for F in strips) / sum(F.numel() for F in strips),
-            "You divide by N·M. What does M count?",
+            tr("You divide by N·M. What does M count?"),
         ),
         (lambda strips: strips[-1] @ strips[-1].T / _joined(strips).shape[1], ONE_STRIP),
         (lambda strips: strips[-1] @ strips[-1].T / strips[-1].shape[1], ONE_STRIP),
@@ -103,10 +112,14 @@ ONE_STRIP = "Only one strip is there. Do you add, or write over the sum?"
         (lambda strips: sum(F @ F.T for F in strips) / _joined(strips).shape[1], SLOWLY),
     ],
     rule=Rule(SLOWLY, (*PRODUCTS, "cat", "concat", "concatenate", "hstack", "column_stack")),
-    hint="Work out one entry for one strip: channel i times channel j, position by position, "
-    "added up. Then the next strip.",
-    praise="A sum does not care in how many pieces it is made: so G of a poster needs no more "
-    "memory than G of one strip.",
+    hint=tr(
+        "Work out one entry for one strip: channel i times channel j, position by position, "
+        "added up. Then the next strip."
+    ),
+    praise=tr(
+        "A sum does not care in how many pieces it is made: so G of a poster needs no more "
+        "memory than G of one strip."
+    ),
 )
 def gram_of_strips(strips: list[Tensor]) -> Tensor:
     """Chapter 03: G/M of a picture that comes in strips, each [N, M of the strip]."""
@@ -119,16 +132,16 @@ def _loops(features: Tensor) -> Tensor:
     return torch.stack([torch.stack([(a * b).sum() for a in F]) for b in F])
 
 
-ROWS_OF_THE_PICTURE = (
+ROWS_OF_THE_PICTURE = tr(
     "Your first axis is the height of the picture. Which of the four axes has the channels here?"
 )
-REGROUPED = (
+REGROUPED = tr(
     "The rows of your F are no channels: `reshape` cuts the numbers in the order in which they lie "
     "in memory. Which axis has to come first before you cut?"
 )
-ONE_ROW = "Everything became one row. Which axis has to survive the flattening?"
-AT_ONCE = "One product of two matrices holds all of these sums. Which two?"
-LOST = "Chapter 05 needs that gradient. Does your line detach, or leave torch?"
+ONE_ROW = tr("Everything became one row. Which axis has to survive the flattening?")
+AT_ONCE = tr("One product of two matrices holds all of these sums. Which two?")
+LOST = tr("Chapter 05 needs that gradient. Does your line detach, or leave torch?")
 
 
 @exercise(
@@ -141,7 +154,7 @@ LOST = "Chapter 05 needs that gradient. Does your line detach, or leave torch?"
     mistakes=[
         (
             lambda features: features.flatten(1, 2).mT @ features.flatten(1, 2),
-            "Where does the 1 in front come from?",
+            tr("Where does the 1 in front come from?"),
         ),
         (
             lambda features: (
@@ -153,8 +166,10 @@ LOST = "Chapter 05 needs that gradient. Does your line detach, or leave torch?"
         (lambda features: features[0].flatten(1) @ features[0].flatten(1).T, ROWS_OF_THE_PICTURE),
         (
             lambda features: features[0].flatten(0, 1) @ features[0].flatten(0, 1).T,
-            "That is one row per position. Over which axis do you sum: the channels or the "
-            "positions?",
+            tr(
+                "That is one row per position. Over which axis do you sum: the channels or the "
+                "positions?"
+            ),
         ),
         (lambda features: features[0] @ features[0].mT, ROWS_OF_THE_PICTURE),
         (lambda features: features[0].mT @ features[0], ROWS_OF_THE_PICTURE),
@@ -170,8 +185,8 @@ LOST = "Chapter 05 needs that gradient. Does your line detach, or leave torch?"
     gradient_of="features",
     lost=LOST,
     rule=Rule(AT_ONCE, most_calls=30),
-    hint="Which axis are the channels and which the positions, and over which do you sum?",
-    praise="The same N · N · M products, whatever the order of the axes.",
+    hint=tr("Which axis are the channels and which the positions, and over which do you sum?"),
+    praise=tr("The same N · N · M products, whatever the order of the axes."),
 )
 def gram_channels_last(features: Tensor) -> Tensor:
     """Chapter 03: the Gram matrix of features as Keras has them, [1, H, W, N]."""
@@ -193,6 +208,12 @@ HALVES = torch.tensor(
 SILENT = torch.cat([torch.zeros(1, 4), LOUD])
 
 
+def _channels(G: Tensor) -> str:
+    silent = tr("G of {number} channels, one of them silent,")
+    words = silent if G[0, 0] == 0 else tr("G of {number} channels")
+    return words.format(number=len(G))
+
+
 def _cosine(G: Tensor, silent: float = 0.0, root: bool = True) -> Tensor:
     length = G.diag().sqrt() if root else G.diag()
     return (G / length.outer(length)).nan_to_num(silent)
@@ -206,41 +227,47 @@ def _largest(values: Tensor, diagonal: float = -1.0) -> tuple[int, int]:
 
 @exercise(
     cases=[(F @ F.T,) for F in (LOUD, HALVES, SILENT)],
-    given=lambda G: f"G of {len(G)} channels" + (", one of them silent," if G[0, 0] == 0 else ""),
+    given=_channels,
     mistakes=[
         (
             lambda G: _largest(_cosine(G))[::-1],
-            "The pair is right; the smaller number comes first.",
+            tr("The pair is right; the smaller number comes first."),
         ),
         (
             lambda G: _largest(_cosine(G), diagonal=2.0),
-            "Every channel occurs together with itself. Which entries do you have to leave out?",
+            tr(
+                "Every channel occurs together with itself. Which entries do you have to leave out?"
+            ),
         ),
         (
             _largest,
-            "These two are the loudest. What do you divide by, so that only agreement counts?",
+            tr("These two are the loudest. What do you divide by, so that only agreement counts?"),
         ),
         (
             lambda G: _largest(_cosine(G, root=False)),
-            "You divide by too much: quiet channels win. "
-            "The length of a row of F is the root of which entry?",
+            tr(
+                "You divide by too much: quiet channels win. "
+                "The length of a row of F is the root of which entry?"
+            ),
         ),
         (
             lambda G: _largest(_cosine(G, silent=9.0)),
-            "A silent channel divides 0 by 0. What should its value be?",
+            tr("A silent channel divides 0 by 0. What should its value be?"),
         ),
         (
             lambda G: (0, int(_cosine(G).fill_diagonal_(-1).argmax())),
-            "There is no such channel. How do you get from a flat index to row and column?",
+            tr("There is no such channel. How do you get from a flat index to row and column?"),
         ),
         (
             lambda G: int(_cosine(G).fill_diagonal_(-1).argmax()),
-            "How do you get from a flat index to row and column?",
+            tr("How do you get from a flat index to row and column?"),
         ),
     ],
-    hint="First scale each entry to a number from 0 to 1, then look for the largest off the "
-    "diagonal.",
-    praise="Two voices that sing together, however softly.",
+    hint=tr(
+        "First scale each entry to a number from 0 to 1, then look for the largest off the "
+        "diagonal."
+    ),
+    praise=tr("Two voices that sing together, however softly."),
 )
 def closest_pair(G: Tensor) -> tuple[int, int]:
     """Chapter 03: the two channels that occur together most, for their strength."""

@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong
 from stlib.course.check.compare import Words, kind
 from stlib.course.check.exercise import Rule, exercise
@@ -15,7 +16,9 @@ def _rand(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
 
 
-LOST = "Do you leave torch on the way (item, float, numpy, detach), for a part of the loss perhaps?"
+LOST = tr(
+    "Do you leave torch on the way (item, float, numpy, detach), for a part of the loss perhaps?"
+)
 
 
 @exercise(
@@ -23,55 +26,54 @@ LOST = "Do you leave torch on the way (item, float, numpy, detach), for a part o
         (_rand(2, 2, 3), _rand(2, 2, 3, seed=1), torch.tensor([[1.0, 0.5, 0.0], [0.0, 0.2, 1.0]])),
         (_rand(1, 4, 5, 6), _rand(1, 4, 5, 6, seed=1), _rand(5, 6, seed=2)),
     ],
-    given=lambda features, target, weights: (
-        f"features and a target of the shape {list(target.shape)}, with {list(weights.shape)} "
-        "weights"
-    ),
+    given=lambda features, target, weights: tr(
+        "features and a target of the shape {shape}, with {weights} weights"
+    ).format(shape=list(target.shape), weights=list(weights.shape)),
     mistakes=[
         (
             lambda F, P, w: (F - P).square().sum() / 2,
-            "Every position counts the same. Where do the weights come in?",
+            tr("Every position counts the same. Where do the weights come in?"),
         ),
         (
             lambda F, P, w: (w * (F - P)).square().sum() / 2,
-            "You square the weights, too: a weight of one half has to count half.",
+            tr("You square the weights, too: a weight of one half has to count half."),
         ),
         (
             lambda F, P, w: (w * F - P).square().sum() / 2,
-            "Your weights change the features. They should say how much a difference counts.",
+            tr("Your weights change the features. They should say how much a difference counts."),
         ),
         (
             lambda F, P, w: (w * (F - P).square()).sum(),
-            "What is missing so that the gradient has no factor 2?",
+            tr("What is missing so that the gradient has no factor 2?"),
         ),
         (
             lambda F, P, w: (w * (F - P).square()).mean() / 2,
-            "Eq. (1) has a sum, this is a mean.",
+            tr("Eq. (1) has a sum, this is a mean."),
         ),
-        (lambda F, P, w: (w * (F - P).square()).mean(), "Eq. (1) has a sum, this is a mean."),
+        (lambda F, P, w: (w * (F - P).square()).mean(), tr("Eq. (1) has a sum, this is a mean.")),
         (
             lambda F, P, w: (w * (F - P).square()).sum() / w.sum() / 2,
-            "Why divide? With all weights 1 your loss should be eq. (1).",
+            tr("Why divide? With all weights 1 your loss should be eq. (1)."),
         ),
         (
             lambda F, P, w: (w * (F - P).abs()).sum() / 2,
-            "The differences are squared before they are added up.",
+            tr("The differences are squared before they are added up."),
         ),
         (
             lambda F, P, w: w * (F - P).square() / 2,
-            "Eq. (1) adds up over all positions and channels.",
+            tr("Eq. (1) adds up over all positions and channels."),
         ),
         (
             lambda F, P, w: ((F - P).square() * (w > 0)).sum() / 2,
-            "A weight may lie between 0 and 1.",
+            tr("A weight may lie between 0 and 1."),
         ),
         (lambda F, P, w: (w * (F - P).square()).sum().item() / 2, LOST),
         (lambda F, P, w: (w * (F.detach() - P).square()).sum() / 2, LOST),
     ],
     gradient_of="features",
     lost=LOST,
-    hint="With all weights 1 it should be eq. (1), with all weights 0 it should be 0.",
-    praise="With weights of 1 it is eq. (1); where the weight is 0, the picture is free.",
+    hint=tr("With all weights 1 it should be eq. (1), with all weights 0 it should be 0."),
+    praise=tr("With weights of 1 it is eq. (1); where the weight is 0, the picture is free."),
 )
 def weighted_content_loss(features: Tensor, target: Tensor, weights: Tensor) -> Tensor:
     """Chapter 04: the content loss with a weight for each position."""
@@ -90,7 +92,7 @@ def _by_autograd(x: Tensor, W: Tensor, target: Tensor) -> Tensor:
     return x.grad
 
 
-BY_HAND = "Without autograd, please: which three steps go back from L to x?"
+BY_HAND = tr("Without autograd, please: which three steps go back from L to x?")
 
 
 @exercise(
@@ -104,32 +106,38 @@ BY_HAND = "Without autograd, please: which three steps go back from L to x?"
         (_rand(2, 4, seed=3), _rand(2, 2, seed=4) - 0.3, _rand(2, 4, seed=5)),
     ],
     mistakes=[
-        (lambda x, W, P: W.T @ (nnf.relu(W @ x) - P), "What does a ReLU that was silent pass on?"),
+        (
+            lambda x, W, P: W.T @ (nnf.relu(W @ x) - P),
+            tr("What does a ReLU that was silent pass on?"),
+        ),
         (
             lambda x, W, P: W.T @ ((nnf.relu(W @ x) - P) * (W @ x >= 0)),
-            "Is a ReLU silent at z = 0? PyTorch's is.",
+            tr("Is a ReLU silent at z = 0? PyTorch's is."),
         ),
-        (lambda x, W, P: W.T @ (W @ x - P), "The features are what the ReLU makes of z."),
-        (lambda x, W, P: _at_z(x, W, P), "This is the gradient at z. One more step leads to x."),
+        (lambda x, W, P: W.T @ (W @ x - P), tr("The features are what the ReLU makes of z.")),
+        (
+            lambda x, W, P: _at_z(x, W, P),
+            tr("This is the gradient at z. One more step leads to x."),
+        ),
         (
             lambda x, W, P: nnf.relu(W @ x) - P,
-            "This is the gradient at the features. Two more steps lead to x.",
+            tr("This is the gradient at the features. Two more steps lead to x."),
         ),
-        (lambda x, W, P: W @ _at_z(x, W, P), "Forward it was W. What is it on the way back?"),
+        (lambda x, W, P: W @ _at_z(x, W, P), tr("Forward it was W. What is it on the way back?")),
         (
             lambda x, W, P: -W.T @ _at_z(x, W, P),
-            "The sign is turned: a gradient points to where L grows.",
+            tr("The sign is turned: a gradient points to where L grows."),
         ),
-        (lambda x, W, P: 2 * W.T @ _at_z(x, W, P), "Where does the factor 2 come from?"),
+        (lambda x, W, P: 2 * W.T @ _at_z(x, W, P), tr("Where does the factor 2 come from?")),
         (
             lambda x, W, P: W.T @ (_at_z(x, W, P) * nnf.relu(W @ x)),
-            "A ReLU passes on all or nothing.",
+            tr("A ReLU passes on all or nothing."),
         ),
         (_by_autograd, BY_HAND),
     ],
     rule=Rule(BY_HAND, AUTOGRAD),
-    hint="Go back one step at a time: through the loss, through the ReLU, through W.",
-    praise="That is backpropagation: eq. (2), the mask of the ReLU, and W turned over.",
+    hint=tr("Go back one step at a time: through the loss, through the ReLU, through W."),
+    praise=tr("That is backpropagation: eq. (2), the mask of the ReLU, and W turned over."),
 )
 def content_gradient(x: Tensor, W: Tensor, target: Tensor) -> Tensor:
     """Chapter 04: the gradient of the content loss of relu(W x) with respect to x."""
@@ -169,8 +177,8 @@ def _as_given(quality: Quality, needed: float) -> str:
     return chosen
 
 
-EXACTLY = "Is exactly `needed` good enough?"
-NONE = "What should come back when no layer is good enough?"
+EXACTLY = tr("Is exactly `needed` good enough?")
+NONE = tr("What should come back when no layer is good enough?")
 
 
 @exercise(
@@ -180,37 +188,45 @@ NONE = "What should come back when no layer is good enough?"
         (RISING, 14.0),
     ],
     mistakes=[
-        (_as_given, "All three bugs are still there."),
+        (_as_given, tr("All three bugs are still there.")),
         (
             lambda quality, needed: _until_the_first_bad_one(quality, needed + 1e-9),
-            f"Two bugs are left. {EXACTLY} And may the PSNR rise again after a bad layer?",
+            tr(
+                "Two bugs are left. Is exactly `needed` good enough? And may the PSNR rise again "
+                "after a bad layer?"
+            ),
         ),
         (
             _until_the_first_bad_one,
-            "The PSNR may rise again. Does your search stop at the first bad layer?",
+            tr("The PSNR may rise again. Does your search stop at the first bad layer?"),
         ),
         (lambda quality, needed: _deepest(quality, needed + 1e-9), EXACTLY),
         (
             lambda quality, needed: _good(quality, needed + 1e-9)[-1],
-            f"{EXACTLY} And {NONE[0].lower()}{NONE[1:]}",
+            tr(
+                "Is exactly `needed` good enough? And what should come back when no layer is good "
+                "enough?"
+            ),
         ),
         (
             lambda quality, needed: max(quality, key=quality.__getitem__),
-            "That is the layer with the best picture. Which is the deepest that is good enough?",
+            tr(
+                "That is the layer with the best picture. Which is the deepest that is good enough?"
+            ),
         ),
         (
             lambda quality, needed: next(iter(_good(quality, needed)), None),
-            "That layer is good enough, but is it the deepest?",
+            tr("That layer is good enough, but is it the deepest?"),
         ),
         (
             lambda quality, needed: min(
                 _good(quality, needed), key=quality.__getitem__, default=None
             ),
-            "That is the good layer with the worst picture. Is it always the deepest?",
+            tr("That is the good layer with the worst picture. Is it always the deepest?"),
         ),
         (
             lambda quality, needed: next((x for x in quality if quality[x] < needed), None),
-            "That layer is not good enough.",
+            tr("That layer is not good enough."),
         ),
         *(
             (wrong, NONE)
@@ -222,12 +238,12 @@ NONE = "What should come back when no layer is good enough?"
         ),
         (
             lambda quality, needed: quality.get(_deepest(quality, needed) or ""),
-            "That is its PSNR. The name of the layer is asked for.",
+            tr("That is its PSNR. The name of the layer is asked for."),
         ),
-        (_good, "These are all good layers. Which of them is the deepest?"),
+        (_good, tr("These are all good layers. Which of them is the deepest?")),
     ],
-    hint="Which layers are good enough, and which of them is the deepest?",
-    praise="As much freedom as the picture allows.",
+    hint=tr("Which layers are good enough, and which of them is the deepest?"),
+    praise=tr("As much freedom as the picture allows."),
 )
 def choose_layer(quality: Quality, needed: float) -> str | None:
     """Chapter 04: the deepest layer from which the picture can be rebuilt well enough."""
@@ -241,18 +257,22 @@ def _seen(answer: Function, A: Tensor) -> Words:
     """What the layer A sees of a change, in words."""
     v = answer(A)
     if not isinstance(v, Tensor) or v.shape != A.shape[1:]:
-        raise Wrong(f"the result is {kind(v)}, expected a tensor of the shape {list(A.shape[1:])}")
+        raise Wrong(
+            tr("the result is {thing}, expected a tensor of the shape {shape}").format(
+                thing=kind(v), shape=list(A.shape[1:])
+            )
+        )
     v = v.detach().to(A.dtype)
     length, seen = float(v.norm()), float((A @ v).norm())
     if not length < float("inf"):
-        return Words("a change that is not finite")
+        return Words(tr("a change that is not finite"))
     if length < 1e-3:
-        return Words("no change at all")
+        return Words(tr("no change at all"))
     if seen > 2e-3 * length * float(torch.linalg.matrix_norm(A, ord=2)):
-        return Words("a change that the layer sees")
+        return Words(tr("a change that the layer sees"))
     if abs(length - 1) > 2e-3:
-        return Words("a change that the layer does not see, but of another length")
-    return Words("a change of length 1 that the layer does not see")
+        return Words(tr("a change that the layer does not see, but of another length"))
+    return Words(tr("a change of length 1 that the layer does not see"))
 
 
 def _projected(A: Tensor) -> Tensor:
@@ -264,16 +284,19 @@ def _projected(A: Tensor) -> Tensor:
     cases=[(AVERAGES,), (_rand(3, 6) - 0.5,), (_rand(1, 3, seed=1),)],
     look=_seen,
     mistakes=[
-        (lambda A: torch.zeros(A.shape[1]), "No layer sees a change of nothing. How long is v?"),
-        (_projected, "Only the length is wrong: what do you divide by?"),
+        (
+            lambda A: torch.zeros(A.shape[1]),
+            tr("No layer sees a change of nothing. How long is v?"),
+        ),
+        (_projected, tr("Only the length is wrong: what do you divide by?")),
         (
             lambda A: A[0] / A[0].norm(),
-            "What is A @ v for your v, and which part of v does that come from?",
+            tr("What is A @ v for your v, and which part of v does that come from?"),
         ),
-        (lambda A: _projected(A) / 0, "What do you divide by?"),
+        (lambda A: _projected(A) / 0, tr("What do you divide by?")),
     ],
-    hint="What is A @ v for your v, and how long is v?",
-    praise="Add it to any picture, as strongly as you like: this layer reports nothing.",
+    hint=tr("What is A @ v for your v, and how long is v?"),
+    praise=tr("Add it to any picture, as strongly as you like: this layer reports nothing."),
 )
 def hidden_change(A: Tensor) -> Tensor:
     """Chapter 04: a change of length 1 that a linear layer with the weights A does not see."""

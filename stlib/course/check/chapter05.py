@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong
 from stlib.course.check.compare import Seen, kind
 from stlib.course.check.exercise import exercise
@@ -85,13 +86,14 @@ def _weights(first: float, second: float) -> dict[str, float]:
 
 def _sizes_and_weights(features: Features, style_features: Features, w: dict[str, float]) -> str:
     equal = features["relu1_1"].shape == style_features["relu1_1"].shape
-    which = "pictures of one size" if equal else "a style picture with twice as many positions"
-    return f"{which} and w = {', '.join(f'{weight:g}' for weight in w.values())}"
+    larger = tr("a style picture with twice as many positions and w = {weights}")
+    words = tr("pictures of one size and w = {weights}") if equal else larger
+    return words.format(weights=", ".join(f"{weight:g}" for weight in w.values()))
 
 
-NO_GRADIENT = "Where does your loss stop being a tensor, or get detached?"
-ROWS = "The 1 in front of [1, N, H, W] counts pictures. Which axis becomes the rows of F?"
-LAST = "Only the last layer is in it. Do you add, or write over the sum?"
+NO_GRADIENT = tr("Where does your loss stop being a tensor, or get detached?")
+ROWS = tr("The 1 in front of [1, N, H, W] counts pictures. Which axis becomes the rows of F?")
+LAST = tr("Only the last layer is in it. Do you add, or write over the sum?")
 
 
 @exercise(
@@ -105,57 +107,61 @@ LAST = "Only the last layer is in it. Do you add, or write over the sum?"
     mistakes=[
         (
             _summed(lambda F, F_a: _square_sum(F, F_a) / len(F) ** 2),
-            "It is 4 times too large. What stands beside N² under the fraction bar?",
+            tr("It is 4 times too large. What stands beside N² under the fraction bar?"),
         ),
         (
             _summed(lambda F, F_a: _layer_loss(F, F_a) / 4),
-            "It is 4 times too small. How often do you divide by 4?",
+            tr("It is 4 times too small. How often do you divide by 4?"),
         ),
         (
             _summed(lambda F, F_a: _layer_loss(F, F_a) / 2),
-            "It is half of that. Does the square of the difference lose something on the way?",
+            tr("It is half of that. Does the square of the difference lose something on the way?"),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a, 1, 1) / (4 * len(F) ** 2)),
-            "By what is a Gram matrix divided before it is compared?",
+            tr("By what is a Gram matrix divided before it is compared?"),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a, 1, 1) / (4 * len(F) ** 2 * F.shape[1])),
-            "What is squared: the difference, or the difference divided by M?",
+            tr("What is squared: the difference, or the difference divided by M?"),
         ),
         (
             _summed(lambda F, F_a: _layer_loss(F, F_a) / F.shape[1] ** 2),
-            "It is M² times too small. How often do you divide by M?",
+            tr("It is M² times too small. How often do you divide by M?"),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a) / 4),
-            "It is N² times too large. What stands beside the 4 under the fraction bar?",
+            tr("It is N² times too large. What stands beside the 4 under the fraction bar?"),
         ),
         (
             _summed(lambda F, F_a: _layer_loss(F, F_a) / len(F) ** 2),
-            "It is N² times too small: a mean over the N² entries, where eq. (4) has a sum?",
+            tr("It is N² times too small: a mean over the N² entries, where eq. (4) has a sum?"),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a) / len(F) ** 4),
-            "That is a mean of some kind. Eq. (4) has a sum and a divisor of its own.",
+            tr("That is a mean of some kind. Eq. (4) has a sum and a divisor of its own."),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a) / (4 * F.shape[1] ** 2)),
-            "N is the number of channels, M of positions. Which of the two is which axis?",
+            tr("N is the number of channels, M of positions. Which of the two is which axis?"),
         ),
         (
             _summed(_one_M),
-            "You divide both Gram matrices by the number of positions of the generated picture. "
-            "What does the other one have?",
+            tr(
+                "You divide both Gram matrices by the number of positions of the generated "
+                "picture. What does the other one have?"
+            ),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a, M=F_a.shape[1]) / (4 * len(F) ** 2)),
-            "You divide both Gram matrices by the number of positions of the style picture. "
-            "What does the other one have?",
+            tr(
+                "You divide both Gram matrices by the number of positions of the style picture. "
+                "What does the other one have?"
+            ),
         ),
         (
             _summed(lambda F, F_a: _square_sum(F, F_a).sqrt() / (4 * len(F) ** 2)),
-            "There is no root in eq. (4).",
+            tr("There is no root in eq. (4)."),
         ),
         (_summed(as_matrix=_batched), ROWS),
         (_summed(_one_M, as_matrix=_batched), ROWS),
@@ -166,21 +172,24 @@ LAST = "Only the last layer is in it. Do you add, or write over the sum?"
         ),
         (
             _one_layer(0, _summed()),
-            "Only the first layer is in it. Does `return` stand inside of the loop?",
+            tr("Only the first layer is in it. Does `return` stand inside of the loop?"),
         ),
-        (_summed(weighed=lambda w, E: E), "All layers count alike here. Where do you use w?"),
-        (_summed(weighed=lambda w, E: E / 2), "All layers count alike here. Where do you use w?"),
+        (_summed(weighed=lambda w, E: E), tr("All layers count alike here. Where do you use w?")),
+        (
+            _summed(weighed=lambda w, E: E / 2),
+            tr("All layers count alike here. Where do you use w?"),
+        ),
         (
             _summed(weighed=lambda w, E: w**2 * E),
-            "Is each layer's loss multiplied by its own weight, once?",
+            tr("Is each layer's loss multiplied by its own weight, once?"),
         ),
         (_summed(lambda F, F_a: _layer_loss(F, F_a).item()), NO_GRADIENT),
         (_summed(lambda F, F_a: _layer_loss(F.detach(), F_a)), NO_GRADIENT),
     ],
     gradient_of="features",
     lost=NO_GRADIENT,
-    hint="Compare with eq. (4), for one layer: what is summed, and what divides the sum?",
-    praise="Two pictures of any size, any layers, one number.",
+    hint=tr("Compare with eq. (4), for one layer: what is summed, and what divides the sum?"),
+    praise=tr("Two pictures of any size, any layers, one number."),
 )
 def whole_style_loss(features: Features, style_features: Features, w: dict[str, float]) -> Tensor:
     """Chapter 05: L_style = Σ w_l E_l (eqs. 4 and 5) for two pictures that may differ in size."""
@@ -197,10 +206,12 @@ def _reached(answer: Function, F: Tensor, A_over_M: Tensor) -> Seen:
     T = answer(F, A_over_M)
     if not isinstance(T, Tensor) or T.shape != A_over_M.shape:
         raise Wrong(
-            f"the result is {kind(T)}, expected T, a tensor of the shape {list(A_over_M.shape)}"
+            tr("the result is {thing}, expected T, a tensor of the shape {shape}").format(
+                thing=kind(T), shape=list(A_over_M.shape)
+            )
         )
     moved = T.detach().to(F.dtype) @ F
-    return Seen({"G/M of T F": moved @ moved.T / F.shape[1]})
+    return Seen({tr("G/M of T F"): moved @ moved.T / F.shape[1]})
 
 
 def _stretched(
@@ -216,7 +227,7 @@ def _stretched(
     return answer
 
 
-ROOTS = "T stands twice in T (G/M) Tᵀ. What is it, if the product shall be A/M?"
+ROOTS = tr("T stands twice in T (G/M) Tᵀ. What is it, if the product shall be A/M?")
 
 
 @exercise(
@@ -225,40 +236,46 @@ ROOTS = "T stands twice in T (G/M) Tᵀ. What is it, if the product shall be A/M
         (_cloud(3, 8, 2), style_target(_cloud(3, 5, 3) - 0.5)),
     ],
     look=_reached,
-    given=lambda F, A_over_M: f"F of the shape {list(F.shape)}",
+    given=lambda F, A_over_M: tr("F of the shape {shape}").format(shape=list(F.shape)),
     mistakes=[
-        (_stretched(undo=lambda L: L), "You undo neither. Which ellipse has to become a circle?"),
+        (
+            _stretched(undo=lambda L: L),
+            tr("You undo neither. Which ellipse has to become a circle?"),
+        ),
         (
             lambda F, A: (
                 torch.linalg.inv(torch.linalg.cholesky(A))
                 @ torch.linalg.cholesky(F @ F.T / F.shape[1])
             ),
-            "The way back: that undoes the target. Which of the two ellipses is there first?",
+            tr("The way back: that undoes the target. Which of the two ellipses is there first?"),
         ),
         (
             lambda F, A: (
                 torch.linalg.inv(torch.linalg.cholesky(F @ F.T / F.shape[1]))
                 @ torch.linalg.cholesky(A)
             ),
-            "The right two, in the wrong order: T F does the right factor first.",
+            tr("The right two, in the wrong order: T F does the right factor first."),
         ),
         (
             lambda F, A: torch.linalg.inv(torch.linalg.cholesky(F @ F.T / F.shape[1])),
-            "The ellipse is a circle now. How does it become that of the target?",
+            tr("The ellipse is a circle now. How does it become that of the target?"),
         ),
-        (lambda F, A: torch.linalg.cholesky(A), "What becomes of the ellipse that F has already?"),
-        (_stretched(positions=lambda F: 1), "By what is G divided before it is compared?"),
+        (
+            lambda F, A: torch.linalg.cholesky(A),
+            tr("What becomes of the ellipse that F has already?"),
+        ),
+        (_stretched(positions=lambda F: 1), tr("By what is G divided before it is compared?")),
         (_stretched(root=lambda K: K), ROOTS),
-        (_stretched(root=torch.sqrt), "The root of a matrix is not the root of its entries."),
-        (_stretched(undo=lambda L: L.T), "L @ L.T is the matrix, so L.T does not undo L."),
-        (lambda F, A: torch.eye(len(F), dtype=F.dtype), "Nothing moves. Where is the target?"),
+        (_stretched(root=torch.sqrt), tr("The root of a matrix is not the root of its entries.")),
+        (_stretched(undo=lambda L: L.T), tr("L @ L.T is the matrix, so L.T does not undo L.")),
+        (lambda F, A: torch.eye(len(F), dtype=F.dtype), tr("Nothing moves. Where is the target?")),
         (
             lambda F, A: _stretched()(F, A) @ F,
-            "That is T F. The matrix T is asked for.",
+            tr("That is T F. The matrix T is asked for."),
         ),
     ],
-    hint="What is T (G/M) Tᵀ for your T? It should be the target.",
-    praise="Whiten, then colour: every F of this ellipse goes the same way.",
+    hint=tr("What is T (G/M) Tᵀ for your T? It should be the target."),
+    praise=tr("Whiten, then colour: every F of this ellipse goes the same way."),
 )
 def one_step(F: Tensor, A_over_M: Tensor) -> Tensor:
     """Chapter 05: a matrix T for which T F has a style target, so that its E_l is 0."""
@@ -293,47 +310,47 @@ def _converted(
     mistakes=[
         (
             _converted(lambda N: 1 / N**2),
-            "Which factor have a mean of squares and E_l between them?",
+            tr("Which factor have a mean of squares and E_l between them?"),
         ),
         (
             _converted(lambda N: N**2 / 4),
-            "The factor is upside down. Which of the two losses is the larger one?",
+            tr("The factor is upside down. Which of the two losses is the larger one?"),
         ),
         (
             _converted(total=lambda factors: 1),
-            "That is the tutorial's own weight. Its layer loss is not E_l, but a multiple.",
+            tr("That is the tutorial's own weight. Its layer loss is not E_l, but a multiple."),
         ),
         (
             _converted(total=lambda factors: 1, share=lambda N: 1),
-            "That is the tutorial's own weight. Its layer loss is not E_l, but a multiple.",
+            tr("That is the tutorial's own weight. Its layer loss is not E_l, but a multiple."),
         ),
         (
             _converted(total=lambda factors: sum(each := [*factors]) / len(each)),
-            "The tutorial adds the layers up, it takes no mean over them.",
+            tr("The tutorial adds the layers up, it takes no mean over them."),
         ),
         (
             _converted(share=lambda N: 1),
-            "How does the factor of the PyTorch tutorial, in the table above, depend on N?",
+            tr("How does the factor of the PyTorch tutorial, in the table above, depend on N?"),
         ),
         (
             _converted(share=lambda N: N**2),
-            "w is turned around: a layer with many channels counts less in the tutorial.",
+            tr("w is turned around: a layer with many channels counts less in the tutorial."),
         ),
         (
             _converted(lambda N: 4 / N),
-            "How does the factor of the PyTorch tutorial, in the table above, depend on N?",
+            tr("How does the factor of the PyTorch tutorial, in the table above, depend on N?"),
         ),
         (
             _converted(total=lambda factors: 1, whole=True),
-            "The entries of w have to add up to 1. Where does their common size belong?",
+            tr("The entries of w have to add up to 1. Where does their common size belong?"),
         ),
         (
             _converted(whole=True),
-            "The entries of w have to add up to 1. Is their common size in β as well?",
+            tr("The entries of w have to add up to 1. Is their common size in β as well?"),
         ),
     ],
-    hint="Write the tutorial's loss in terms of E_l: is it β Σ w_l E_l, with Σ w_l = 1?",
-    praise="Its one million is a small β: its layer loss is a small part of E_l.",
+    hint=tr("Write the tutorial's loss in terms of E_l: is it β Σ w_l E_l, with Σ w_l = 1?"),
+    praise=tr("Its one million is a small β: its layer loss is a small part of E_l."),
 )
 def from_pytorch_tutorial(style_weight: float, channels: Sequence[int]) -> StyleWeights:
     """Chapter 05: β and w_l of the paper's form for the style weight of the PyTorch tutorial."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import exercise
 
@@ -45,46 +46,54 @@ ASIDE = ASIDE / ASIDE.norm()
         (torch.zeros(1, 3, 4, 5), torch.zeros(1, 3, 4, 5), 0.1),
         (0.5 * PULL, -0.55 * PULL, 0.095),
     ],
-    given=lambda content, style, tolerance: (
-        f"pulls of the lengths {content.norm():.3g} (content) and {style.norm():.3g} (style), "
-        f"whose sum has the length {(content + style).norm():.3g}, and the tolerance {tolerance:g},"
+    given=lambda content, style, tolerance: tr(
+        "pulls of the lengths {content:.3g} (content) and {style:.3g} (style), "
+        "whose sum has the length {both:.3g}, and the tolerance {tolerance:g},"
+    ).format(
+        content=content.norm(),
+        style=style.norm(),
+        both=(content + style).norm(),
+        tolerance=tolerance,
     ),
     mistakes=[
         (
             lambda c, s, tolerance: torch.cosine_similarity(c, s, dim=0) < -1 + tolerance,
-            "All three bugs are still there.",
+            tr("All three bugs are still there."),
         ),
         (
             _by_cosine,
-            "They are opposite. Are they equally long? And what if neither pulls at all?",
+            tr("They are opposite. Are they equally long? And what if neither pulls at all?"),
         ),
-        (_by_lengths, "They are equally long. Are they opposite?"),
+        (_by_lengths, tr("They are equally long. Are they opposite?")),
         (
             lambda c, s, tolerance: _by_cosine(c, s, tolerance) and _by_lengths(c, s, tolerance),
-            "What if neither pulls at all? Then the sum of the pulls is 0, too.",
+            tr("What if neither pulls at all? Then the sum of the pulls is 0, too."),
         ),
         (
             lambda c, s, tolerance: bool((c - s).norm() <= tolerance * max(c.norm(), s.norm())),
-            "At a minimum the sum of the pulls is 0, not their difference.",
+            tr("At a minimum the sum of the pulls is 0, not their difference."),
         ),
-        (_of_the_shorter, "The text compares with the longer of the two pulls."),
+        (_of_the_shorter, tr("The text compares with the longer of the two pulls.")),
         (
             lambda c, s, tolerance: bool((c + s).norm() <= tolerance * (c.norm() + s.norm())),
-            "The text compares with the longer of the two pulls, not with both together.",
+            tr("The text compares with the longer of the two pulls, not with both together."),
         ),
         (
             lambda c, s, tolerance: bool((c + s).norm() <= tolerance),
-            "How small is small? Compare the length of the sum with that of the longer pull.",
+            tr("How small is small? Compare the length of the sum with that of the longer pull."),
         ),
         (
             lambda c, s, tolerance: bool(
                 (c + s).sum().abs() <= tolerance * max(c.norm(), s.norm())
             ),
-            "In a sum of entries, positive and negative ones cancel. What is the length of a pull?",
+            tr(
+                "In a sum of entries, positive and negative ones cancel. What is the length of a "
+                "pull?"
+            ),
         ),
     ],
-    hint="Add the two pulls. How long is the sum, and how long is the longer of them?",
-    praise="Opposite and equally long, in one question: is the sum of the pulls 0?",
+    hint=tr("Add the two pulls. How long is the sum, and how long is the longer of them?"),
+    praise=tr("Opposite and equally long, in one question: is the sum of the pulls 0?"),
 )
 def arrived(pull_of_content: Tensor, pull_of_style: Tensor, tolerance: float) -> bool:
     """Chapter 06: whether content and style cancel at a picture."""
@@ -102,45 +111,50 @@ def arrived(pull_of_content: Tensor, pull_of_style: Tensor, tolerance: float) ->
     mistakes=[
         (
             lambda beta, count, s: beta / count / s**2,
-            "Eq. (1) has a ½, the colleague's mean has none. Which factor is missing?",
+            tr("Eq. (1) has a ½, the colleague's mean has none. Which factor is missing?"),
         ),
         (
             lambda beta, count, s: beta / 2 / count / s**2,
-            "How many times our content loss is the sum of all squares?",
+            tr("How many times our content loss is the sum of all squares?"),
         ),
-        (lambda beta, count, s: 2 * beta / count, "What does the scale s of the network change?"),
+        (
+            lambda beta, count, s: 2 * beta / count,
+            tr("What does the scale s of the network change?"),
+        ),
         (
             lambda beta, count, s: 2 * beta / count * s**2,
-            "Which of the two losses grows faster with s, and does it then need more weight?",
+            tr("Which of the two losses grows faster with s, and does it then need more weight?"),
         ),
         (
             lambda beta, count, s: 2 * beta / count / s,
-            "By which power of s does each loss grow?",
+            tr("By which power of s does each loss grow?"),
         ),
         (
             lambda beta, count, s: 2 * beta / count / s**4,
-            "The style loss grows with that power of s. But does the content loss stay?",
+            tr("The style loss grows with that power of s. But does the content loss stay?"),
         ),
         (
             lambda beta, count, s: 2 * beta * count / s**2,
-            "A mean is smaller than a sum. Does style then need more weight, or less?",
+            tr("A mean is smaller than a sum. Does style then need more weight, or less?"),
         ),
         (
             lambda beta, count, s: 2 * beta / s**2,
-            "The colleague's content loss is a mean. Of how many numbers?",
+            tr("The colleague's content loss is a mean. Of how many numbers?"),
         ),
         (
             lambda beta, count, s: beta / s**2,
-            "The colleague's content loss is a mean, without the ½. What does that change?",
+            tr("The colleague's content loss is a mean, without the ½. What does that change?"),
         ),
         (
             lambda beta, count, s: count * s**2 / (2 * beta),
-            "That is the weight of content if style has 1. The colleague weighs style.",
+            tr("That is the weight of content if style has 1. The colleague weighs style."),
         ),
     ],
-    hint="Write the colleague's loss with our two losses. By what must it be multiplied so that "
-    "content has the weight 1?",
-    praise="In means, the default of stlib is 66, whatever the size of the picture.",
+    hint=tr(
+        "Write the colleague's loss with our two losses. By what must it be multiplied so that "
+        "content has the weight 1?"
+    ),
+    praise=tr("In means, the default of stlib is 66, whatever the size of the picture."),
 )
 def beta_for_means(beta: float, count: int, s: float) -> float:
     """Chapter 06: the style weight for a mean of squares, and another scale of the network."""
@@ -161,7 +175,9 @@ def _weighed(power: int, total: float | None = 1.0, sign: int = 1) -> Function:
     return answer
 
 
-SUM_TO_1 = "The layers pull alike, but the weights have to sum to 1. By what can you divide them?"
+SUM_TO_1 = tr(
+    "The layers pull alike, but the weights have to sum to 1. By what can you divide them?"
+)
 
 
 @exercise(
@@ -169,35 +185,44 @@ SUM_TO_1 = "The layers pull alike, but the weights have to sum to 1. By what can
         ({"relu1_1": _randn(1), "relu2_1": _randn(2, 2.0), "relu3_1": _randn(3, 4.0)},),
         ({"relu2_1": _randn(4, 3.0), "relu4_1": _randn(5, 0.5)},),
     ],
-    given=lambda gradients: (
-        "gradients with the norms "
-        + ", ".join(f"{gradient.norm():.3g} ({layer})" for layer, gradient in gradients.items())
+    given=lambda gradients: tr("gradients with the norms {norms}").format(
+        norms=", ".join(f"{gradient.norm():.3g} ({layer})" for layer, gradient in gradients.items())
     ),
     mistakes=[
         (
             _weighed(1),
-            "Which layer needs the larger weight: that with the long gradient or the short one?",
+            tr(
+                "Which layer needs the larger weight: that with the long gradient or the short one?"
+            ),
         ),
         (
             _weighed(-2),
-            "The short gradients now pull harder than the long ones. Is there a square too many?",
+            tr(
+                "The short gradients now pull harder than the long ones. Is there a square too "
+                "many?"
+            ),
         ),
-        (_weighed(0), "Equal weights do not give equal pull. What differs from layer to layer?"),
+        (
+            _weighed(0),
+            tr("Equal weights do not give equal pull. What differs from layer to layer?"),
+        ),
         (_weighed(-1, total=None), SUM_TO_1),
         (_weighed(-1, total=2.0), SUM_TO_1),
-        (_weighed(-1, total=None, sign=-1), "Where does the sign of your weights come from?"),
+        (_weighed(-1, total=None, sign=-1), tr("Where does the sign of your weights come from?")),
         (
             lambda gradients: [*_weighed(-1)(gradients).values()],
-            "Which weight is whose? Return a dict, by the names of the layers.",
+            tr("Which weight is whose? Return a dict, by the names of the layers."),
         ),
         (
             lambda gradients: {layer: g / g.norm() for layer, g in gradients.items()},
-            "A weight is one number for a layer.",
+            tr("A weight is one number for a layer."),
         ),
     ],
-    hint="Multiply each weight by its gradient's norm: is the product the same for every layer, "
-    "and do the weights sum to 1?",
-    praise="Gentle layers get more weight, and all are heard.",
+    hint=tr(
+        "Multiply each weight by its gradient's norm: is the product the same for every layer, "
+        "and do the weights sum to 1?"
+    ),
+    praise=tr("Gentle layers get more weight, and all are heard."),
 )
 def equal_pulls(gradients: Gradients) -> dict[str, float]:
     """Chapter 06: layer weights with which every style layer pulls alike."""

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import Seen, kind
 from stlib.course.check.exercise import exercise
@@ -23,31 +24,40 @@ def start_from_noise(answer: object) -> str:
         torch.random.set_rng_state(before)
     if not isinstance(x, Tensor) or x.shape != content.shape:
         raise Wrong(
-            f"for a content of the shape {list(content.shape)} the result is {kind(x)}. "
-            "What shape must the picture have?"
+            tr(
+                "for a content of the shape {shape} the result is {thing}. "
+                "What shape must the picture have?"
+            ).format(shape=list(content.shape), thing=kind(x))
         )
     if not torch.equal(x, again):
         raise Wrong(
-            "two calls with seed 3 give different pictures. "
-            "Where does your noise take its seed from?"
+            tr(
+                "two calls with seed 3 give different pictures. "
+                "Where does your noise take its seed from?"
+            )
         )
     if torch.equal(x, other):
-        raise Wrong("seeds 3 and 4 give the same picture. Does your noise use the seed?")
+        raise Wrong(tr("seeds 3 and 4 give the same picture. Does your noise use the seed?"))
     _check_noise(x.detach(), content)
     if not x.requires_grad:
         raise Wrong(
-            "x asks for no gradient, so there would be nothing to follow. What must be switched on?"
+            tr(
+                "x asks for no gradient, so there would be nothing to follow. What must be "
+                "switched on?"
+            )
         )
     if not x.is_leaf:
         raise Wrong(
-            "x is the result of a computation (not a leaf), and no optimiser takes that. "
-            "Ask for the gradient last of all."
+            tr(
+                "x is the result of a computation (not a leaf), and no optimiser takes that. "
+                "Ask for the gradient last of all."
+            )
         )
     if disturbed:
         raise Wrong(
-            "torch's global random numbers were disturbed. Use a torch.Generator of your own."
+            tr("torch's global random numbers were disturbed. Use a torch.Generator of your own.")
         )
-    return "The same seed, the same noise."
+    return tr("The same seed, the same noise.")
 
 
 def _check_noise(x: Tensor, content: Tensor) -> None:
@@ -55,12 +65,14 @@ def _check_noise(x: Tensor, content: Tensor) -> None:
     in_range = x.min() >= 0 and x.max() <= 1
     if not in_range or not 0.45 < float(x.mean()) < 0.55 or x.std() < 0.2:
         raise Wrong(
-            f"the values run from {x.min():.2f} to {x.max():.2f} with the mean {x.mean():.2f}; "
-            "expected uniform noise from 0 to 1. Which function of torch gives that?"
+            tr(
+                "the values run from {least:.2f} to {most:.2f} with the mean {mean:.2f}; "
+                "expected uniform noise from 0 to 1. Which function of torch gives that?"
+            ).format(least=x.min(), most=x.max(), mean=x.mean())
         )
     correlation = torch.corrcoef(torch.stack([x.flatten(), content.flatten()]))[0, 1]
     if abs(correlation) > 0.1:
-        raise Wrong("the content shines through the noise: only its shape should be used.")
+        raise Wrong(tr("the content shines through the noise: only its shape should be used."))
 
 
 TARGET = torch.linspace(0, 1, 6).view(1, 1, 2, 3)
@@ -75,15 +87,25 @@ def _bowl(x: Tensor) -> Tensor:
 def _painted(answer: Function, *case: object) -> Seen:
     result = answer(*case)
     if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise Wrong(f"the result is {kind(result)}, expected the pair (picture, losses)")
+        raise Wrong(
+            tr("the result is {thing}, expected the pair (picture, losses)").format(
+                thing=kind(result)
+            )
+        )
     picture, losses = result
     if not isinstance(losses, list):
-        raise Wrong(f"the losses are {kind(losses)}, expected a list")
+        raise Wrong(tr("the losses are {thing}, expected a list").format(thing=kind(losses)))
     kinds = {type(loss).__name__ for loss in losses}
-    return Seen({"the list of losses": losses, "the type of a loss": kinds, "the picture": picture})
+    return Seen(
+        {
+            tr("the list of losses"): losses,
+            tr("the type of a loss"): kinds,
+            tr("the picture"): picture,
+        }
+    )
 
 
-FLOATS = "Floats are asked for: a tensor may keep the whole graph of its evaluation in memory."
+FLOATS = tr("Floats are asked for: a tensor may keep the whole graph of its evaluation in memory.")
 
 
 def _careful(
@@ -123,36 +145,42 @@ def _careful(
 
 @exercise(
     cases=[(_bowl, START, 3.0, 8), (_bowl, START, 0.1, 5)],
-    given=lambda loss_of, start, rate, evaluations: (
-        f"rate = {rate} and evaluations = {evaluations}"
-    ),
+    given=lambda loss_of, start, rate, evaluations: tr(
+        "rate = {rate} and evaluations = {evaluations}"
+    ).format(rate=rate, evaluations=evaluations),
     look=_painted,
     mistakes=[
-        (_careful(returns=False), "When the loss did not fall, where does the next step begin?"),
-        (_careful(keeps_gradient=False), "The gradient belongs to x. Did x move?"),
-        (_careful(shrinks=1.0), "After a step too long, is the next one shorter?"),
-        (_careful(grows=1.0), "After a good step, is the next one longer?"),
-        (_careful(grows=2.0), "By which factor does the rate grow?"),
+        (
+            _careful(returns=False),
+            tr("When the loss did not fall, where does the next step begin?"),
+        ),
+        (_careful(keeps_gradient=False), tr("The gradient belongs to x. Did x move?")),
+        (_careful(shrinks=1.0), tr("After a step too long, is the next one shorter?")),
+        (_careful(grows=1.0), tr("After a good step, is the next one longer?")),
+        (_careful(grows=2.0), tr("By which factor does the rate grow?")),
         (
             _careful(notes_all=False),
-            "A trial that fails is an evaluation, too: it costs the same, and its loss is noted.",
+            tr(
+                "A trial that fails is an evaluation, too: it costs the same, and its loss is "
+                "noted."
+            ),
         ),
         (_careful(kept=lambda loss: loss), FLOATS),
         (
             lambda loss_of, start, rate, evaluations: _careful()(
                 loss_of, start, rate, evaluations + 1
             ),
-            "The start is evaluated, too: how many evaluations are left for steps?",
+            tr("The start is evaluated, too: how many evaluations are left for steps?"),
         ),
         (
             lambda loss_of, start, rate, evaluations: _careful()(loss_of, start, rate, evaluations)[
                 0
             ],
-            "Return the list of losses, too.",
+            tr("Return the list of losses, too."),
         ),
     ],
-    hint="Evaluate, compare with the lowest loss so far; then go or stay, and set the rate.",
-    praise="Too long a rate is halved until it fits.",
+    hint=tr("Evaluate, compare with the lowest loss so far; then go or stay, and set the rate."),
+    praise=tr("Too long a rate is halved until it fits."),
 )
 def careful_descent(
     loss_of: Function, start: Tensor, rate: float, evaluations: int
@@ -191,38 +219,46 @@ def _with_adam(
 
 @exercise(
     cases=[(_bowl, START, 12, 0.05), (_bowl, START, 3, 0.2)],
-    given=lambda loss_of, start, steps, lr: f"steps = {steps} and lr = {lr}",
+    given=lambda loss_of, start, steps, lr: tr("steps = {steps} and lr = {lr}").format(
+        steps=steps, lr=lr
+    ),
     look=_painted,
     mistakes=[
-        (_with_adam(clear=False), "Is the gradient cleared each time?"),
+        (_with_adam(clear=False), tr("Is the gradient cleared each time?")),
         (
             lambda loss_of, start, steps, lr: loss_of(start.clone()).backward(),
-            "Which tensor has to ask for a gradient, and when?",
+            tr("Which tensor has to ask for a gradient, and when?"),
         ),
-        (_with_adam(copied=False), "Adam moves the tensor that it holds. Whose is it?"),
-        (_with_adam(faster=2.0), "Does your Adam use lr as it is?"),
+        (_with_adam(copied=False), tr("Adam moves the tensor that it holds. Whose is it?")),
+        (_with_adam(faster=2.0), tr("Does your Adam use lr as it is?")),
         (
             lambda loss_of, start, steps, lr: _with_adam()(loss_of, start, steps, 0.001),
-            "Does your Adam use lr as it is?",
+            tr("Does your Adam use lr as it is?"),
         ),
         (
             _with_adam(move=False),
-            "The loss does not fall. Does the optimiser step, and is x the tensor that it holds?",
+            tr(
+                "The loss does not fall. Does the optimiser step, and is x the tensor that it "
+                "holds?"
+            ),
         ),
-        (_with_adam(steps_before=1), "The first loss is that of the start: evaluate, then step."),
-        (_with_adam(more=1), "One loss for each evaluation: how many does your loop make?"),
+        (
+            _with_adam(steps_before=1),
+            tr("The first loss is that of the start: evaluate, then step."),
+        ),
+        (_with_adam(more=1), tr("One loss for each evaluation: how many does your loop make?")),
         (
             lambda loss_of, start, steps, lr: (start, _with_adam()(loss_of, start, steps, lr)[1]),
-            "Which picture do your losses lead to?",
+            tr("Which picture do your losses lead to?"),
         ),
         (_with_adam(kept=lambda loss: loss), FLOATS),
         (
             lambda loss_of, start, steps, lr: _with_adam()(loss_of, start, steps, lr)[0],
-            "Return the list of losses, too.",
+            tr("Return the list of losses, too."),
         ),
     ],
-    hint="Clear, evaluate, go backward, note the loss, step: in this order, `steps` times?",
-    praise="Adam needs no closure: one evaluation, one step.",
+    hint=tr("Clear, evaluate, go backward, note the loss, step: in this order, `steps` times?"),
+    praise=tr("Adam needs no closure: one evaluation, one step."),
 )
 def adam_loop(loss_of: Function, start: Tensor, steps: int, lr: float) -> tuple[Tensor, list]:
     """Chapter 07: the loop with Adam; returns the picture and the loss of every evaluation."""

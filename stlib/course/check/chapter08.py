@@ -6,6 +6,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
@@ -25,37 +26,47 @@ def plan_experiment(answer: object) -> str:
     pair = isinstance(got, tuple) and len(got) == 2
     if not pair or not all(isinstance(part, Mapping) for part in got):
         raise Wrong(
-            f"the result is {kind(got)}, expected a pair of dicts: return settings, common."
+            tr("the result is {found}, expected a pair of dicts: return settings, common.").format(
+                found=kind(got)
+            )
         )
     settings, common = got
     _check_arguments(settings, common)
-    changed = _changed(settings, common)
-    values = _values(settings, changed)
+    names = _changed(settings, common)
+    values = _values(settings, names)
+    changed = tr(" and ").join(names)
     if len({repr(value) for value in values}) < len(values):
         raise Wrong(
-            f"two settings have the same {changed}. "
-            "Remember what style_transfer takes when nothing is said."
+            tr(
+                "two settings have the same {changed}. "
+                "Remember what style_transfer takes when nothing is said."
+            ).format(changed=changed)
         )
-    if changed == "seed" and common.get("init", "content") != "noise":
+    if names == ["seed"] and common.get("init", "content") != "noise":
         raise Wrong(
-            "the seed changes nothing unless the start is noise. With which init does it matter?"
+            tr(
+                "the seed changes nothing unless the start is noise. "
+                "With which init does it matter?"
+            )
         )
-    budgets = values if changed == "steps" else [common["steps"]]
+    budgets = values if names == ["steps"] else [common["steps"]]
     if any(not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS for steps in budgets):
         raise Wrong(
-            f"steps is {budgets[0] if len(budgets) == 1 else budgets}: take 1 to {MOST_STEPS}, "
-            "so that you see the answer today."
+            tr("steps is {steps}: take 1 to {most}, so that you see the answer today.").format(
+                steps=budgets[0] if len(budgets) == 1 else budgets, most=MOST_STEPS
+            )
         )
     for name, arguments in settings.items():
         chosen = {"solver": "plain", **common, **arguments}
         try:
             Settings(**{key: value for key, value in chosen.items() if key in DEFAULTS})
         except ValueError as error:
-            raise Wrong(f"{name!r} cannot be run: {error}") from None
-    return (
-        f"{len(settings)} runs that differ in {changed} alone. "
-        "Say what you expect before you run it."
-    )
+            raise Wrong(
+                tr("{name!r} cannot be run: {error}").format(name=name, error=error)
+            ) from None
+    return tr(
+        "{count} runs that differ in {changed} alone. Say what you expect before you run it."
+    ).format(count=len(settings), changed=changed)
 
 
 def _check_arguments(settings: Mapping, common: Mapping) -> None:
@@ -63,53 +74,64 @@ def _check_arguments(settings: Mapping, common: Mapping) -> None:
     for name, arguments in [*settings.items(), ("common", common)]:
         if not isinstance(arguments, Mapping):
             raise Wrong(
-                f"{name!r} is {arguments!r}, expected a dict of arguments, "
-                "for example {'init': 'noise'}."
+                tr(
+                    "{name!r} is {value!r}, expected a dict of arguments, "
+                    "for example {{'init': 'noise'}}."
+                ).format(name=name, value=arguments)
             )
         unknown = sorted(set(arguments) - {*DEFAULTS} - INPUTS)
         if unknown:
             raise Wrong(
-                f"{name!r} has {unknown[0]!r}, which is no setting. "
-                f"There are {', '.join(DEFAULTS)}."
+                tr("{name!r} has {unknown!r}, which is no setting. There are {known}.").format(
+                    name=name, unknown=unknown[0], known=", ".join(DEFAULTS)
+                )
             )
     if len(settings) < 2:
-        raise Wrong(f"there is {len(settings)} setting. What would you compare it with?")
+        raise Wrong(
+            tr("there is {count} setting. What would you compare it with?").format(
+                count=len(settings)
+            )
+        )
 
 
-def _changed(settings: Mapping, common: Mapping) -> str:
-    """The one argument in which the settings differ; Wrong if it is not one."""
+def _changed(settings: Mapping, common: Mapping) -> list[str]:
+    """The one argument in which the settings differ, or two of `TOGETHER`; Wrong if others do."""
     changed = sorted(set().union(*settings.values()))
     twice = sorted(set(common).intersection(changed))
     if twice:
         raise Wrong(
-            f"{twice[0]!r} is in a setting and in common. "
-            "Is it what you change, or what is the same for all?"
+            tr(
+                "{name!r} is in a setting and in common. "
+                "Is it what you change, or what is the same for all?"
+            ).format(name=twice[0])
         )
     if not changed:
-        raise Wrong("the settings are all the same. What is your question?")
+        raise Wrong(tr("the settings are all the same. What is your question?"))
     if len(changed) > 1 and set(changed) not in TOGETHER:
-        question = "If the pictures differ, which of them was it?"
+        wrong = tr("the settings change {names}. If the pictures differ, which of them was it?")
         if "steps" in changed:
-            question = "Whose picture had the larger budget?"
-        raise Wrong(f"the settings change {' and '.join(changed)}. {question}")
-    for name, what in (("steps", "budget"), ("seed", "seed")):
-        if name not in common and changed != [name]:
-            raise Wrong(
-                f"{name!r} is not in common. A fair experiment says which {what} all its runs have."
-            )
-    return " and ".join(changed)
+            wrong = tr("the settings change {names}. Whose picture had the larger budget?")
+        raise Wrong(wrong.format(names=tr(" and ").join(changed)))
+    if "steps" not in common and changed != ["steps"]:
+        raise Wrong(
+            tr("'steps' is not in common. A fair experiment says which budget all its runs have.")
+        )
+    if "seed" not in common and changed != ["seed"]:
+        raise Wrong(
+            tr("'seed' is not in common. A fair experiment says which seed all its runs have.")
+        )
+    return changed
 
 
-def _values(settings: Mapping, changed: str) -> list:
+def _values(settings: Mapping, names: list[str]) -> list:
     """What the settings say of the changed arguments, with the defaults where they are silent."""
 
     def value(arguments: Mapping, name: str) -> object:
         value = arguments.get(name, DEFAULTS.get(name))
         return value.tolist() if isinstance(value, Tensor) else value
 
-    names = changed.split(" and ")
     if len(names) == 1:
-        return [value(arguments, changed) for arguments in settings.values()]
+        return [value(arguments, names[0]) for arguments in settings.values()]
     return [[value(arguments, name) for name in names] for arguments in settings.values()]
 
 
@@ -161,31 +183,33 @@ REPEATS = [0.060, 0.063, 0.061, 0.066]  # chance is a factor of 1.1
     mistakes=[
         (
             _verdict(chance=lambda repeats: 1.0),
-            "Runs that differ in nothing that an eye can see differ, too. By which factor?",
+            tr("Runs that differ in nothing that an eye can see differ, too. By which factor?"),
         ),
-        (_of_the_mean, "The mean hides a pair that does not agree. Ask each pair."),
-        (_verdict(beyond=_most), "Most pairs are not all. What does the last one say?"),
-        (_verdict(beyond=any), "One pair is an example. What do the others say?"),
+        (_of_the_mean, tr("The mean hides a pair that does not agree. Ask each pair.")),
+        (_verdict(beyond=_most), tr("Most pairs are not all. What does the last one say?")),
+        (_verdict(beyond=any), tr("One pair is an example. What do the others say?")),
         (
             _verdict(below=lambda factor: 2 - factor),
-            "Chance is a factor. What is as far below 1 as the factor is above it?",
+            tr("Chance is a factor. What is as far below 1 as the factor is above it?"),
         ),
         (
             _verdict(ratio=lambda new, old: 1 + new - old),
-            "The losses of a pair may be small or large. Compare by the factor.",
+            tr("The losses of a pair may be small or large. Compare by the factor."),
         ),
         (
             _verdict(chance=lambda repeats: 1 + max(repeats) - min(repeats)),
-            "The losses of a pair may be small or large. Chance is a factor, too.",
+            tr("The losses of a pair may be small or large. Chance is a factor, too."),
         ),
         (
             _verdict(ratio=lambda new, old: old / new),
-            "Is a loss that falls lower or higher?",
+            tr("Is a loss that falls lower or higher?"),
         ),
     ],
-    hint="Take the ratio changed / usual of each pair, and compare it with the largest factor "
-    "between two repeats.",
-    praise="Beyond chance in every pair, and on the same side: less is an example.",
+    hint=tr(
+        "Take the ratio changed / usual of each pair, and compare it with the largest factor "
+        "between two repeats."
+    ),
+    praise=tr("Beyond chance in every pair, and on the same side: less is an example."),
 )
 def beyond_chance(usual: dict[str, float], changed: dict[str, float], repeats: list[float]) -> str:
     """Chapter 08: whether a change of a setting is a finding, and in which direction."""
@@ -223,31 +247,33 @@ def _gradient(seed: int, scale: float) -> Tensor:
     mistakes=[
         (
             _matched(weighted=lambda alpha, factor: alpha / factor),
-            "Does a layer that pulls gently need a larger α, or a smaller one?",
+            tr("Does a layer that pulls gently need a larger α, or a smaller one?"),
         ),
         (
             _matched(weighted=lambda alpha, factor: factor),
-            "The usual layer has a weight already. How hard does it pull with it?",
+            tr("The usual layer has a weight already. How hard does it pull with it?"),
         ),
         (
             _matched(pull=lambda gradient: gradient.square().sum()),
-            "A pull is the norm, the root of the sum of squares.",
+            tr("A pull is the norm, the root of the sum of squares."),
         ),
         (
             _matched(pull=lambda gradient: gradient.sum()),
-            "Positive and negative entries cancel in a sum. How long is the gradient?",
+            tr("Positive and negative entries cancel in a sum. How long is the gradient?"),
         ),
         (
             _matched(pull=lambda gradient: gradient.abs().max()),
-            "That is one pixel's pull. How long is the whole gradient?",
+            tr("That is one pixel's pull. How long is the whole gradient?"),
         ),
         (
             lambda alpha, gradients, usual: dict.fromkeys(gradients, alpha),
-            "With the same α, each layer pulls as hard as it likes.",
+            tr("With the same α, each layer pulls as hard as it likes."),
         ),
     ],
-    hint="The pull of a layer is α times the norm of its gradient. Let it equal the usual one's.",
-    praise="Now a difference between two pictures is the layer's, not its strength's.",
+    hint=tr(
+        "The pull of a layer is α times the norm of its gradient. Let it equal the usual one's."
+    ),
+    praise=tr("Now a difference between two pictures is the layer's, not its strength's."),
 )
 def matched_alphas(alpha: float, gradients: dict[str, Tensor], usual: str) -> dict[str, float]:
     """Chapter 08: the α of each content layer with which all pull as hard as the usual one."""

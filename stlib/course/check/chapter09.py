@@ -6,6 +6,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function
 from stlib.course.check.exercise import exercise
 from stlib.layers import WIDTHS
@@ -26,30 +27,36 @@ def _kernel(H: int, W: int, C: int, K: int) -> Tensor:
     mistakes=[
         (
             lambda kernel, H, W, C: kernel.T,
-            "The shape is right. But which number of the row does PyTorch's first column meet, and "
-            "which does Keras' first row?",
+            tr(
+                "The shape is right. But which number of the row does PyTorch's first column meet, "
+                "and which does Keras' first row?"
+            ),
         ),
         (
             lambda kernel, H, W, C: kernel.reshape(-1, C * H * W),
-            "reshape cuts the numbers anew, in the order in which they lie in memory. Who moves K "
-            "to the front?",
+            tr(
+                "reshape cuts the numbers anew, in the order in which they lie in memory. "
+                "Who moves K to the front?"
+            ),
         ),
         (
             lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(3, 2, 1, 0).flatten(1),
-            "Down comes before across. Which of the two do you put first?",
+            tr("Down comes before across. Which of the two do you put first?"),
         ),
         (
             lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(3, 2, 0, 1),
-            "The four axes are in the right order. What does a matrix [K, C·H·W] do with three of "
-            "them?",
+            tr(
+                "The four axes are in the right order. "
+                "What does a matrix [K, C·H·W] do with three of them?"
+            ),
         ),
         (
             lambda kernel, H, W, C: kernel.reshape(H, W, C, -1).permute(2, 0, 1, 3).flatten(0, 2),
-            "The rows are in PyTorch's order. Which axis comes first there, K or C·H·W?",
+            tr("The rows are in PyTorch's order. Which axis comes first there, K or C·H·W?"),
         ),
     ],
-    hint="Follow one number: the weight of channel c at (row, column) for output k.",
-    praise="A shape that fits proves nothing; an order that fits does.",
+    hint=tr("Follow one number: the weight of channel c at (row, column) for output k."),
+    praise=tr("A shape that fits proves nothing; an order that fits does."),
 )
 def flat_weights(kernel: Tensor, H: int, W: int, C: int) -> Tensor:
     """Chapter 09: Keras' matrix [H·W·C, K] behind a flattening as PyTorch's [K, C·H·W]."""
@@ -89,48 +96,58 @@ def _turned(
         (1.0, 3.0, {"relu1_1": (6, 400), "relu2_1": (12, 100)}, 400),
     ],
     mistakes=[
-        (_turned(content=1.0), "Its content loss is Σ (F − P)². What does ours have before the Σ?"),
+        (
+            _turned(content=1.0),
+            tr("Its content loss is Σ (F − P)². What does ours have before the Σ?"),
+        ),
         (
             _turned(content=0.5),
-            "Which of the two content losses is the larger number, "
-            "and which then needs the larger weight?",
+            tr(
+                "Which of the two content losses is the larger number, "
+                "and which then needs the larger weight?"
+            ),
         ),
         (
             _turned(share=lambda weight, count: weight),
-            "By what does the example divide its style weight before it adds up layers?",
+            tr("By what does the example divide its style weight before it adds up layers?"),
         ),
         (
             _turned(share=lambda weight, count: weight / count**2),
-            "How often is the style weight divided by the number of layers?",
+            tr("How often is the style weight divided by the number of layers?"),
         ),
         (
             _turned(factor=lambda N, M, size: N**2 * (M / size) ** 2),
-            "What stands beside the 4 in its divisor?",
+            tr("What stands beside the 4 in its divisor?"),
         ),
         (
             _turned(factor=lambda N, M, size: (N / 3) ** 2 * (M / size)),
-            "To which power do M and the size enter?",
+            tr("To which power do M and the size enter?"),
         ),
         (
             _turned(factor=lambda N, M, size: 1 / ((N / 3) ** 2 * (M / size) ** 2)),
-            "Put it in: is its layer loss the factor times E_l, or E_l divided by the factor?",
+            tr("Put it in: is its layer loss the factor times E_l, or E_l divided by the factor?"),
         ),
-        (_turned(whole=True), "The weights w have to add up to 1. Where does their sum belong?"),
+        (
+            _turned(whole=True),
+            tr("The weights w have to add up to 1. Where does their sum belong?"),
+        ),
         (
             _turned(total=lambda factors: 1, whole=True),
-            "The weights w have to add up to 1. Where does their sum belong?",
+            tr("The weights w have to add up to 1. Where does their sum belong?"),
         ),
         (
             _turned(share=lambda weight, count: weight, total=lambda factors: 1),
-            "What is left of the factors of the layers?",
+            tr("What is left of the factors of the layers?"),
         ),
         (
             lambda *given: (*_turned()(*given)[:2], [*_turned()(*given).w.values()]),
-            "Which weight is whose? w is a dict, by the names of the layers.",
+            tr("Which weight is whose? w is a dict, by the names of the layers."),
         ),
     ],
-    hint="What stands before each E_l in the example's loss? β is their sum, w has their ratios.",
-    praise="With these three numbers every function of stlib speaks Keras.",
+    hint=tr(
+        "What stands before each E_l in the example's loss? β is their sum, w has their ratios."
+    ),
+    praise=tr("With these three numbers every function of stlib speaks Keras."),
 )
 def turn_weights(content_weight: float, style_weight: float, shapes: Shapes, size: int) -> Weights:
     """Chapter 09: α, β and w_l that give the Keras example's content and style terms."""
@@ -156,32 +173,38 @@ def _shares(factor: Function) -> Function:
     mistakes=[
         (
             _shares(lambda N, pools: 1),
-            "These are the shares with equal weights. What does the divisor leave of N and M?",
+            tr("These are the shares with equal weights. What does the divisor leave of N and M?"),
         ),
         (
             _shares(lambda N, pools: N**2),
-            "N² is in it. What becomes of M, which falls from block to block?",
+            tr("N² is in it. What becomes of M, which falls from block to block?"),
         ),
         (
             _shares(lambda N, pools: 1 / 16**pools),
-            "M is in it. What becomes of N, which grows from block to block?",
+            tr("M is in it. What becomes of N, which grows from block to block?"),
         ),
-        (_shares(lambda N, pools: N**2 / 4**pools), "Is M or M² in the factor?"),
-        (_shares(lambda N, pools: N**2 / 2**pools), "Pooling halves the height *and* the width."),
-        (_shares(lambda N, pools: N / 4**pools), "The factor holds squares of N and of M."),
+        (_shares(lambda N, pools: N**2 / 4**pools), tr("Is M or M² in the factor?")),
+        (
+            _shares(lambda N, pools: N**2 / 2**pools),
+            tr("Pooling halves the height *and* the width."),
+        ),
+        (_shares(lambda N, pools: N / 4**pools), tr("The factor holds squares of N and of M.")),
         (
             _shares(lambda N, pools: 16**pools / N**2),
-            "Does the divisor make shallow layers count more, or less?",
+            tr("Does the divisor make shallow layers count more, or less?"),
         ),
         (
             lambda E: [N**2 / 16**pools * E[pools] / 9 for pools, N in enumerate(WIDTHS)],
-            "Shares add up to 1. Divide by what?",
+            tr("Shares add up to 1. Divide by what?"),
         ),
     ],
-    hint="What does the factor (N/3)² (M/(HW))² amount to in each block, and do the shares add "
-    "up to 1?",
-    praise="The size of the picture is nowhere in it: each pooling divides M by 4, whatever the "
-    "size.",
+    hint=tr(
+        "What does the factor (N/3)² (M/(HW))² amount to in each block, and do the shares add "
+        "up to 1?"
+    ),
+    praise=tr(
+        "The size of the picture is nowhere in it: each pooling divides M by 4, whatever the size."
+    ),
 )
 def divisor_share(E: Sequence[float]) -> list[float]:
     """Chapter 09: the share of each layer in the Keras example's style loss."""

@@ -9,32 +9,48 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong, check_names, checker, result_of
 from stlib.course.check.compare import Seen, kind, shown
 from stlib.course.check.exercise import exercise
 from stlib.course.mysteries import BUGS, PAINTED_WITH
-
-HINTS = {
-    "in-place ReLU": "What should the content loss of the content picture be, in evaluation 0?",
-    "preprocessing": "How much has this loop changed the photo, and how large are its losses next "
-    "to those of the others?",
-    "clamping": "In the last column: what does every other L-BFGS loop do, and this one never?",
-    "unfrozen": "Two columns claim to be the total loss of this picture. Which could be bent?",
-    "raw Gram": "How does its first style loss compare with that of the others, and how do its "
-    "contrasts look?",
-    "layer names": "Colours are there. Which patterns of the painting are missing, and which "
-    "layers would see them?",
-    "recomputed targets": "Follow its content loss from the first evaluation to the last.",
-    "no bug": "Is there a number in its row that is suspicious at all?",
-}
 
 
 @checker
 def name_the_bug(answer: object) -> str:
     """Chapter 10: which bug painted which picture; a dict, or a function that returns one."""
     given = result_of(answer) if callable(answer) else answer
-    check_names(given, PAINTED_WITH, BUGS, HINTS, "picture")
-    return "All eight, and none of them had raised an exception."
+    check_names(given, PAINTED_WITH, BUGS, _hints(), tr("picture"))
+    return tr("All eight, and none of them had raised an exception.")
+
+
+def _hints() -> dict[str, str]:
+    """By the bug, without telling it."""
+    return {
+        "in-place ReLU": tr(
+            "What should the content loss of the content picture be, in evaluation 0?"
+        ),
+        "preprocessing": tr(
+            "How much has this loop changed the photo, and how large are its losses next "
+            "to those of the others?"
+        ),
+        "clamping": tr(
+            "In the last column: what does every other L-BFGS loop do, and this one never?"
+        ),
+        "unfrozen": tr(
+            "Two columns claim to be the total loss of this picture. Which could be bent?"
+        ),
+        "raw Gram": tr(
+            "How does its first style loss compare with that of the others, and how do its "
+            "contrasts look?"
+        ),
+        "layer names": tr(
+            "Colours are there. Which patterns of the painting are missing, and which "
+            "layers would see them?"
+        ),
+        "recomputed targets": tr("Follow its content loss from the first evaluation to the last."),
+        "no bug": tr("Is there a number in its row that is suspicious at all?"),
+    }
 
 
 COMPLAINTS = ("overwritten", "unfrozen", "spoils the picture")
@@ -59,10 +75,17 @@ class Network:
         return {layer: found[layer] for layer in ([layers] if isinstance(layers, str) else layers)}
 
     def __str__(self) -> str:
-        what = (
-            f"a network with the bugs {shown(set(self.bugs))}" if self.bugs else "a sound network"
-        )
-        return f"{what}, whose convolution gives values above 0 only," if self.bias else what
+        if self.bugs and self.bias:
+            what = tr(
+                "a network with the bugs {bugs}, whose convolution gives values above 0 only,"
+            )
+        elif self.bugs:
+            what = tr("a network with the bugs {bugs}")
+        elif self.bias:
+            what = tr("a sound network, whose convolution gives values above 0 only,")
+        else:
+            what = tr("a sound network")
+        return what.format(bugs=shown(set(self.bugs)))
 
 
 Features = Callable[[Tensor, list[str]], dict[str, Tensor]]
@@ -126,40 +149,44 @@ ALL = [bugs for count in range(4) for bugs in combinations(COMPLAINTS, count)]
     mistakes=[
         (
             _suspected(never="overwritten"),
-            "When can the ReLU overwrite? Ask for conv1_1 alone, then with relu1_1.",
+            tr("When can the ReLU overwrite? Ask for conv1_1 alone, then with relu1_1."),
         ),
         (
             _suspected(never="unfrozen"),
-            "When the picture asks for no gradient: who else could have asked for one?",
+            tr("When the picture asks for no gradient: who else could have asked for one?"),
         ),
         (
             _suspected(never="spoils the picture"),
-            "What was the picture before the call, and what is it after?",
+            tr("What was the picture before the call, and what is it after?"),
         ),
         (
             _negative_values,
-            "May a convolution not give positive values alone? "
-            "Compare what it gives with and without its ReLU.",
+            tr(
+                "May a convolution not give positive values alone? "
+                "Compare what it gives with and without its ReLU."
+            ),
         ),
         (
             _one_copy,
-            "If the first call spoils the picture, the second one sees another. "
-            "What can you give to each call?",
+            tr(
+                "If the first call spoils the picture, the second one sees another. "
+                "What can you give to each call?"
+            ),
         ),
         (
             _spoiling,
-            "features may write into the picture that it gets. Which picture do you give it?",
+            tr("features may write into the picture that it gets. Which picture do you give it?"),
         ),
         (
             _suspected(
                 together=lambda features, image: features(image.clone(), ["relu1_1"])["relu1_1"]
             ),
-            "relu1_1 differs from conv1_1 in every network. Which two results should be equal?",
+            tr("relu1_1 differs from conv1_1 in every network. Which two results should be equal?"),
         ),
-        (lambda features, image: set(), "Ask for conv1_1 twice, alone and with relu1_1."),
+        (lambda features, image: set(), tr("Ask for conv1_1 twice, alone and with relu1_1.")),
     ],
-    hint="Each word is one question to the network. Which of them got the wrong answer here?",
-    praise="Three questions that need no knowledge of what is inside.",
+    hint=tr("Each word is one question to the network. Which of them got the wrong answer here?"),
+    praise=tr("Three questions that need no knowledge of what is inside."),
 )
 def suspects(features: Features, image: Tensor) -> set[str]:
     """Chapter 10: which of three silent bugs a function `features(image, layers)` has."""
@@ -180,18 +207,22 @@ def _three_evaluations(answer: Function) -> Seen:
 
     closure = answer(torch.optim.SGD([x], lr=0.0), x, content, features)
     if not callable(closure):
-        raise Wrong(f"the result is {kind(closure)}, expected the closure, without arguments")
+        raise Wrong(
+            tr("the result is {found}, expected the closure, without arguments").format(
+                found=kind(closure)
+            )
+        )
     losses, gradients = [], []
     for _ in range(3):
         losses.append(closure())
         gradients.append(None if x.grad is None else x.grad.clone())
     return Seen(
         {
-            "x after three evaluations": x.detach(),
-            "what the closure returns": losses[0],
-            "x.grad after the first evaluation": gradients[0],
-            "x.grad after the third evaluation": gradients[2],
-            "the number of pictures sent through the network": len(pictures),
+            tr("x after three evaluations"): x.detach(),
+            tr("what the closure returns"): losses[0],
+            tr("x.grad after the first evaluation"): gradients[0],
+            tr("x.grad after the third evaluation"): gradients[2],
+            tr("the number of pictures sent through the network"): len(pictures),
         }
     )
 
@@ -232,7 +263,7 @@ def _mended(
     return answer
 
 
-SEES_A_COPY = "The network sees a clamped x: what gradient do the pixels outside 0…1 get?"
+SEES_A_COPY = tr("The network sees a clamped x: what gradient do the pixels outside 0…1 get?")
 # what else may be wrong with an answer that clamps the argument of features
 BESIDES: tuple[dict[str, Any], ...] = (
     {},
@@ -242,21 +273,23 @@ BESIDES: tuple[dict[str, Any], ...] = (
     {"factor": 1.0},
     {"backward": False},
 )
-ONCE = "Content went through once in each evaluation. What does not change from one to the next?"
+ONCE = tr(
+    "Content went through once in each evaluation. What does not change from one to the next?"
+)
 
 
 @exercise(
     cases=[()],
-    given=lambda: "three evaluations in a row",
+    given=lambda: tr("three evaluations in a row"),
     look=_three_evaluations,
     mistakes=[
         (
             _mended(once=False, detached=False, cleared=False, clamped=True),
-            "Three things are wrong in the broken closure, and all three are still there.",
+            tr("Three things are wrong in the broken closure, and all three are still there."),
         ),
         (
             _mended(clamped=True),
-            "Who alone may move x, and what does L-BFGS believe after your change?",
+            tr("Who alone may move x, and what does L-BFGS believe after your change?"),
         ),
         *(
             (_mended(seen=copied, **others), SEES_A_COPY)
@@ -267,20 +300,24 @@ ONCE = "Content went through once in each evaluation. What does not change from 
         (_mended(once=False, detached=False), ONCE),
         (
             _mended(detached=False),
-            "The loss goes backward through the graph of an earlier evaluation. "
-            "Which tensor was made once and still knows how? It needs no gradient.",
+            tr(
+                "The loss goes backward through the graph of an earlier evaluation. "
+                "Which tensor was made once and still knows how? It needs no gradient."
+            ),
         ),
-        (_mended(cleared=False), "Who clears the gradient of the evaluation before?"),
-        (_mended(backward=False), "Which step makes the gradient?"),
-        (_mended(give_back=False), "L-BFGS wants the loss."),
-        (_mended(factor=1.0), "The loss is ½ Σ (F − P)²."),
+        (_mended(cleared=False), tr("Who clears the gradient of the evaluation before?")),
+        (_mended(backward=False), tr("Which step makes the gradient?")),
+        (_mended(give_back=False), tr("L-BFGS wants the loss.")),
+        (_mended(factor=1.0), tr("The loss is ½ Σ (F − P)².")),
         (
             lambda optimiser, x, content, features: _mended()(optimiser, x, content, features)(),
-            "Do you call the closure instead of returning it?",
+            tr("Do you call the closure instead of returning it?"),
         ),
     ],
-    hint="Which tensors does the loss ½ Σ (F − P)² depend on, and what may the closure change?",
-    praise="x moves by the optimiser's hand alone, the target stays, and each gradient is fresh.",
+    hint=tr("Which tensors does the loss ½ Σ (F − P)² depend on, and what may the closure change?"),
+    praise=tr(
+        "x moves by the optimiser's hand alone, the target stays, and each gradient is fresh."
+    ),
 )
 def mended_closure(
     optimiser: torch.optim.Optimizer, x: Tensor, content: Tensor, features: Function

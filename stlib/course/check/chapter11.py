@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.quality import clipped, grain
@@ -21,18 +22,34 @@ def diagnose(answer: object) -> str:
     for name, fault, picture, painting in _patients():
         given = result_of(answer, picture=picture.clone(), painting=painting.clone())
         if given not in FAULTS:
-            raise Wrong(f"the result is {given!r}, expected one of {', '.join(FAULTS)}.")
+            raise Wrong(
+                tr("the result is {found!r}, expected one of {faults}.").format(
+                    found=given, faults=", ".join(FAULTS)
+                )
+            )
         if given != fault:
             brightness, colour = grain(picture, painting)
             raise Wrong(
-                f"{right} right, then {name} is not {given}. Brightness grain "
-                f"{brightness[0]:.2g} and {brightness[1]:.2g}, colour grain {colour[0]:.2g} and "
-                f"{colour[1]:.2g} × the painting's; clipped {clipped(picture):.1%}, the painting "
-                f"{clipped(painting):.1%}. What would each number be in a picture that is as good "
-                "as the painting?"
+                tr(
+                    "{right} right, then {name} is not {fault}. Brightness grain "
+                    "{brightness[0]:.2g} and {brightness[1]:.2g}, colour grain {colour[0]:.2g} and "
+                    "{colour[1]:.2g} × the painting's; clipped {clipped:.1%}, the painting "
+                    "{own:.1%}. What would each number be in a picture that is as good "
+                    "as the painting?"
+                ).format(
+                    right=right,
+                    name=name,
+                    fault=given,
+                    brightness=brightness,
+                    colour=colour,
+                    clipped=clipped(picture),
+                    own=clipped(painting),
+                )
             )
         right += 1
-    return f"All {right} pictures, also the dark one whose painting is dark itself."
+    return tr("All {right} pictures, also the dark one whose painting is dark itself.").format(
+        right=right
+    )
 
 
 def _patients() -> list[tuple[str, str, Tensor, Tensor]]:
@@ -41,12 +58,12 @@ def _patients() -> list[tuple[str, str, Tensor, Tensor]]:
     cafe, crau = sample("cafe-terrace", SIDE), sample("harvest-at-la-crau", SIDE)
     dark = (3 * (cafe - 0.5)).clamp(0, 1)
     return [
-        ("the first painting itself", "clean", cafe, cafe),
-        ("the castle with something added", "colour grain", _noisy(castle, 0.06, False), cafe),
-        ("the cat with something added", "brightness grain", _noisy(cat, 0.15, True), crau),
-        ("the castle with more contrast", "clipped", 3 * (castle - 0.5) + 0.5, crau),
-        ("a dark painting itself", "clean", dark, dark),
-        ("the cat with a faint addition", "colour grain", _noisy(cat, 0.04, False), crau),
+        (tr("the first painting itself"), "clean", cafe, cafe),
+        (tr("the castle with something added"), "colour grain", _noisy(castle, 0.06, False), cafe),
+        (tr("the cat with something added"), "brightness grain", _noisy(cat, 0.15, True), crau),
+        (tr("the castle with more contrast"), "clipped", 3 * (castle - 0.5) + 0.5, crau),
+        (tr("a dark painting itself"), "clean", dark, dark),
+        (tr("the cat with a faint addition"), "colour grain", _noisy(cat, 0.04, False), crau),
     ]
 
 
@@ -65,15 +82,23 @@ def give_colours(answer: object) -> str:
         photo, painting = sample(photo_name, 96), sample(painting_name, 80)
         result = result_of(answer, painting=painting.clone(), photo=photo.clone())
         if not isinstance(result, Tensor) or result.shape != painting.shape:
-            shape = f" of shape {list(result.shape)}" if isinstance(result, Tensor) else ""
+            wrong = tr("the result is {found}, expected the painting's shape {wanted}.")
+            if isinstance(result, Tensor):
+                wrong = tr(
+                    "the result is {found} of shape {shape}, expected the painting's shape "
+                    "{wanted}."
+                )
             raise Wrong(
-                f"the result is {kind(result)}{shape}, expected the painting's shape "
-                f"{list(painting.shape)}."
+                wrong.format(
+                    found=kind(result),
+                    shape=list(getattr(result, "shape", ())),
+                    wanted=list(painting.shape),
+                )
             )
         if not torch.isfinite(result).all():
-            raise Wrong("the result holds numbers that are not finite. What do you divide by?")
+            raise Wrong(tr("the result holds numbers that are not finite. What do you divide by?"))
         _compare(_colours(result), _colours(painting), _colours(photo))
-    return "Mean and covariance are the photo's, and strokes are where they were."
+    return tr("Mean and covariance are the photo's, and strokes are where they were.")
 
 
 def _compare(result: Tensor, painting: Tensor, photo: Tensor) -> None:
@@ -89,31 +114,43 @@ def _compare(result: Tensor, painting: Tensor, photo: Tensor) -> None:
         left = design @ torch.linalg.lstsq(design, result.T).solution - result.T
         if left.abs().max() > CLOSE:
             raise Wrong(
-                "mean and covariance are the photo's, but equal colours of the painting have "
-                "become different ones: no linear map does that."
+                tr(
+                    "mean and covariance are the photo's, but equal colours of the painting have "
+                    "become different ones: no linear map does that."
+                )
             )
         return
     if is_near["wanted"]:
         raise Wrong(
-            f"the covariance is the photo's, but a channel's mean is off by {float(off):.2f}. "
-            "What is taken away at first, and what is added at the end?"
+            tr(
+                "the covariance is the photo's, but a channel's mean is off by {off:.2f}. "
+                "What is taken away at first, and what is added at the end?"
+            ).format(off=float(off))
         )
     if is_near["own"]:
         raise Wrong(
-            "the covariance is still the painting's. Moving the mean makes no colour stronger "
-            "or weaker."
+            tr(
+                "the covariance is still the painting's. Moving the mean makes no colour stronger "
+                "or weaker."
+            )
         )
     if (found.diag() - wanted.diag()).abs().max() < CLOSE * wanted.abs().max():
         raise Wrong(
-            "each channel varies as much as the photo's, but the channels do not vary together "
-            f"as they do there: red and blue have the covariance {float(found[0, 2]):.3f}, in "
-            f"the photo {float(wanted[0, 2]):.3f}. A 3 × 3 matrix has to mix them."
+            tr(
+                "each channel varies as much as the photo's, but the channels do not vary together "
+                "as they do there: red and blue have the covariance {found:.3f}, in "
+                "the photo {wanted:.3f}. A 3 × 3 matrix has to mix them."
+            ).format(found=float(found[0, 2]), wanted=float(wanted[0, 2]))
         )
     if (result.min(), result.max()) == (0, 1):
-        raise Wrong("values were cut off to 0…1, and that changes mean and covariance. Do not yet.")
+        raise Wrong(
+            tr("values were cut off to 0…1, and that changes mean and covariance. Do not yet.")
+        )
     raise Wrong(
-        f"the covariance is not the photo's: red varies by {float(found[0, 0]):.3f}, in the photo "
-        f"by {float(wanted[0, 0]):.3f}. Which of the two pictures does the matrix undo first?"
+        tr(
+            "the covariance is not the photo's: red varies by {found:.3f}, in the photo "
+            "by {wanted:.3f}. Which of the two pictures does the matrix undo first?"
+        ).format(found=float(found[0, 0]), wanted=float(wanted[0, 0]))
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong, checker, result_of
 from stlib.course.check.compare import kind
 from stlib.course.check.exercise import exercise
@@ -28,24 +29,24 @@ Plan = list[tuple[float, int]]
     mistakes=[
         (
             lambda plan: sum(share * evaluations for share, evaluations in plan),
-            "Half the height goes with half the width: what share of the pixels is that?",
+            tr("Half the height goes with half the width: what share of the pixels is that?"),
         ),
         (
             lambda plan: sum(evaluations for _, evaluations in plan),
-            "An evaluation of a smaller picture costs less.",
+            tr("An evaluation of a smaller picture costs less."),
         ),
         (
             lambda plan: sum(share**2 for share, _ in plan),
-            "How often is each stage's picture evaluated?",
+            tr("How often is each stage's picture evaluated?"),
         ),
         (
             lambda plan: plan[-1][0] ** 2 * plan[-1][1] if plan else 0,
-            "That is the last stage. What do the others cost?",
+            tr("That is the last stage. What do the others cost?"),
         ),
-        (lambda plan: plan[-1][0] ** 2 * plan[-1][1], "What does a plan without stages cost?"),
+        (lambda plan: plan[-1][0] ** 2 * plan[-1][1], tr("What does a plan without stages cost?")),
     ],
-    hint="Add up, over the stages, evaluations times the share of the pixels.",
-    praise="32 + 16 evaluations of small pictures cost no more than 6 of large ones.",
+    hint=tr("Add up, over the stages, evaluations times the share of the pixels."),
+    praise=tr("32 + 16 evaluations of small pictures cost no more than 6 of large ones."),
 )
 def cost_of_stages(plan: Plan) -> float:
     """Chapter 12: the work of a plan of stages, in evaluations at full size."""
@@ -74,7 +75,14 @@ def _picture(height: int, width: int) -> Tensor:
     return torch.rand(1, 3, height, width, generator=torch.Generator().manual_seed(11))
 
 
-CONSTANT_WAVE = "Which frequency does the constant wave get?"
+CONSTANT_WAVE = tr("Which frequency does the constant wave get?")
+
+
+def _given(z: Tensor, p: float) -> str:
+    words = tr("a picture of {width} × {height} pixels and p = {p:g}")
+    if z.std() == 0:
+        words = tr("a constant picture of {width} × {height} pixels and p = {p:g}")
+    return words.format(width=z.shape[3], height=z.shape[2], p=p)
 
 
 @exercise(
@@ -85,49 +93,56 @@ CONSTANT_WAVE = "Which frequency does the constant wave get?"
         (_picture(24, 33), 0.5),
         (_picture(23, 18), 1.0),
     ],
-    given=lambda z, p: (
-        f"a {'constant ' if z.std() == 0 else ''}picture of {z.shape[3]} × {z.shape[2]} pixels "
-        f"and p = {p:g}"
-    ),
+    given=_given,
     mistakes=[
         (
             _scaled(sign=1),
-            "Slow waves are to move further than fast ones: look at the sign of the exponent.",
+            tr("Slow waves are to move further than fast ones: look at the sign of the exponent."),
         ),
         (
             _scaled(lambda size: _frequencies(size, constant=1 / max(size) ** 2) ** 2),
-            "Is the root missing in f = √(fx² + fy²)?",
+            tr("Is the root missing in f = √(fx² + fy²)?"),
         ),
         (
             _scaled(lambda size: _frequencies(size, constant=max(size) ** -0.5) ** 2),
-            "Is the root missing in f = √(fx² + fy²)?",
+            tr("Is the root missing in f = √(fx² + fy²)?"),
         ),
         (
             _scaled(lambda size: _frequencies(size, constant=0)),
-            f"0 to the power of -p is not finite. {CONSTANT_WAVE}",
+            tr("0 to the power of -p is not finite. Which frequency does the constant wave get?"),
         ),
         (_scaled(lambda size: _frequencies(size, constant=1)), CONSTANT_WAVE),
         (_scaled(lambda size: _frequencies(size, constant=1 / min(size))), CONSTANT_WAVE),
         (
             _scaled(lambda size: _frequencies(size[::-1]).T),
-            "rfft2 keeps all rows and half of the columns. "
-            "Which side needs fftfreq, and which one rfftfreq?",
+            tr(
+                "rfft2 keeps all rows and half of the columns. "
+                "Which side needs fftfreq, and which one rfftfreq?"
+            ),
         ),
         (
             _scaled(sized=False),
-            "Half of the columns may stand for 32 or for 33. How does irfft2 know the size?",
+            tr("Half of the columns may stand for 32 or for 33. How does irfft2 know the size?"),
         ),
-        (lambda z, p: z.clone(), "What happens to the waves on the way?"),
+        (lambda z, p: z.clone(), tr("What happens to the waves on the way?")),
         (
             lambda z, p: torch.fft.ifft2(torch.fft.fft2(z)),
-            "A picture is real. Which inverse belongs to rfft2?",
+            tr("A picture is real. Which inverse belongs to rfft2?"),
         ),
-        (lambda z, p: torch.fft.rfft2(z), "Those are waves. How do they become a picture again?"),
-        (lambda z, p: _scaled()(z, p).numpy(), "Stay in torch: a gradient has to come through."),
+        (
+            lambda z, p: torch.fft.rfft2(z),
+            tr("Those are waves. How do they become a picture again?"),
+        ),
+        (
+            lambda z, p: _scaled()(z, p).numpy(),
+            tr("Stay in torch: a gradient has to come through."),
+        ),
     ],
-    hint="f is √(fx² + fy²), with fy from fftfreq of the height and fx from rfftfreq of the width; "
-    "each coefficient of rfft2 is multiplied by one number.",
-    praise="A wave of a quarter of the frequency moves 4^p times as far.",
+    hint=tr(
+        "f is √(fx² + fy²), with fy from fftfreq of the height and fx from rfftfreq of the width; "
+        "each coefficient of rfft2 is multiplied by one number."
+    ),
+    praise=tr("A wave of a quarter of the frequency moves 4^p times as far."),
 )
 def precondition(z: Tensor, p: float) -> Tensor:
     """Chapter 12: 𝓕⁻¹[f^-p 𝓕 z]."""
@@ -141,30 +156,41 @@ def beat_the_baseline(answer: object) -> str:
     objective = Counted(content, style)
     picture = result_of(answer, objective=objective, content=content.clone(), evaluations=BUDGET)
     if not isinstance(picture, Tensor) or picture.shape != content.shape:
-        shape = f" of shape {list(picture.shape)}" if isinstance(picture, Tensor) else ""
+        wrong = tr("the result is {found}, expected a picture of the content's shape {wanted}.")
+        if isinstance(picture, Tensor):
+            wrong = tr(
+                "the result is {found} of shape {shape}, expected a picture of the content's shape "
+                "{wanted}."
+            )
         raise Wrong(
-            f"the result is {kind(picture)}{shape}, expected a picture of the content's shape "
-            f"{list(content.shape)}."
+            wrong.format(
+                found=kind(picture),
+                shape=list(getattr(picture, "shape", ())),
+                wanted=list(content.shape),
+            )
         )
     total, scene = objective.judge(picture)
     plain_total, plain_scene = _baseline()
     if not total <= BETTER * plain_total:
-        asked = objective.asked
         raise Wrong(
-            f"after {asked} evaluations the loss is {total / plain_total:.2f} times the plain "
-            f"solver's after {BUDGET}; at most {BETTER} is wanted. Which waves does your optimiser "
-            "move most easily, how long is its first step, and is this its best picture?"
+            tr(
+                "after {asked} evaluations the loss is {share:.2f} times the plain solver's after "
+                "{budget}; at most {most} is wanted. Which waves does your optimiser move most "
+                "easily, how long is its first step, and is this its best picture?"
+            ).format(asked=objective.asked, share=total / plain_total, budget=BUDGET, most=BETTER)
         )
     if scene > SAME_SCENE * plain_scene:
         raise Wrong(
-            f"the loss is {total / plain_total:.2f} times the plain solver's, and the content loss "
-            f"{scene / plain_scene:.1f} times: the picture shows less of the scene. "
-            "Where does yours start?"
+            tr(
+                "the loss is {share:.2f} times the plain solver's, and the content loss "
+                "{scene:.1f} times: the picture shows less of the scene. "
+                "Where does yours start?"
+            ).format(share=total / plain_total, scene=scene / plain_scene)
         )
-    return (
-        f"The loss is {total / plain_total:.2f} times the plain solver's after {objective.asked} "
+    return tr(
+        "The loss is {share:.2f} times the plain solver's after {asked} "
         "evaluations, and the scene is kept."
-    )
+    ).format(share=total / plain_total, asked=objective.asked)
 
 
 class Counted:
@@ -176,7 +202,9 @@ class Counted:
 
     def __call__(self, x: Tensor) -> tuple[Tensor, dict[str, float]]:
         if self.asked == BUDGET:
-            raise Wrong(f"your function asked for more than {BUDGET} evaluations.")
+            raise Wrong(
+                tr("your function asked for more than {budget} evaluations.").format(budget=BUDGET)
+            )
         self.asked += 1
         return self.objective(x)
 

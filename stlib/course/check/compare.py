@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from stlib._language import tr
+
 TOLERANCE = 1e-4  # relative; learners may compute in another order, or in float32
 SHORT = 6  # entries of a tensor that a learner can take in at a glance
 
@@ -19,15 +21,16 @@ class Seen(dict[str, object]):
     """What an exercise saw of an answer: what it looked at → what it found."""
 
 
-def difference(got: object, right: object, place: str = "the result") -> str | None:
+def difference(got: object, right: object, place: str | None = None) -> str | None:
     """The first difference between two results, as a sentence without its full stop.
 
     got: the learner's; a tensor without axes is a number, a tuple is as good as a list.
     right: numbers, texts, None, tensors, or lists, dicts and sets of them; whole numbers have to
         agree exactly, others up to `TOLERANCE`.
-    place: what the sentence is about.
+    place: what the sentence is about; None for the result.
     Returns for example "the result is 3, expected 4"; None when they agree.
     """
+    place = place or tr("the result")
     if number(right) is not None:
         return _number_difference(got, right, place)
     if isinstance(right, Tensor):
@@ -40,7 +43,7 @@ def difference(got: object, right: object, place: str = "the result") -> str | N
         return _list_difference(got, right, place)
     if type(got) is type(right) and got == right:
         return None
-    return f"{place} is {shown(got)}, expected {shown(right)}"
+    return _unlike(place, shown(got), shown(right))
 
 
 def alike(got: object, wrong: object, right: object) -> bool:
@@ -101,7 +104,7 @@ def shown(value: object) -> str:
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{key!r}: {shown(value[key])}" for key in value) + "}"
     if isinstance(value, Set):
-        return "{" + ", ".join(sorted(map(shown, value))) + "}" if value else "an empty set"
+        return "{" + ", ".join(sorted(map(shown, value))) + "}" if value else tr("an empty set")
     if isinstance(value, (list, tuple)):
         entries = ", ".join(map(shown, value))
         return f"({entries})" if isinstance(value, tuple) else f"[{entries}]"
@@ -113,53 +116,61 @@ def kind(value: object) -> str:
     if value is None or isinstance(value, str):
         return repr(value)
     if isinstance(value, Tensor):
-        return f"a tensor of the shape {list(value.shape)}"
-    if isinstance(value, (list, tuple)):
-        return f"a {type(value).__name__} of {len(value)}"
+        return tr("a tensor of the shape {shape}").format(shape=list(value.shape))
     name = type(value).__name__
-    return f"an {name}" if name[0] in "aeiouAEIOU" else f"a {name}"
+    if isinstance(value, (list, tuple)):
+        return tr("a {type} of {number}").format(type=name, number=len(value))
+    article = tr("an {type}") if name[0] in "aeiouAEIOU" else tr("a {type}")
+    return article.format(type=name)
+
+
+def _unlike(place: str, got: str, right: str) -> str:
+    return tr("{place} is {got}, expected {right}").format(place=place, got=got, right=right)
 
 
 def _number_difference(got: object, right: object, place: str) -> str | None:
     value, expected = number(got), number(right)
     if value is None or expected is None:
-        return f"{place} is {kind(got)}, expected one number"
+        return _unlike(place, kind(got), tr("one number"))
     exact = isinstance(expected, int)
     if value == expected or (
         not exact and math.isclose(value, expected, rel_tol=TOLERANCE, abs_tol=1e-12)
     ):
         return None
-    return f"{place} is {shown(value)}, expected {shown(expected)}"
+    return _unlike(place, shown(value), shown(expected))
 
 
 def _tensor_difference(got: object, right: Tensor, place: str) -> str | None:
     if not isinstance(got, Tensor):
-        return f"{place} is {kind(got)}, expected {kind(right)}"
+        return _unlike(place, kind(got), kind(right))
     if got.shape != right.shape:
-        return f"{place} has the shape {list(got.shape)}, expected {list(right.shape)}"
+        shape = tr("{place} has the shape {got}, expected {right}")
+        return shape.format(place=place, got=list(got.shape), right=list(right.shape))
     if right.is_floating_point() and not got.is_floating_point():
-        return f"{place} has the type {got.dtype}, expected {right.dtype}"
+        dtype = tr("{place} has the type {got}, expected {right}")
+        return dtype.format(place=place, got=got.dtype, right=right.dtype)
     got, right = got.detach().cpu().double(), right.detach().double()
     largest = float(right.abs().nan_to_num(0, posinf=0).max())
     if torch.allclose(got, right, rtol=TOLERANCE, atol=TOLERANCE * largest, equal_nan=True):
         return None
     if right.numel() <= SHORT:
-        return f"{place} is {shown(got)}, expected {shown(right)}"
+        return _unlike(place, shown(got), shown(right))
     error = (got - right).abs().nan_to_num(torch.inf)
     worst = tuple(int(i) for i in torch.unravel_index(error.argmax(), error.shape))
-    entry = f"the entry {list(worst)} of {place}"
-    return f"{entry} is {shown(got[worst])}, expected {shown(right[worst])}"
+    entry = tr("the entry {index} of {place}").format(index=list(worst), place=place)
+    return _unlike(entry, shown(got[worst]), shown(right[worst]))
 
 
 def _dict_difference(got: object, right: Mapping, place: str) -> str | None:
-    keys = f"a dict with the keys {[*right]}"
+    keys = tr("a dict with the keys {keys}").format(keys=[*right])
     if not isinstance(got, Mapping):
-        return f"{place} is {kind(got)}, expected {keys}"
+        return _unlike(place, kind(got), keys)
     if set(got) != set(right):
-        return f"{place} has the keys {[*got]}, expected {keys}"
+        others = tr("{place} has the keys {got}, expected {right}")
+        return others.format(place=place, got=[*got], right=keys)
     for key in right:
-        entry = key if isinstance(right, Seen) else f"{key} of {place}"
-        found = difference(got[key], right[key], entry)
+        entry = tr("{key} of {place}").format(key=key, place=place)
+        found = difference(got[key], right[key], key if isinstance(right, Seen) else entry)
         if found:
             return found
     return None
@@ -172,15 +183,17 @@ def _list_difference(got: object, right: Sequence, place: str) -> str | None:
         got = got.tolist()
     names = getattr(right, "_fields", None)  # of a NamedTuple
     if not isinstance(got, (list, tuple)):
-        return f"{place} is {kind(got)}, expected {_wanted(right, names)}"
+        return _unlike(place, kind(got), _wanted(right, names))
     if len(got) != len(right):
-        entries = "entry" if len(got) == 1 else "entries"
-        return f"{place} has {len(got)} {entries}, expected {_wanted(right, names)}"
-    places = names or [f"entry {i} of {place}" for i in range(len(right))]
+        several = tr("{place} has {number} entries, expected {right}")
+        count = tr("{place} has 1 entry, expected {right}") if len(got) == 1 else several
+        return count.format(place=place, number=len(got), right=_wanted(right, names))
+    entry = tr("entry {index} of {place}")
+    places = names or [entry.format(index=i, place=place) for i in range(len(right))]
     found = next(filter(None, map(difference, got, right, places)), None)
     short = len(right) <= SHORT and all(number(entry) is not None for entry in right)
     if found and short and not names:
-        return f"{place} is {shown(got)}, expected {shown(right)}"
+        return _unlike(place, shown(got), shown(right))
     return found
 
 
@@ -194,4 +207,6 @@ def _as_set(got: object) -> object:
 def _wanted(right: Sequence, names: Sequence[str] | None) -> str:
     if names:
         return f"({', '.join(names)})"
-    return f"a {'pair' if len(right) == 2 else f'list of {len(right)}'}"
+    if len(right) == 2:
+        return tr("a pair")
+    return tr("a list of {number}").format(number=len(right))

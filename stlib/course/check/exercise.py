@@ -29,6 +29,7 @@ import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from stlib._language import tr
 from stlib.course.check.answer import Function, Wrong, check_function, first_changed, judge, stopped
 from stlib.course.check.compare import SHORT, alike, difference, shown
 
@@ -50,9 +51,11 @@ class Rule:
         """What broke the rule, None if nothing did. calls: names of the functions called."""
         used = [name for name in calls if name in self.forbidden]
         if used:
-            return f"the result is right, but `{used[0]}` made it. {self.remark}"
+            made = tr("the result is right, but `{function}` made it. {remark}")
+            return made.format(function=used[0], remark=self.remark)
         if len(calls) > self.most_calls:
-            return f"the result is right, after {len(calls)} calls of torch. {self.remark}"
+            slow = tr("the result is right, after {number} calls of torch. {remark}")
+            return slow.format(number=len(calls), remark=self.remark)
         return None
 
 
@@ -77,9 +80,10 @@ class Outcome:
         if isinstance(self.error, Wrong):
             return str(self.error)
         if self.error:
-            return f"your code stopped with {stopped(self.error)}"
+            return tr("your code stopped with {error}").format(error=stopped(self.error))
         if self.changed:
-            return f"your function changed what it was given: {self.changed} is not as it was"
+            changed = tr("your function changed what it was given: {argument} is not as it was")
+            return changed.format(argument=self.changed)
         return difference(self.result, right.result)
 
 
@@ -115,7 +119,7 @@ class Exercise:
     given: Callable[..., str] | None = None
     look: Function = plain_call
     gradient_of: str = ""
-    lost: str = "Where does your computation leave torch, or detach?"
+    lost: str = tr("Where does your computation leave torch, or detach?")
     rule: Rule | None = None
 
     def __post_init__(self) -> None:
@@ -140,12 +144,12 @@ class Exercise:
         outcomes = self._outcomes(noting)
         expected = self._outcomes(self.reference)
         if returned and all(result is None or result is ... for result in returned):
-            raise Wrong("the function returns nothing. Does it end with `return …`?")
+            raise Wrong(tr("the function returns nothing. Does it end with `return …`?"))
         for case, outcome, right in zip(self.cases, outcomes, expected, strict=True):
             problem = outcome.problem(right)
             if problem:
                 advice = self._advice(outcomes, expected, outcome)
-                raise Wrong(f"for {self._described(case)} {problem}. {advice}")
+                raise Wrong(self._told(case, problem, advice))
         self._check_gradient(function)
         self._check_rule(function)
         return self.praise
@@ -168,14 +172,21 @@ class Exercise:
             if all(map(Outcome.fits, outcomes, theirs, expected)):
                 return hint
         if failed.changed:
-            return "Work on a copy: the caller still needs the original."
+            return tr("Work on a copy: the caller still needs the original.")
         return self.hint
+
+    def _told(self, case: tuple, problem: str, advice: str) -> str:
+        return tr("for {case} {problem}. {advice}").format(
+            case=self._described(case), problem=problem, advice=advice
+        )
 
     def _described(self, case: tuple) -> str:
         if self.given:
             return self.given(*case)
         *others, last = map(_named, self.parameters, case)
-        return f"{', '.join(others)} and {last}" if others else last
+        if not others:
+            return last
+        return tr("{others} and {last}").format(others=", ".join(others), last=last)
 
     def _check_gradient(self, function: Function) -> None:
         if not self.gradient_of:
@@ -184,14 +195,16 @@ class Exercise:
             got = self._gradient(function, case)
             if got is None:
                 raise Wrong(
-                    "the result is right, but it has lost its gradient: nothing leads back to "
-                    f"{self.gradient_of}. {self.lost}"
+                    tr(
+                        "the result is right, but it has lost its gradient: nothing leads back to "
+                        "{parameter}. {hint}"
+                    ).format(parameter=self.gradient_of, hint=self.lost)
                 )
             right = self._gradient(self.reference, case)
-            place = f"the gradient with respect to {self.gradient_of}"
-            found = difference(got, right, place)
+            place = tr("the gradient with respect to {parameter}")
+            found = difference(got, right, place.format(parameter=self.gradient_of))
             if found:
-                raise Wrong(f"for {self._described(case)} {found}. {self.lost}")
+                raise Wrong(self._told(case, found, self.lost))
 
     def _gradient(self, function: Function, case: tuple) -> Tensor | None:
         """That of the sum of all results, as one row; None when there is no way back."""
@@ -241,7 +254,7 @@ def _words(error: Exception | None) -> tuple[type, str]:
 
 def _named(name: str, value: object) -> str:
     if isinstance(value, Tensor) and value.numel() > SHORT:
-        return f"{name} of the shape {list(value.shape)}"
+        return tr("{name} of the shape {shape}").format(name=name, shape=list(value.shape))
     return f"{name} = {shown(value)}"
 
 
