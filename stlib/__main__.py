@@ -13,6 +13,7 @@ from pathlib import Path
 from stlib import __version__, _interrupt
 from stlib._commands import batch, frames, sheet, transfer
 from stlib._commands.options import Parser, as_options, say
+from stlib._language import tr
 from stlib.errors import StlibError, reason
 
 
@@ -21,7 +22,7 @@ def program() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a ? where a terminal's encoding lacks × or →
-    warnings.showwarning = lambda message, *_: say(f"warning: {message}")
+    warnings.showwarning = lambda message, *_: say(tr("warning: {message}").format(message=message))
     _interrupt.raise_again()
     code = main()
     _interrupt.ignore()
@@ -51,7 +52,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="stlib" if Path(sys.argv[0]).stem == "stlib" else "python -m stlib",
-        description="Neural style transfer after Gatys, Ecker & Bethge (2016).",
+        description=tr("Neural style transfer after Gatys, Ecker & Bethge (2016)."),
         brief="COMMAND",
     )
     parser.add_argument("--version", action="version", version=f"stlib {__version__}")
@@ -60,7 +61,7 @@ def _parser() -> argparse.ArgumentParser:
     sheet.add_command(commands)
     batch.add_command(commands)
     frames.add_command(commands)
-    doctor = commands.add_parser("doctor", help="is this machine ready?")
+    doctor = commands.add_parser("doctor", help=tr("is this machine ready?"))
     doctor.set_defaults(run=_doctor, parser=doctor)
     return parser
 
@@ -74,7 +75,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _fail(message: object) -> int:
-    say(f"error: {message}")
+    say(tr("error: {message}").format(message=message))
     return 1
 
 

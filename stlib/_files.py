@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from stlib._language import tr
 from stlib.errors import one_line, reason
 
 
 def expanded(path: str | os.PathLike) -> Path:
     """The path with the home folder in place of ~, as a shell has it."""
     if not isinstance(path, (str, os.PathLike)):
-        raise ValueError(f"path is a {type(path).__name__}: give the path of a file.")
+        raise ValueError(
+            tr("path is a {type}: give the path of a file.").format(type=type(path).__name__)
+        )
     path = Path(path)
     try:
         return path.expanduser()
@@ -35,17 +38,23 @@ def writable(path: str | os.PathLike, example: str) -> Path:
         target = Path(os.path.realpath(path))
         is_folder, exists, is_file = target.is_dir(), target.exists(), target.is_file()
     except (OSError, ValueError) as error:  # a name too long, or with a null character
-        raise ValueError(f"{reason(error)}. Choose another name.") from None
+        raise ValueError(tr("{error}. Choose another name.").format(error=reason(error))) from None
     if is_folder:
         inside = one_line(path / example)
-        raise ValueError(f"it is a folder. Add a file name, for example {inside}.")
+        raise ValueError(
+            tr("it is a folder. Add a file name, for example {inside}.").format(inside=inside)
+        )
     if exists and not is_file:
-        raise ValueError("it is a device or a pipe, not a regular file. Choose another path.")
+        raise ValueError(tr("it is a device or a pipe, not a regular file. Choose another path."))
     folder = one_line(target.parent if path.is_symlink() else path.parent)  # as the user wrote it
     if not target.parent.is_dir():
-        raise ValueError(f"there is no folder {folder}. Create it first.")
+        raise ValueError(tr("there is no folder {folder}. Create it first.").format(folder=folder))
     if not os.access(target.parent, os.W_OK):
-        raise ValueError(f"the folder {folder} may not be written to. Choose another one.")
+        raise ValueError(
+            tr("the folder {folder} may not be written to. Choose another one.").format(
+                folder=folder
+            )
+        )
     return target
 
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stlib import _files
+from stlib._language import tr
 from stlib.errors import ImageError, one_line
 from stlib.images import sample_file, sample_names
 
@@ -26,11 +27,17 @@ def check_outputs(written: Iterable[str | Path], read: Iterable[str | Path]) -> 
         marks = _marks(name)
         if marks & inputs:
             raise ImageError(
-                f"{one_line(name)} is an output, but also a file to be read: "
-                "choose another name for the output."
+                tr(
+                    "{name} is an output, but also a file to be read: choose another name for the "
+                    "output."
+                ).format(name=one_line(name))
             )
         if marks & outputs:
-            raise ImageError(f"{one_line(name)} would be written twice: give each its own name.")
+            raise ImageError(
+                tr("{name} would be written twice: give each its own name.").format(
+                    name=one_line(name)
+                )
+            )
         outputs |= marks
 
 
@@ -55,8 +62,10 @@ class Outputs:
         for name, digest in self.found.items():
             if digest is not None and digest not in self.own and not force:
                 raise ImageError(
-                    f"{one_line(name)} is there already: choose another name or folder, or give "
-                    "--force to replace it."
+                    tr(
+                        "{name} is there already: choose another name or folder, or give --force "
+                        "to replace it."
+                    ).format(name=one_line(name))
                 )
 
     @property
@@ -75,8 +84,10 @@ class Outputs:
             theirs, spare = self.paths[name], _files.free_path(_files.expanded(name))
             self.paths[name], self.found[name] = str(spare), None
             warnings.warn(
-                f"{one_line(theirs)} was put there by somebody else in the meantime, so it is "
-                f"kept, and what was painted is {one_line(spare)}.",
+                tr(
+                    "{theirs} was put there by somebody else in the meantime, so it is kept, and "
+                    "what was painted is {spare}."
+                ).format(theirs=one_line(theirs), spare=one_line(spare)),
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -110,8 +121,10 @@ def _left(note: Path) -> list[str] | None:
         if left is None or isinstance(left, list):
             return left
     raise ImageError(
-        f"{one_line(note)} is there already, and is no note of stlib's: move it away, or choose "
-        "another name for the output."
+        tr(
+            "{note} is there already, and is no note of stlib's: move it away, or choose another "
+            "name for the output."
+        ).format(note=one_line(note))
     )
 
 

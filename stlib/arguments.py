@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.errors import nearest, shown
 from stlib.layers import FLOATS
 
@@ -41,13 +42,21 @@ def check_weight(name: str, weight: object) -> None:
     weight = plain(weight)  # a bound may be too large for a small type of NumPy's
     most = 2**63 if is_whole(weight) else sys.float_info.max  # PyTorch has no larger int
     if not is_number(weight) or not 0 <= weight <= most:  # type: ignore[operator]
-        raise ValueError(f"{name} is {shown(weight)}: a weight is a finite number, 0 or more.")
+        raise ValueError(
+            tr("{name} is {value}: a weight is a finite number, 0 or more.").format(
+                name=name, value=shown(weight)
+            )
+        )
 
 
 def check_whole_number(name: str, number: object, smallest: int) -> None:
     """Raise a ValueError unless `number` is a whole number, `smallest` or more."""
     if not is_whole(number) or not smallest <= number < 2**63:  # type: ignore[operator]
-        raise ValueError(f"{name} is {shown(number)}: give a whole number, {smallest} or more.")
+        raise ValueError(
+            tr("{name} is {value}: give a whole number, {smallest} or more.").format(
+                name=name, value=shown(number), smallest=smallest
+            )
+        )
 
 
 def check_choice(name: str, value: object, choices: tuple[str, ...], also: str = "") -> None:
@@ -57,50 +66,84 @@ def check_choice(name: str, value: object, choices: tuple[str, ...], also: str =
     """
     if not isinstance(value, str) or value not in choices:
         listed = [f'"{choice}"' for choice in choices] + ([also] if also else [])
-        raise ValueError(f"{name} is {shown(value)}: use {', '.join(listed[:-1])} or {listed[-1]}.")
+        raise ValueError(
+            tr("{name} is {value}: use {choices} or {last}.").format(
+                name=name, value=shown(value), choices=", ".join(listed[:-1]), last=listed[-1]
+            )
+        )
 
 
 def check_picture(name: str, picture: object) -> None:
     """Raise a ValueError unless `picture` is a float tensor [1, 3, H, W] with values near 0…1."""
-    check_tensor(name, picture, f"load it first, {name} = stlib.load_image(…) or stlib.sample(…)")
+    check_tensor(
+        name,
+        picture,
+        lambda: tr("load it first, {name} = stlib.load_image(…) or stlib.sample(…)").format(
+            name=name
+        ),
+    )
     assert isinstance(picture, Tensor)
     right_shape = picture.ndim == 4 and picture.shape[:2] == (1, 3) and 0 not in picture.shape
     if not right_shape or picture.dtype not in FLOATS:
         raise ValueError(
-            f"{name} has the shape {list(picture.shape)} and type {picture.dtype}: "
-            "a picture is a float tensor [1, 3, H, W], as load_image gives."
+            tr(
+                "{name} has the shape {shape} and type {dtype}: a picture is a float tensor [1, 3, "
+                "H, W], as load_image gives."
+            ).format(name=name, shape=list(picture.shape), dtype=picture.dtype)
         )
     if not torch.isfinite(picture).all():
-        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
+        raise ValueError(
+            tr("{name} holds values that are not finite (nan or inf).").format(name=name)
+        )
     low, high = picture.min().item(), picture.max().item()
     if (
         low < -STRAYS or high > 1 + STRAYS
     ):  # a result that was not clamped may stray a little from 0…1
         raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
-            "255?"
+            tr(
+                "{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
+                "255?"
+            ).format(name=name, low=low, high=high)
         )
 
 
-def check_tensor(name: str, tensor: object, advice: str) -> None:
-    """Raise a ValueError unless it is a tensor whose numbers are all in memory."""
-    if isinstance(getattr(tensor, "image", None), Tensor):
-        advice = "give the picture in it, .image"
+def check_tensor(name: str, tensor: object, advise: Callable[[], str]) -> None:
+    """Raise a ValueError unless it is a tensor whose numbers are all in memory.
+
+    advise: called for what to do, where it is none.
+    """
+    if isinstance(tensor, Tensor) and _is_in_memory(tensor):
+        return
+    has_picture = isinstance(getattr(tensor, "image", None), Tensor)
+    advice = tr("give the picture in it, .image") if has_picture else advise()
     if not isinstance(tensor, Tensor):
-        raise ValueError(f"{name} is a {type(tensor).__name__}, not a tensor: {advice}.")
-    if tensor.is_nested or tensor.is_meta or tensor.layout != torch.strided:
         raise ValueError(
-            f"{name} is a tensor that is sparse, nested or without data, but every number is "
-            f"needed: {advice}."
+            tr("{name} is a {type}, not a tensor: {advice}.").format(
+                name=name, type=type(tensor).__name__, advice=advice
+            )
         )
+    raise ValueError(
+        tr(
+            "{name} is a tensor that is sparse, nested or without data, but every number is "
+            "needed: {advice}."
+        ).format(name=name, advice=advice)
+    )
+
+
+def _is_in_memory(tensor: Tensor) -> bool:
+    return not (tensor.is_nested or tensor.is_meta or tensor.layout != torch.strided)
 
 
 def check_floats(name: str, tensor: object) -> None:
     """Raise a ValueError unless it is a tensor of floats that are all in memory."""
-    check_tensor(name, tensor, "give a tensor of floats")
+    check_tensor(name, tensor, lambda: tr("give a tensor of floats"))
     assert isinstance(tensor, Tensor)
     if tensor.dtype not in FLOATS:
-        raise ValueError(f"{name} holds {tensor.dtype}: give a tensor of floats.")
+        raise ValueError(
+            tr("{name} holds {dtype}: give a tensor of floats.").format(
+                name=name, dtype=tensor.dtype
+            )
+        )
 
 
 def check_axes(name: str, tensor: object, axes: str) -> None:
@@ -108,15 +151,23 @@ def check_axes(name: str, tensor: object, axes: str) -> None:
     check_floats(name, tensor)
     assert isinstance(tensor, Tensor)
     if tensor.ndim != axes.count(",") + 1 or 0 in tensor.shape:
-        raise ValueError(f"{name} has the shape {list(tensor.shape)}: give {axes}.")
+        raise ValueError(
+            tr("{name} has the shape {shape}: give {axes}.").format(
+                name=name, shape=list(tensor.shape), axes=axes
+            )
+        )
 
 
 def check_same_shape(name: str, tensor: Tensor, other_name: str, other: Tensor) -> None:
     """Raise a ValueError unless two tensors have one shape; broadcasting would hide it."""
     if tensor.shape != other.shape:
         raise ValueError(
-            f"{name} has the shape {list(tensor.shape)}, {other_name} {list(other.shape)}: they "
-            "must agree."
+            tr("{name} has the shape {shape}, {other_name} {other_shape}: they must agree.").format(
+                name=name,
+                shape=list(tensor.shape),
+                other_name=other_name,
+                other_shape=list(other.shape),
+            )
         )
 
 
@@ -124,21 +175,29 @@ def check_colours(name: str, picture: Tensor) -> None:
     """Raise a ValueError unless it is [1, 3, H, W] of finite floats, whatever their range."""
     check_floats(name, picture)
     if picture.ndim != 4 or picture.shape[:2] != (1, 3) or 0 in picture.shape:
-        raise ValueError(f"{name} has the shape {list(picture.shape)}: give [1, 3, H, W].")
+        raise ValueError(
+            tr("{name} has the shape {shape}: give [1, 3, H, W].").format(
+                name=name, shape=list(picture.shape)
+            )
+        )
     if not torch.isfinite(picture).all():
-        raise ValueError(f"{name} holds values that are not finite (nan or inf).")
+        raise ValueError(
+            tr("{name} holds values that are not finite (nan or inf).").format(name=name)
+        )
 
 
 def check_flag(name: str, value: object) -> None:
     """Raise a ValueError unless it is True or False."""
     if not isinstance(value, (bool, np.bool_)):
-        raise ValueError(f"{name} is {_told(value)}: use True or False.")
+        raise ValueError(
+            tr("{name} is {value}: use True or False.").format(name=name, value=_told(value))
+        )
 
 
 def check_some(name: str, values: Sized) -> None:
     """Raise a ValueError when there is nothing in `values`."""
     if not len(values):
-        raise ValueError(f"{name} is empty: give at least one.")
+        raise ValueError(tr("{name} is empty: give at least one.").format(name=name))
 
 
 def suggesting(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
@@ -159,8 +218,11 @@ def suggesting(function: Callable[Parameters, Returned]) -> Callable[Parameters,
 def unknown_keyword(function: str, name: str, known: Collection[str]) -> TypeError:
     """The error for a keyword that a function does not know."""
     near = nearest(name, known)
-    advice = f"did you mean {near!r}?" if near else f"there are {', '.join(known)}."
-    return TypeError(f"{function} has no argument {name!r}; {advice}")
+    if near:
+        told = tr("{function} has no argument {name!r}; did you mean {near!r}?")
+    else:
+        told = tr("{function} has no argument {name!r}; there are {known}.")
+    return TypeError(told.format(function=function, name=name, near=near, known=", ".join(known)))
 
 
 def checked(function: Callable[Parameters, Returned]) -> Callable[Parameters, Returned]:
@@ -180,7 +242,11 @@ def checked(function: Callable[Parameters, Returned]) -> Callable[Parameters, Re
         for name, value in signature.bind(*given, **named).arguments.items():
             hint = hints().get(name, Any)
             if name not in several and not _allows(hint, value):
-                raise ValueError(f"{name} is {_told(value)}: give {_words(hint)}.")
+                raise ValueError(
+                    tr("{name} is {value}: give {words}.").format(
+                        name=name, value=_told(value), words=_words(hint)
+                    )
+                )
         return function(*given, **named)
 
     return called
@@ -228,25 +294,36 @@ def _told(value: object) -> str:
         return shown(value)
     entries = list(value.values()) if isinstance(value, Mapping) else value
     kinds = {type(e).__name__ for e in entries} if isinstance(entries, (list, tuple)) else set()
-    return f"a {type(value).__name__}{' of ' if kinds else ''}{', '.join(sorted(kinds))}"
+    if not kinds:
+        return tr("a {type}").format(type=type(value).__name__)
+    return tr("a {type} of {entries}").format(
+        type=type(value).__name__, entries=", ".join(sorted(kinds))
+    )
 
 
 def _words(hint: Any) -> str:
     """What an annotation allows, in words."""
-    names = {int: "a whole number", float: "a number", str: "a text", Tensor: "a tensor"}
-    names |= {NoneType: "None", bool: "True or False", Any: "anything"}
+    names = {
+        int: tr("a whole number"),
+        float: tr("a number"),
+        str: tr("a text"),
+        Tensor: tr("a tensor"),
+    }
+    names |= {NoneType: "None", bool: tr("True or False"), Any: tr("anything")}
     if hint in names:
         return names[hint]
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(map(_words, parts)))
+        return tr(" or ").join(dict.fromkeys(map(_words, parts)))
     kind = origin or hint
     if issubclass(kind, Mapping):
-        return f"a dict, each entry {_words(parts[1])}"
+        return tr("a dict, each entry {words}").format(words=_words(parts[1]))
     if issubclass(kind, tuple) and parts[1:] == (...,):
-        return f"a tuple, each entry {_words(parts[0])}"
+        return tr("a tuple, each entry {words}").format(words=_words(parts[0]))
     if issubclass(kind, tuple) and parts:
-        return f"a tuple of {', '.join(map(_words, parts))}"
+        return tr("a tuple of {entries}").format(entries=", ".join(map(_words, parts)))
     if issubclass(kind, Iterable) and parts:
-        return f"a list, each entry {_words(parts[0])}"
-    return "a function" if kind is Callable else f"a {kind.__name__}"
+        return tr("a list, each entry {words}").format(words=_words(parts[0]))
+    if kind is Callable:
+        return tr("a function")
+    return tr("a {kind}").format(kind=kind.__name__)

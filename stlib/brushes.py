@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as nnf
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import check_picture, check_tensor, check_weight, checked
 from stlib.errors import ImageError, one_line
 from stlib.images import Source, as_tensor, load_pil
@@ -63,21 +64,25 @@ def load_mask(source: Source, content: Tensor) -> Tensor:
     # read at its full size: Pillow would shrink it with a filter that rings beside sharp edges
     mask = as_tensor(load_pil(source, None, paper="black")).mean(dim=1, keepdim=True)
     is_file = isinstance(source, (str, os.PathLike))
-    named = f"the mask {one_line(source)}" if is_file else "the mask"
+    named = tr("the mask {file}").format(file=one_line(source)) if is_file else tr("the mask")
     (h, w), (height, width) = mask.shape[2:], content.shape[2:]
     scale = max(height, width) / max(h, w)
     if (
         max(abs(scale * h - height), abs(scale * w - width)) > 1
     ):  # 1 is the rounding of the content's shorter side
         raise ImageError(
-            f"{named} is {w} × {h} pixels, the content picture {width} × {height}: both need "
-            "the same shape. Draw the mask over the content picture."
+            tr(
+                "{named} is {w} × {h} pixels, the content picture {width} × {height}: both need "
+                "the same shape. Draw the mask over the content picture."
+            ).format(named=named, w=w, h=h, width=width, height=height)
         )
     lightest = round(255 * mask.max().item())
     if 0 < lightest <= DARKEST_MASK:
         warnings.warn(
-            f"{named} is nearly black: its lightest value is {lightest} of 255, and 255 is where "
-            "the style applies. Multiply its values.",
+            tr(
+                "{named} is nearly black: its lightest value is {lightest} of 255, and 255 is "
+                "where the style applies. Multiply its values."
+            ).format(named=named, lightest=lightest),
             RuntimeWarning,
             stacklevel=2,
         )
@@ -95,7 +100,7 @@ def check_style(style: object, content: Tensor | None = None) -> None:
         check_picture("style", style)
         return
     if not style:
-        raise ValueError("style is an empty list: give a picture, or at least one brush.")
+        raise ValueError(tr("style is an empty list: give a picture, or at least one brush."))
     for number, brush in enumerate(style):
         _check_brush(f"style[{number}]", brush, content)
 
@@ -103,38 +108,54 @@ def check_style(style: object, content: Tensor | None = None) -> None:
 def _check_brush(name: str, brush: object, content: Tensor | None) -> None:
     if not isinstance(brush, Brush):
         raise ValueError(
-            f"style is a list that holds a {type(brush).__name__}: make a brush of every picture, "
-            "style = [stlib.Brush(picture), …]."
+            tr(
+                "style is a list that holds a {type}: make a brush of every picture, style = "
+                "[stlib.Brush(picture), …]."
+            ).format(type=type(brush).__name__)
         )
     check_picture(f"{name}.picture", brush.picture)
     check_weight(f"{name}.weight", brush.weight)
     if brush.weight == 0:
-        raise ValueError(f"{name}.weight is 0: leave this brush out, or give it a weight above 0.")
+        raise ValueError(
+            tr("{name}.weight is 0: leave this brush out, or give it a weight above 0.").format(
+                name=name
+            )
+        )
     if brush.mask is not None and content is not None:
         _check_mask(f"{name}.mask", brush.mask, content)
 
 
 def _check_mask(name: str, mask: Tensor, content: Tensor) -> None:
-    check_tensor(name, mask, "give one number in 0…1 for each pixel, or None")
+    check_tensor(name, mask, lambda: tr("give one number in 0…1 for each pixel, or None"))
     size = list(content.shape[2:])
     if list(mask.shape) not in (size, [1, 1, *size]) or mask.dtype not in FLOATS:
         raise ValueError(
-            f"{name} has the shape {list(mask.shape)} and type {mask.dtype}: a mask is a float "
-            f"tensor of the content's height and width, {size}."
+            tr(
+                "{name} has the shape {shape} and type {dtype}: a mask is a float tensor of the "
+                "content's height and width, {size}."
+            ).format(name=name, shape=list(mask.shape), dtype=mask.dtype, size=size)
         )
     low, high = mask.min().item(), mask.max().item()
     if not (low >= 0 and high <= 1):  # nan is neither
         raise ValueError(
-            f"{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
-            "255?"
+            tr(
+                "{name} has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide by "
+                "255?"
+            ).format(name=name, low=low, high=high)
         )
     if high < FAINTEST:
         raise ValueError(
-            f"{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a region."
+            tr(
+                "{name} is 0 everywhere: this brush paints nowhere. Leave it out, or give it a "
+                "region."
+            ).format(name=name)
         )
     if low > 1 - FAINTEST:
         warnings.warn(
-            f"{name} is 1 everywhere, as if there were none: 0 is where the style does not apply.",
+            tr(
+                "{name} is 1 everywhere, as if there were none: 0 is where the style does not "
+                "apply."
+            ).format(name=name),
             RuntimeWarning,
             stacklevel=2,
         )

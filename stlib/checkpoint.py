@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import tr
 from stlib.brushes import Brush
 from stlib.errors import CheckpointError, one_line, reason, shown
 from stlib.record import Record
@@ -50,16 +51,24 @@ class Checkpoint:
             differing = [name for name in self.marks if owner.get(name) != self.marks[name]]
         except Exception:  # what is no archive of tensors fails in many ways
             raise CheckpointError(
-                f"{one_line(self.path)} is not a checkpoint, or a damaged one: "
-                "delete it to begin anew, or give another path."
+                tr(
+                    "{path} is not a checkpoint, or a damaged one: delete it to begin anew, or "
+                    "give another path."
+                ).format(path=one_line(self.path))
             ) from None
         if differing:
-            size = ", or the same at another size" if "content" in differing else ""
-            raise CheckpointError(
-                f"{one_line(self.path)} belongs to another run, with another "
-                f"{' and '.join(differing)}{size}: "
-                "delete it to begin anew, or give another path."
-            )
+            if "content" in differing:
+                told = tr(
+                    "{path} belongs to another run, with another {differing}, or the same at "
+                    "another size: delete it to begin anew, or give another path."
+                )
+            else:
+                told = tr(
+                    "{path} belongs to another run, with another {differing}: delete it to begin "
+                    "anew, or give another path."
+                )
+            names = tr(" and ").join(differing)
+            raise CheckpointError(told.format(path=one_line(self.path), differing=names))
         return state
 
     def follow(
@@ -115,8 +124,9 @@ class Checkpoint:
             if not isinstance(why, OSError):
                 raise
             warnings.warn(
-                f"the checkpoint {one_line(self.path)} could not be written ({reason(why)}); "
-                "the run goes on.",
+                tr("the checkpoint {path} could not be written ({why}); the run goes on.").format(
+                    path=one_line(self.path), why=reason(why)
+                ),
                 RuntimeWarning,
                 stacklevel=2,
             )
@@ -129,12 +139,16 @@ class Checkpoint:
 def check_path(path: str | os.PathLike) -> Path:
     """The file of a checkpoint at this path; raises CheckpointError if it cannot be written."""
     if not isinstance(path, (str, os.PathLike)) or not str(path):
-        raise CheckpointError(f"checkpoint is {shown(path)}: give the path of a file, or None.")
+        raise CheckpointError(
+            tr("checkpoint is {path}: give the path of a file, or None.").format(path=shown(path))
+        )
     try:
         target = _files.writable(path, "run.checkpoint")
     except ValueError as error:
         named = repr(str(path)[:100])
-        raise CheckpointError(f"the checkpoint {named} cannot be kept: {error}") from None
+        raise CheckpointError(
+            tr("the checkpoint {named} cannot be kept: {error}").format(named=named, error=error)
+        ) from None
     return target
 
 

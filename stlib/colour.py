@@ -9,6 +9,7 @@ only the brightness is transferred and the content keeps its hues.
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import check_colours, check_same_shape, checked
 
 # rows: brightness, and what the eye tells apart beside it: red from green, yellow from blue; they
@@ -93,8 +94,9 @@ def greyed_into_range(picture: Tensor) -> Tensor:
 def _check_planes(name: str, planes: Tensor) -> None:
     if planes.ndim != 4 or planes.shape[1] != 3 or not planes.is_floating_point():
         raise ValueError(
-            f"{name} has the shape {list(planes.shape)} and type {planes.dtype}: give a float "
-            "tensor [1, 3, H, W]."
+            tr(
+                "{name} has the shape {shape} and type {dtype}: give a float tensor [1, 3, H, W]."
+            ).format(name=name, shape=list(planes.shape), dtype=planes.dtype)
         )
 
 
@@ -111,6 +113,8 @@ def _covariance(colours: Tensor) -> Tensor:
 def square_root(matrix: Tensor) -> Tensor:
     """The symmetric square root of a symmetric positive definite matrix."""
     if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or not torch.isfinite(matrix).all():
-        raise ValueError(f"matrix has the shape {list(matrix.shape)}: give finite [N, N].")
+        raise ValueError(
+            tr("matrix has the shape {shape}: give finite [N, N].").format(shape=list(matrix.shape))
+        )
     values, vectors = torch.linalg.eigh(matrix)
     return vectors @ values.clamp(min=0).sqrt().diag() @ vectors.T

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from stlib._kernels import memory
 from stlib._kernels.winograd import FEWEST_PRODUCTS
+from stlib._language import tr
 from stlib.arguments import check_whole_number, unknown_keyword
 from stlib.brushes import Brush, as_brushes
 from stlib.descent import HISTORY_SIZE, history_size
@@ -64,13 +65,12 @@ class Estimate:
     tile: int | None = None
 
     def __str__(self) -> str:
-        units = ((3600, "hour"), (60, "minute"), (1, "second"))
-        fitting = [(unit, name) for unit, name in units if self.seconds >= 1.5 * unit]
-        unit, name = fitting[0] if fitting else units[-1]
-        count = max(1, round(self.seconds / unit))
-        plural = "s" if count > 1 else ""
-        tiles = f", in tiles of {self.tile} pixels" if self.tile else ""
-        return f"about {count} {name}{plural} and {_gigabytes(self.bytes)} of memory{tiles}"
+        if self.tile:
+            told = tr("{time} and {memory} of memory, in tiles of {tile} pixels")
+        else:
+            told = tr("{time} and {memory} of memory")
+        memory = _gigabytes(self.bytes)
+        return told.format(time=_about(self.seconds), memory=memory, tile=self.tile)
 
 
 def estimate(
@@ -168,15 +168,24 @@ def choose_tile(
             return needed(height, width) <= free
 
         largest = largest_size(height, width, fits)
-        advice = "no size fits, so close other programs"
+        advice = tr("no size fits, so close other programs")
         if largest:
-            advice = (
-                f"the largest that fits is {largest} pixels on the longer side "
-                f"(load_image(…, size={largest}))"
-            )
+            advice = tr(
+                "the largest that fits is {largest} pixels on the longer side (load_image(…, "
+                "size={largest}))"
+            ).format(largest=largest)
         raise MemoryError(
-            f"{name} of {width} × {height} pixels needs about {_gigabytes(needed(height, width))} "
-            f"of memory, {_gigabytes(free)} are free: {advice}."
+            tr(
+                "{name} of {width} × {height} pixels needs about {needed} of memory, {free} are "
+                "free: {advice}."
+            ).format(
+                name=name,
+                width=width,
+                height=height,
+                needed=_gigabytes(needed(height, width)),
+                free=_gigabytes(free),
+                advice=advice,
+            )
         )
     return tile
 
@@ -342,11 +351,11 @@ def _demands(
             tile=tile,
         )
 
-    yield _Demand("a picture", content, run)
+    yield _Demand(tr("a picture"), content, run)
     looked_at = partial(features_memory, layers=settings.style_layers, depth=depth, tile=tile)
     for brush in brushes if settings.style_layers else ():
         yield _Demand(
-            "a style picture",
+            tr("a style picture"),
             brush.picture,
             lambda height, width: looked_at(height, width) + network,
         )
@@ -399,6 +408,17 @@ def _block(size: float) -> float:
 
 def _pixels(tiles: Sequence[Tile]) -> int:
     return sum(math.prod(tile.size) for tile in tiles)
+
+
+def _about(seconds: float) -> str:
+    """A time in words, for example "about 9 minutes"."""
+    if seconds >= 1.5 * 3600:
+        return tr("about {count} hours").format(count=round(seconds / 3600))
+    if seconds >= 1.5 * 60:
+        return tr("about {count} minutes").format(count=round(seconds / 60))
+    if seconds >= 1.5:
+        return tr("about {count} seconds").format(count=round(seconds))
+    return tr("about 1 second")
 
 
 def _gigabytes(size: float) -> str:

@@ -8,6 +8,7 @@ from enum import StrEnum
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import check_floats, check_weight, checked
 
 HISTORY_SIZE = 10  # pairs of vectors that L-BFGS remembers; 20 and 50 ended within 2 % of the loss
@@ -20,29 +21,35 @@ LONGEST_SEARCH = 25  # evaluations of one line search; most need one or two
 class Reason(StrEnum):
     """Why a run ended; `message` says it to the person who waits for the picture."""
 
-    STEPS = "steps", "All {of} evaluations were made."
-    CONVERGED = "converged", "After {done} evaluations the optimiser found nothing to improve."
-    CALLBACK = "callback", "The callback ended it after {done} of {of} evaluations."
-    INTERRUPTED = "interrupted", "It was interrupted after {done} of {of} evaluations."
-    NOT_FINITE = (
-        "not finite",
-        "the loss was no longer finite at evaluation {done} of {of}; this is the best picture "
-        "until then. Try a smaller beta.",
-    )
-    OUT_OF_MEMORY = (
-        "out of memory",
-        "the memory was full at evaluation {done} of {of}; this is the best picture until then. "
-        "Close other programs, or take smaller pictures.",
-    )
+    STEPS = "steps"
+    CONVERGED = "converged"
+    CALLBACK = "callback"
+    INTERRUPTED = "interrupted"
+    NOT_FINITE = "not finite"
+    OUT_OF_MEMORY = "out of memory"
 
-    message: str
-
-    def __new__(cls, value: str, message: str) -> "Reason":
-        """Make a member that is its value as a text, and knows its message."""
-        reason = str.__new__(cls, value)
-        reason._value_ = value
-        reason.message = message
-        return reason
+    @property
+    def message(self) -> str:
+        """A sentence with {done} and {of}, the evaluations that were made and planned."""
+        match self:
+            case Reason.STEPS:
+                return tr("All {of} evaluations were made.")
+            case Reason.CONVERGED:
+                return tr("After {done} evaluations the optimiser found nothing to improve.")
+            case Reason.CALLBACK:
+                return tr("The callback ended it after {done} of {of} evaluations.")
+            case Reason.INTERRUPTED:
+                return tr("It was interrupted after {done} of {of} evaluations.")
+            case Reason.NOT_FINITE:
+                return tr(
+                    "the loss was no longer finite at evaluation {done} of {of}; this is the best "
+                    "picture until then. Try a smaller beta."
+                )
+            case Reason.OUT_OF_MEMORY:
+                return tr(
+                    "the memory was full at evaluation {done} of {of}; this is the best picture "
+                    "until then. Close other programs, or take smaller pictures."
+                )
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def descend(
     """
     check_floats("z", z)
     if not z.requires_grad:
-        raise ValueError("z asks for no gradient: call z.requires_grad_() first.")
+        raise ValueError(tr("z asks for no gradient: call z.requires_grad_() first."))
     left = evaluations
     recent = [known] if known else []  # evaluations of this step, and of the z at which it began
 

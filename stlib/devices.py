@@ -4,6 +4,7 @@ import re
 
 import torch
 
+from stlib._language import tr
 from stlib.errors import DeviceError, shown
 
 NAME = re.compile(r"cpu|mps|cuda(:\d{1,3})?")
@@ -13,8 +14,10 @@ def check_device_name(device: object) -> None:
     """Raise a ValueError unless `device` is a name such as "cpu", "cuda", "cuda:1" or "mps"."""
     if not isinstance(device, str) or not NAME.fullmatch(device):
         raise ValueError(
-            f'device is {shown(device)}: use "cpu", "cuda" (a graphics card), "cuda:1" (the second '
-            'one) or "mps" (a Mac\'s).'
+            tr(
+                'device is {device}: use "cpu", "cuda" (a graphics card), "cuda:1" (the second '
+                'one) or "mps" (a Mac\'s).'
+            ).format(device=shown(device))
         )
 
 
@@ -28,8 +31,9 @@ def find_device(device: str) -> torch.device:
     there = device_names()
     if device not in there:
         raise DeviceError(
-            f"this machine has no device {device!r} that PyTorch can use; it has "
-            f"{', '.join(there)}."
+            tr(
+                "this machine has no device {device!r} that PyTorch can use; it has {there}."
+            ).format(device=device, there=", ".join(there))
         )
     return torch.device(device)
 

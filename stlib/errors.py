@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from stlib._language import tr
+
 
 class StlibError(Exception):
     """The base of all errors that only stlib raises."""
@@ -44,8 +46,10 @@ def needs_extra(part: str, extra: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         raise MissingExtraError(
-            f"{part} needs the package {error.name}, which is not installed. Run `make setup`, or "
-            f'`python -m pip install --editable ".[{extra}]"` in the course\'s folder.'
+            tr(
+                "{part} needs the package {name}, which is not installed. Run `make setup`, or "
+                '`python -m pip install --editable ".[{extra}]"` in the course\'s folder.'
+            ).format(part=part, name=error.name, extra=extra)
         ) from None
 
 
@@ -72,5 +76,5 @@ def shown(value: object) -> str:
     try:
         text = " ".join(repr(value).split())
     except Exception:  # an object may fail in any way; so does an int of 5000 digits
-        return f"a {type(value).__name__} that cannot be shown"
+        return tr("a {name} that cannot be shown").format(name=type(value).__name__)
     return text if len(text) <= 100 else f"{text[:100]}…"

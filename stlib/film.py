@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import tr
 from stlib.arguments import check_some, checked
 from stlib.errors import ImageError, needs_extra, one_line
 from stlib.images import check_place, to_pil
@@ -39,13 +40,17 @@ def check_film_suffix(path: str | os.PathLike) -> None:
     suffix = _files.expanded(path).suffix.lower()
     if suffix not in (*FORMATS, *VIDEOS):
         raise ImageError(
-            f"{one_line(path)} cannot be a film: use {', '.join(FORMATS)} for an animated picture, "
-            f"or {', '.join(VIDEOS)} for a video."
+            tr(
+                "{path} cannot be a film: use {formats} for an animated picture, or {videos} for a "
+                "video."
+            ).format(path=one_line(path), formats=", ".join(FORMATS), videos=", ".join(VIDEOS))
         )
     if suffix in VIDEOS and importlib.util.find_spec("imageio_ffmpeg") is None:
         raise ImageError(
-            f"{one_line(path)} needs imageio-ffmpeg: pip install imageio-ffmpeg, or use .webp, "
-            "which needs nothing."
+            tr(
+                "{path} needs imageio-ffmpeg: pip install imageio-ffmpeg, or use .webp, which "
+                "needs nothing."
+            ).format(path=one_line(path))
         )
 
 
@@ -75,7 +80,11 @@ def save_film(frames: Sequence[Image.Image | Tensor], path: str | os.PathLike) -
     try:
         _files.replace(target, encoded(film, target.suffix))
     except (OSError, ValueError) as error:
-        raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
+        raise ImageError(
+            tr("{path} could not be saved: {error}.").format(
+                path=one_line(path), error=one_line(error)
+            )
+        ) from error
     return _files.expanded(path)
 
 
@@ -98,7 +107,7 @@ def encoded(frames: Sequence[Image.Image], suffix: str) -> bytes | memoryview:
 
 def _video(frames: Sequence[Image.Image], suffix: str) -> bytes:
     """Frames as a video; it stands still at the end as an animation does."""
-    with needs_extra(f"a film as {suffix}", "video"):
+    with needs_extra(tr("a film as {suffix}").format(suffix=suffix), "video"):
         from imageio_ffmpeg import write_frames
 
     width, height = frames[0].size

@@ -15,6 +15,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import tr
 from stlib._srgb import (
     OVERSHOOT,
     float_white,
@@ -30,7 +31,6 @@ from stlib.layers import FLOATS, SMALLEST_SIDE
 SIZE = 256  # pixels, of the longer side of a picture unless said otherwise
 # of a file, and of a picture while it is decoded: 100 million pixels of RGB, at 4 bytes each
 MOST_BYTES = 400_000_000
-OUTSIDE = "below black, above white or not finite (nan or inf)"
 MOST_OUTSIDE = 0.9  # share of values that become black or white, from which on it is told
 # pixels from which a picture is shrunk while it is converted, so that there never are two
 LARGE = 2**24
@@ -65,7 +65,6 @@ _NOT_RGB = {
     "WMF",
     "XBM",
 }  # Pillow saves these only in other modes or with plug-ins
-_EXPORT = "Open it in an image viewer and export it as PNG or JPEG."
 _PHOTOS = {"astronaut", "castle", "cat"}  # of the samples; the others are paintings
 _SAMPLES = files("stlib") / "samples"
 Source = str | os.PathLike | bytes | bytearray | memoryview | IO[bytes] | Image.Image
@@ -99,8 +98,10 @@ def check_size(size: object) -> None:
         return
     if not is_whole(size) or size < SMALLEST_SIDE:  # type: ignore[operator]
         raise ValueError(
-            f"size is {shown(size)}: give the longer side as a whole number of pixels, "
-            f"{SMALLEST_SIDE} or more."
+            tr(
+                "size is {size}: give the longer side as a whole number of pixels, {smallest} or "
+                "more."
+            ).format(size=shown(size), smallest=SMALLEST_SIDE)
         )
 
 
@@ -114,8 +115,9 @@ def load_pil(
     check_size(size)
     check_flag("enlarge", enlarge)
     if isinstance(source, Image.Image):
-        decoded = _decode(source, "the PIL image", size, enlarge, paper)
-        remark = _remark("the PIL image", source, paper)
+        name = tr("the PIL image")
+        decoded = _decode(source, name, size, enlarge, paper)
+        remark = _remark(name, source, paper)
     else:
         decoded, remark = _load_file(source, size, enlarge, paper)
     if remark:
@@ -148,13 +150,15 @@ def _load_file(
             raise
         except Image.DecompressionBombError:
             raise ImageError(
-                _too_many_pixels(name, "claims to have an enormous number of pixels")
+                _too_many_pixels(name, tr("claims to have an enormous number of pixels"))
             ) from None
         except UnidentifiedImageError:
             if beginning.startswith(_BEGINNINGS):
-                raise ImageError(_damaged(name, "its header is incomplete or wrong")) from None
+                raise ImageError(_damaged(name, tr("its header is incomplete or wrong"))) from None
             raise ImageError(
-                f"{name} is not a picture in a format that Pillow knows. {_EXPORT}"
+                tr("{name} is not a picture in a format that Pillow knows. {export}").format(
+                    name=name, export=_export()
+                )
             ) from None
         except Exception as error:  # a hostile header can make a decoder raise anything
             raise ImageError(_undecodable(name, error, file_size)) from None
@@ -170,17 +174,20 @@ def to_pil(image: Tensor) -> Image.Image:
     Raises ValueError for what is no tensor, for another shape or type, for values that are not
     finite, and for those far outside the range, of which nothing would be seen.
     """
-    check_tensor("image", image, "give one of the shape [1, 3, H, W]")
+    check_tensor("image", image, lambda: tr("give one of the shape [1, 3, H, W]"))
     pixels = image.detach()
     if pixels.ndim == 4 and pixels.shape[0] == 1:
         pixels = pixels[0]
     if pixels.ndim != 3 or pixels.shape[0] != 3:
         raise ValueError(
-            "a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has "
-            f"{list(image.shape)}."
+            tr(
+                "a picture has the shape [1, 3, H, W] or [3, H, W], this tensor has {shape}."
+            ).format(shape=list(image.shape))
         )
     if 0 in pixels.shape:
-        raise ValueError(f"the picture has no pixels: its shape is {list(image.shape)}.")
+        raise ValueError(
+            tr("the picture has no pixels: its shape is {shape}.").format(shape=list(image.shape))
+        )
     levels = pixels if pixels.dtype == torch.uint8 else _levels(pixels)
     return Image.fromarray(levels.permute(1, 2, 0).contiguous().cpu().numpy())
 
@@ -189,13 +196,17 @@ def _levels(pixels: Tensor) -> Tensor:
     """Floats of 0…1 as levels 0…255."""
     if pixels.dtype not in FLOATS:
         raise ValueError(
-            f"the picture holds {pixels.dtype}: give floats in 0…1, or levels 0…255 as torch.uint8."
+            tr(
+                "the picture holds {dtype}: give floats in 0…1, or levels 0…255 as torch.uint8."
+            ).format(dtype=pixels.dtype)
         )
     pixels = pixels.float()
     if not torch.isfinite(pixels).all():
         raise ValueError(
-            "the picture holds values that are not finite (nan or inf); there is nothing sensible "
-            "to show."
+            tr(
+                "the picture holds values that are not finite (nan or inf); there is nothing "
+                "sensible to show."
+            )
         )
     low, high = pixels.min().item(), pixels.max().item()
     # what is shown may have a few values far outside, as a run that is not clamped; a picture that
@@ -203,8 +214,10 @@ def _levels(pixels: Tensor) -> Tensor:
     strays = ((pixels < -STRAYS) | (pixels > 1 + STRAYS)).float().mean()
     if low < -OVERSHOOT or high > OVERSHOOT or strays > 0.5:
         raise ValueError(
-            f"the picture has values from {low:.3g} to {high:.3g}: they should lie in 0…1. Divide "
-            "by 255?"
+            tr(
+                "the picture has values from {low:.3g} to {high:.3g}: they should lie in 0…1. "
+                "Divide by 255?"
+            ).format(low=low, high=high)
         )
     return (pixels.clamp(0, 1) * 255).round().to(torch.uint8)
 
@@ -226,14 +239,22 @@ def check_place(path: str | os.PathLike) -> Path:
     Raises ImageError when nothing could be written there.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise ImageError(f"path is a {type(path).__name__}: give the path of a file to write.")
+        raise ImageError(
+            tr("path is a {name}: give the path of a file to write.").format(
+                name=type(path).__name__
+            )
+        )
     if not str(path):
-        raise ImageError("the name to save the picture under is empty: give one, as picture.png.")
+        raise ImageError(
+            tr("the name to save the picture under is empty: give one, as picture.png.")
+        )
     path = _files.expanded(path)
     try:
         return _files.writable(path, "picture.png")
     except ValueError as error:
-        raise ImageError(f"{_named(path)} cannot be saved: {error}") from None
+        raise ImageError(
+            tr("{path} cannot be saved: {error}").format(path=_named(path), error=error)
+        ) from None
 
 
 def check_suffix(path: str | os.PathLike) -> None:
@@ -242,10 +263,17 @@ def check_suffix(path: str | os.PathLike) -> None:
     Image.init()
     writes = Image.SAVE.keys() - _NOT_RGB
     if Image.registered_extensions().get(suffix.lower()) not in writes:
-        why = f"its suffix {suffix!r} names no format" if suffix else "it has no suffix"
-        raise ImageError(
-            f"{shown} cannot be saved: {why} that Pillow writes. Use .png, .jpg or .webp."
-        )
+        if suffix:
+            why = tr(
+                "{shown} cannot be saved: its suffix {suffix!r} names no format that Pillow "
+                "writes. Use .png, .jpg or .webp."
+            )
+        else:
+            why = tr(
+                "{shown} cannot be saved: it has no suffix that Pillow writes. Use .png, .jpg or "
+                ".webp."
+            )
+        raise ImageError(why.format(shown=shown, suffix=suffix))
 
 
 def _named(path: str | os.PathLike) -> str:
@@ -268,7 +296,11 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
     target = check_output_path(path)
     check_whole_number("quality", quality, 1)
     if quality > 100:
-        raise ValueError(f"quality is {shown(quality)}: give a whole number from 1 to 100.")
+        raise ValueError(
+            tr("quality is {quality}: give a whole number from 1 to 100.").format(
+                quality=shown(quality)
+            )
+        )
     picture = image if isinstance(image, Image.Image) else to_pil(image)
     path = _files.expanded(path)
     file_format = Image.registered_extensions()[path.suffix.lower()]
@@ -280,7 +312,11 @@ def save_image(image: Tensor | Image.Image, path: str | os.PathLike, quality: in
         picture.save(encoded, format=file_format, **options)
         _files.replace(target, encoded.getbuffer())
     except (OSError, ValueError) as error:
-        raise ImageError(f"{one_line(path)} could not be saved: {one_line(error)}.") from error
+        raise ImageError(
+            tr("{path} could not be saved: {error}.").format(
+                path=one_line(path), error=one_line(error)
+            )
+        ) from error
     return path
 
 
@@ -312,11 +348,18 @@ def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tens
     """
     if not isinstance(name, str) or name not in sample_names():
         near = nearest(name, sample_names())
-        advice = f"; did you mean {near!r}?" if near else "."
-        raise ImageError(
-            f"there is no sample called {shown(name)}{advice} The samples are "
-            f"{', '.join(sample_names())}; use load_image for a picture of your own."
-        )
+        if near:
+            told = tr(
+                "there is no sample called {name}; did you mean {near!r}? The samples are "
+                "{samples}; use load_image for a picture of your own."
+            )
+        else:
+            told = tr(
+                "there is no sample called {name}. The samples are {samples}; use load_image for "
+                "a picture of your own."
+            )
+        samples = ", ".join(sample_names())
+        raise ImageError(told.format(name=shown(name), near=near, samples=samples))
     with sample_file(name).open("rb") as file:  # a file has a name, for messages
         return load_image(file, size, enlarge=enlarge)
 
@@ -324,45 +367,54 @@ def sample(name: str, size: int | None = SIZE, *, enlarge: bool = False) -> Tens
 def _open(source: object) -> tuple[str, BinaryIO]:
     """The name to use in messages, and a file to read, of a path, bytes or file object."""
     if isinstance(source, (bytes, bytearray, memoryview)):
+        name = tr("the bytes object")
         if not source:
-            raise ImageError(_empty("the bytes object"))
-        return "the bytes object", io.BytesIO(source)
+            raise ImageError(_empty(name))
+        return name, io.BytesIO(source)
     if isinstance(source, (str, os.PathLike)):
         path = os.fsdecode(source)
         if not path:
-            raise ImageError("the name of the picture is empty: give that of a file.")
+            raise ImageError(tr("the name of the picture is empty: give that of a file."))
         if path.lower().startswith(("http:", "https:", "ftp:")):
             raise ImageError(
-                f"{one_line(path)} is a web address: download the picture and give the path of the "
-                "file."
+                tr(
+                    "{path} is a web address: download the picture and give the path of the file."
+                ).format(path=one_line(path))
             )
         return _open_path(_files.expanded(path))
     if hasattr(source, "read"):
-        name = one_line(Path(str(getattr(source, "name", "the file object"))).name)
+        name = one_line(Path(str(getattr(source, "name", tr("the file object")))).name)
         return name, _read_stream(source, name)
     raise ImageError(
-        "a picture comes from a path, bytes, a file object or a PIL image, not from a "
-        f"{type(source).__name__}."
+        tr(
+            "a picture comes from a path, bytes, a file object or a PIL image, not from a {name}."
+        ).format(name=type(source).__name__)
     )
 
 
 def _read_stream(file: Any, name: str) -> io.BytesIO:
     """What is left to read in a binary file object, unless it is endless."""
     if isinstance(file, (io.TextIOBase, codecs.StreamReaderWriter)):
-        raise ImageError(f"{name} is open as text: open it with open(path, 'rb').")
+        raise ImageError(
+            tr("{name} is open as text: open it with open(path, 'rb').").format(name=name)
+        )
     data = io.BytesIO()
     try:
         while data.tell() <= MOST_BYTES and (block := file.read(2**20)):
             data.write(block)
     except Exception as error:  # the stream of an archive or of a network fails in ways of its own
         raise ImageError(
-            f"{name} cannot be read ({reason(error)}): it may be closed, or open for writing. "
-            "Open it with open(path, 'rb')."
+            tr(
+                "{name} cannot be read ({error}): it may be closed, or open for writing. Open it "
+                "with open(path, 'rb')."
+            ).format(name=name, error=reason(error))
         ) from None
     if not data.tell():
         raise ImageError(
-            f"{name} has nothing left to read: it is empty (0 bytes) or was read before. "
-            "Call its seek(0) first, or copy or download it again."
+            tr(
+                "{name} has nothing left to read: it is empty (0 bytes) or was read before. Call "
+                "its seek(0) first, or copy or download it again."
+            ).format(name=name)
         )
     if data.tell() > MOST_BYTES:
         raise ImageError(_too_large(name))
@@ -375,10 +427,15 @@ def _open_path(path: Path) -> tuple[str, BinaryIO]:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise ImageError(f"{shown} is a folder: give the path of one picture in it.")
+            raise ImageError(
+                tr("{shown} is a folder: give the path of one picture in it.").format(shown=shown)
+            )
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(
-                f"{shown} is not a regular file but a device or a pipe: give the path of a picture."
+                tr(
+                    "{shown} is not a regular file but a device or a pipe: give the path of a "
+                    "picture."
+                ).format(shown=shown)
             )
         if not status.st_size:
             raise ImageError(_empty(name))
@@ -387,18 +444,23 @@ def _open_path(path: Path) -> tuple[str, BinaryIO]:
         return name, path.open("rb")
     except FileNotFoundError:
         raise ImageError(
-            f"there is no file {shown} (looked in {_working_folder()}). "
-            "Check the spelling and the folder."
+            tr(
+                "there is no file {shown} (looked in {folder}). Check the spelling and the folder."
+            ).format(shown=shown, folder=_working_folder())
         ) from None
     except PermissionError:
         raise ImageError(
-            f"{shown} may not be read: change its permissions or copy it to a folder of yours."
+            tr(
+                "{shown} may not be read: change its permissions or copy it to a folder of yours."
+            ).format(shown=shown)
         ) from None
     except ImageError:
         raise
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         raise ImageError(
-            f"{_shortened(path)} cannot be read: {reason(error)}. Check the name and the folder."
+            tr("{path} cannot be read: {error}. Check the name and the folder.").format(
+                path=_shortened(path), error=reason(error)
+            )
         ) from None
 
 
@@ -424,8 +486,10 @@ def _decode(
         raise
     except MemoryError:
         raise ImageError(
-            f"there is not enough memory to open {name}: close other programs, or use a smaller "
-            "picture."
+            tr(
+                "there is not enough memory to open {name}: close other programs, or use a smaller "
+                "picture."
+            ).format(name=name)
         ) from None
     except (
         Exception
@@ -435,34 +499,42 @@ def _decode(
 
 def _check_pixels(name: str, size: tuple[int, int], most: int) -> None:
     if size[0] * size[1] > most:
-        raise ImageError(_too_many_pixels(name, f"is {size[0]} × {size[1]} pixels", most))
+        raise ImageError(
+            _too_many_pixels(
+                name, tr("is {width} × {height} pixels").format(width=size[0], height=size[1]), most
+            )
+        )
 
 
 def _check_levels(name: str, image: Image.Image) -> None:
     """Raise an ImageError for numbers of an unknown range, of which little could be seen."""
     if image.mode == "F" and float_white(most := largest(image)) is None:
         raise ImageError(
-            f"{name} has values up to {most:.3g}, which are neither of 0…1 nor of 0…255 or "
-            "0…65535: change them to 0…1 first."
+            tr(
+                "{name} has values up to {most:.3g}, which are neither of 0…1 nor of 0…255 or "
+                "0…65535: change them to 0…1 first."
+            ).format(name=name, most=most)
         )
     if image.mode in ("F", "I") and share_outside(image) == 1:
         raise ImageError(
-            f"all values of {name} are {OUTSIDE}, so nothing could be seen: change them to 0…1 "
-            "first."
+            tr(
+                "all values of {name} are below black, above white or not finite (nan or inf), so "
+                "nothing could be seen: change them to 0…1 first."
+            ).format(name=name)
         )
 
 
 def _remark(name: str, image: Image.Image, paper: str) -> str | None:
     """What is to be told of a picture of which nearly nothing can be seen."""
     if paper == "white" and is_invisible(image):  # a mask's paper is black, and told elsewhere
-        return f"{name} is transparent everywhere, so it becomes white."
+        return tr("{name} is transparent everywhere, so it becomes white.").format(name=name)
     outside = share_outside(image) if image.mode in ("F", "I") else 0
     if outside <= MOST_OUTSIDE:
         return None
-    return (
-        f"{100 * outside:.0f} % of the values of {name} are {OUTSIDE}, so they become black or "
-        "white."
-    )
+    return tr(
+        "{share:.0f} % of the values of {name} are below black, above white or not finite (nan "
+        "or inf), so they become black or white."
+    ).format(share=100 * outside, name=name)
 
 
 def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: bool) -> None:
@@ -470,22 +542,32 @@ def _check_sides(name: str, sides: tuple[int, int], size: int | None, enlarge: b
     longer, shorter = max(sides), min(sides)
     if shorter < SMALLEST_SIDE:
         raise ImageError(
-            f"{name} is {sides[0]} × {sides[1]} pixels: "
-            f"each side must have at least {SMALLEST_SIDE}. Use a larger picture."
+            tr(
+                "{name} is {width} × {height} pixels: each side must have at least {smallest}. Use "
+                "a larger picture."
+            ).format(name=name, width=sides[0], height=sides[1], smallest=SMALLEST_SIDE)
         )
     if size is None:
         return
     if longer > size and round(shorter * size / longer) < SMALLEST_SIDE:
         raise ImageError(
-            f"{name} at size={size} would be only {round(shorter * size / longer)} pixels on its "
-            f"shorter side: ask for size={-(-SMALLEST_SIDE * longer // shorter)} or more, or crop "
-            "it."
+            tr(
+                "{name} at size={size} would be only {shorter} pixels on its shorter side: ask for "
+                "size={least} or more, or crop it."
+            ).format(
+                name=name,
+                size=size,
+                shorter=round(shorter * size / longer),
+                least=-(-SMALLEST_SIDE * longer // shorter),
+            )
         )
     most = MOST_BYTES // 4
     if enlarge and longer < size and size * size * shorter > most * longer:
         raise ImageError(
-            f"{name} enlarged to size={shown(size)} would have more than the {most // 10**6} "
-            "million pixels that stlib opens: ask for a smaller size."
+            tr(
+                "{name} enlarged to size={size} would have more than the {most} million pixels "
+                "that stlib opens: ask for a smaller size."
+            ).format(name=name, size=shown(size), most=most // 10**6)
         )
 
 
@@ -500,58 +582,68 @@ def _resize(image: Image.Image, size: int | None, enlarge: bool) -> Image.Image:
 def _undecodable(name: str, error: Exception, file_size: int | None) -> str:
     why = reason(error)
     if any(word in why.lower() for word in ("unsupported", "unimplemented", "not supported")):
-        return f"{name} has a form that Pillow does not read ({why}). {_EXPORT}"
+        return tr("{name} has a form that Pillow does not read ({why}). {export}").format(
+            name=name, why=why, export=_export()
+        )
     ends_early = isinstance(error, EOFError) or any(
         word in why.lower() for word in ("truncated", "not enough")
     )
     if file_size is not None and ends_early:
-        return (
-            f"{name} ends after {_kilobytes(file_size)}, in the middle of the picture: "
-            "the file is truncated. Copy or download it again."
-        )
+        return tr(
+            "{name} ends after {size}, in the middle of the picture: the file is truncated. "
+            "Copy or download it again."
+        ).format(name=name, size=_kilobytes(file_size))
     if why.startswith("decoder error"):  # libtiff says no more, also of what it was built without
-        return (
-            f"{name} is damaged, or has a form that Pillow does not read ({why}). Copy or download "
-            "it again; if an image viewer opens it, export it there as PNG or JPEG."
-        )
+        return tr(
+            "{name} is damaged, or has a form that Pillow does not read ({why}). Copy or "
+            "download it again; if an image viewer opens it, export it there as PNG or JPEG."
+        ).format(name=name, why=why)
     return _damaged(name, why)
 
 
 def _damaged(name: str, why: str) -> str:
-    return f"{name} is damaged and cannot be decoded ({why}). Copy or download it again."
+    return tr("{name} is damaged and cannot be decoded ({why}). Copy or download it again.").format(
+        name=name, why=why
+    )
 
 
 def _too_many_pixels(name: str, what: str, most: int = MOST_BYTES // 4) -> str:
-    return (
-        f"{name} {what}, more than the {most // 10**6} million that stlib opens: "
-        "it may be a decompression bomb. If you trust it, shrink it in an image editor first."
-    )
+    return tr(
+        "{name} {what}, more than the {most} million that stlib opens: it may be a "
+        "decompression bomb. If you trust it, shrink it in an image editor first."
+    ).format(name=name, what=what, most=most // 10**6)
 
 
 def _not_opened(name: str, file_format: str) -> str:
-    return f"{name} is a file of the format {file_format}, which stlib does not open. {_EXPORT}"
+    return tr(
+        "{name} is a file of the format {file_format}, which stlib does not open. {export}"
+    ).format(name=name, file_format=file_format, export=_export())
+
+
+def _export() -> str:
+    return tr("Open it in an image viewer and export it as PNG or JPEG.")
 
 
 def _too_large(name: str) -> str:
-    return (
-        f"{name} holds more than the {MOST_BYTES // 10**6} MB of the largest picture that stlib "
-        "opens. If it is a picture, shrink it in an image editor first."
-    )
+    return tr(
+        "{name} holds more than the {most} MB of the largest picture that stlib opens. If it "
+        "is a picture, shrink it in an image editor first."
+    ).format(name=name, most=MOST_BYTES // 10**6)
 
 
 def _empty(name: str) -> str:
-    return f"{name} is empty (0 bytes). Copy or download it again."
+    return tr("{name} is empty (0 bytes). Copy or download it again.").format(name=name)
 
 
 def _kilobytes(size: int) -> str:
-    return f"{size} bytes" if size < 2000 else f"{size / 1000:.0f} kB"
+    return tr("{size} bytes").format(size=size) if size < 2000 else f"{size / 1000:.0f} kB"
 
 
 def _working_folder() -> str:
     try:
         return one_line(Path.cwd())
     except OSError:
-        return "a folder that was deleted"
+        return tr("a folder that was deleted")
 
 
 def _shortened(path: Path) -> str:

@@ -13,6 +13,8 @@ from functools import cache, cached_property
 import torch
 from torch import Tensor
 
+from stlib._language import tr
+
 BLOCKS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # depth → convolutions in each block
 WIDTHS = (64, 128, 256, 512, 512)  # channels of each block
 SMALLEST_SIDE = 32  # pixels; pool5 then has one position
@@ -102,7 +104,11 @@ def find_layer(name: str, depth: int = 19) -> Layer:
     Raises ValueError, with what was probably meant, when there is none.
     """
     if name not in layer_names(depth):
-        raise ValueError(f"no layer {name!r} in VGG-{depth}; {_advice(name, depth)}.")
+        raise ValueError(
+            tr("no layer {name!r} in VGG-{depth}; {advice}.").format(
+                name=name, depth=depth, advice=_advice(name, depth)
+            )
+        )
     return layers_of(depth)[layer_names(depth).index(name)]
 
 
@@ -167,12 +173,14 @@ def layer_table(depth: int = 19, size: int | tuple[int, int] = 224) -> list[Laye
     Raises ValueError for another depth, and for a picture that is too small.
     """
     if depth not in BLOCKS:
-        raise ValueError(f"depth is {depth!r}: there are VGG-16 and VGG-19.")
+        raise ValueError(tr("depth is {depth!r}: there are VGG-16 and VGG-19.").format(depth=depth))
     height, width = (size, size) if isinstance(size, int) else size
     if min(height, width) < SMALLEST_SIDE:
         raise ValueError(
-            f"a picture of {width} × {height} pixels is too small for pool5: "
-            f"each side needs at least {SMALLEST_SIDE}."
+            tr(
+                "a picture of {width} × {height} pixels is too small for pool5: each side needs at "
+                "least {smallest}."
+            ).format(width=width, height=height, smallest=SMALLEST_SIDE)
         )
     rows = []
     N, field, stride = 3, 1, 1
@@ -201,20 +209,33 @@ def check_layers(image: Tensor, names: Sequence[str], depth: int = 19) -> None:
     image: what should be a picture [B, 3, H, W]. names: of the layers asked for. depth: 16 or 19.
     """
     if not names:
-        raise ValueError('no layer asked for: give at least one, for example ["relu4_2"].')
+        raise ValueError(tr('no layer asked for: give at least one, for example ["relu4_2"].'))
     asked = [find_layer(name, depth) for name in names]
     is_tensor = isinstance(image, Tensor)
     if not is_tensor or image.ndim != 4 or image.shape[1] != 3 or not image.is_floating_point():
-        got = f"{list(image.shape)} of {image.dtype}" if is_tensor else type(image).__name__
+        got = (
+            tr("{shape} of {dtype}").format(shape=list(image.shape), dtype=image.dtype)
+            if is_tensor
+            else type(image).__name__
+        )
         raise ValueError(
-            "a picture is a float tensor [1, 3, H, W] with values in [0, 1], as load_image gives; "
-            f"got {got}."
+            tr(
+                "a picture is a float tensor [1, 3, H, W] with values in [0, 1], as load_image "
+                "gives; got {got}."
+            ).format(got=got)
         )
     for layer in asked:
         if min(image.shape[2:]) < layer.smallest_side:
             raise ValueError(
-                f"a picture of {image.shape[3]} × {image.shape[2]} pixels is too small for "
-                f"{layer.name}: each side needs at least {layer.smallest_side}."
+                tr(
+                    "a picture of {width} × {height} pixels is too small for {layer}: each side "
+                    "needs at least {smallest}."
+                ).format(
+                    width=image.shape[3],
+                    height=image.shape[2],
+                    layer=layer.name,
+                    smallest=layer.smallest_side,
+                )
             )
 
 
@@ -225,11 +246,15 @@ def _advice(name: object, depth: int) -> str:
     found = re.match(r"\s*(conv|relu)[ _]?([1-5])", name)
     if found:
         kind, block = found.groups()
-        return f"block {block} has {kind}{block}_1 … {kind}{block}_{counts[int(block) - 1]}"
+        return tr("block {block} has {kind}{block}_1 … {kind}{block}_{count}").format(
+            block=block, kind=kind, count=counts[int(block) - 1]
+        )
     if re.match(r"\s*pool", name):
-        return "there are pool1 … pool5"
+        return tr("there are pool1 … pool5")
     close = difflib.get_close_matches(name, layer_names(depth), n=3, cutoff=0.3)
     if close:
-        return f"the nearest are {', '.join(close)}"
+        return tr("the nearest are {names}").format(names=", ".join(close))
     last = f"5_{counts[4]}"
-    return f"there are conv1_1 … conv{last}, relu1_1 … relu{last} and pool1 … pool5"
+    return tr("there are conv1_1 … conv{last}, relu1_1 … relu{last} and pool1 … pool5").format(
+        last=last
+    )

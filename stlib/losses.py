@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from stlib._kernels.gram import guided_product, self_product
+from stlib._language import tr
 from stlib.arguments import check_floats, check_same_shape, checked
 
 
@@ -28,13 +29,15 @@ def flatten_positions(features: Tensor) -> Tensor:
     check_floats("features", features)
     if features.ndim == 4 and features.shape[0] != 1:
         raise ValueError(
-            f"features of {features.shape[0]} pictures {list(features.shape)}: give one picture at "
-            "a time."
+            tr("features of {count} pictures {shape}: give one picture at a time.").format(
+                count=features.shape[0], shape=list(features.shape)
+            )
         )
     if features.ndim not in (2, 3, 4):
         raise ValueError(
-            "features have the shape [1, N, H, W], [N, H, W] or [N, M], these have "
-            f"{list(features.shape)}."
+            tr(
+                "features have the shape [1, N, H, W], [N, H, W] or [N, M], these have {shape}."
+            ).format(shape=list(features.shape))
         )
     # features[0] would lose the memory layout in its gradient
     F = features.squeeze(0) if features.ndim == 4 else features
@@ -58,8 +61,10 @@ def gram_matrix(features: Tensor, mask: Tensor | None = None) -> Tensor:
         return self_product(F)  # F Fᵀ
     if mask.numel() != F.shape[1]:
         raise ValueError(
-            f"a mask of the shape {list(mask.shape)} for features {list(features.shape)}: "
-            "give one number for each position."
+            tr(
+                "a mask of the shape {mask_shape} for features {shape}: give one number for each "
+                "position."
+            ).format(mask_shape=list(mask.shape), shape=list(features.shape))
         )
     return guided_product(F, mask.flatten().square())  # (T∘F)(T∘F)ᵀ
 
@@ -83,9 +88,10 @@ def content_loss(features: Tensor, target: Tensor) -> Tensor:
     """
     if features.shape != target.shape:
         raise ValueError(
-            f"content features of different shapes, {list(features.shape)} and "
-            f"{list(target.shape)}: the generated picture must have the size of the content "
-            "picture."
+            tr(
+                "content features of different shapes, {shape} and {target_shape}: the generated "
+                "picture must have the size of the content picture."
+            ).format(shape=list(features.shape), target_shape=list(target.shape))
         )
     F, P = features, target
     return (F - P).square().sum() / 2
@@ -107,8 +113,10 @@ def style_layer_loss(features: Tensor, target: Tensor, mask: Tensor | None = Non
     N, M = flatten_positions(features).shape
     if target.shape != (N, N):
         raise ValueError(
-            f"the style target has the shape {list(target.shape)}, these features need {[N, N]}: "
-            "is it from another layer, or not yet a style_target?"
+            tr(
+                "the style target has the shape {target_shape}, these features need {needed}: is "
+                "it from another layer, or not yet a style_target?"
+            ).format(target_shape=list(target.shape), needed=[N, N])
         )
     # Gatys et al. 2017 scale T so that Σ T² is 1, and G by nothing else: the same G/M
     positions = M if mask is None else mask.square().sum()
@@ -137,7 +145,9 @@ def style_layer_losses(
     """
     for layer in targets:
         if layer not in features:
-            raise ValueError(f"the style target {layer!r} lacks its features.")
+            raise ValueError(
+                tr("the style target {layer!r} lacks its features.").format(layer=layer)
+            )
     return {layer: style_layer_loss(features[layer], A) for layer, A in targets.items()}
 
 
@@ -150,11 +160,13 @@ def style_loss(E: Mapping[str, Tensor], w: Mapping[str, float] | None = None) ->
     Raises ValueError when there is no layer, or when E and w are not of the same layers.
     """
     if not E:
-        raise ValueError("E holds no style layer: give the loss of at least one.")
+        raise ValueError(tr("E holds no style layer: give the loss of at least one."))
     w = dict.fromkeys(E, 1 / len(E)) if w is None else w
     if set(w) != set(E):
         raise ValueError(
-            f"the losses are of {list(E)}, the weights of {list(w)}: name the same layers."
+            tr(
+                "the losses are of {losses}, the weights of {weights}: name the same layers."
+            ).format(losses=list(E), weights=list(w))
         )
     return sum((w[layer] * E[layer] for layer in w), torch.zeros(()))
 
@@ -207,4 +219,6 @@ def total_loss(content: Tensor, style: Tensor, alpha: float, beta: float) -> Ten
 def _check_plane(image: Tensor) -> None:
     check_floats("image", image)
     if image.ndim < 2 or 0 in image.shape:
-        raise ValueError(f"image has the shape {list(image.shape)}: give [..., H, W].")
+        raise ValueError(
+            tr("image has the shape {shape}: give [..., H, W].").format(shape=list(image.shape))
+        )

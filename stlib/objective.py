@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import check_colours, check_picture, check_whole_number, checked
 from stlib.brushes import Brush, as_brushes, brush_factors, check_style, mask_at
 from stlib.errors import shown
@@ -68,7 +69,9 @@ class Objective:
             check_whole_number("tile", tile, SMALLEST_SIDE)
         if settings is not None and not isinstance(settings, Settings):
             raise ValueError(
-                f"settings is {shown(settings)}: give stlib.settings.Settings(…), or None."
+                tr("settings is {settings}: give stlib.settings.Settings(…), or None.").format(
+                    settings=shown(settings)
+                )
             )
         settings = settings or Settings()
         content_layers, style_layers = list(settings.content_layers), list(settings.style_layers)
@@ -165,7 +168,11 @@ def equal_pulls(objective: Objective, x: Tensor) -> dict[str, float]:
         (gradient,) = torch.autograd.grad(E, x, retain_graph=True)
         pulls[layer] = float(gradient.norm())
         if pulls[layer] == 0:
-            raise ValueError(f"{layer} does not pull at this picture: its style loss is 0 there.")
+            raise ValueError(
+                tr("{layer} does not pull at this picture: its style loss is 0 there.").format(
+                    layer=layer
+                )
+            )
     total = sum(1 / pull for pull in pulls.values())
     return {layer: 1 / pull / total for layer, pull in pulls.items()}
 
@@ -183,12 +190,22 @@ def default_beta(content_features: Mapping[str, Tensor]) -> float:
 def check_network(net: object) -> None:
     """Raise a ValueError unless it is a network that can paint, such as a `VGG`."""
     if not isinstance(net, torch.nn.Module) or not hasattr(net, "walk"):
-        given = f"the class {net.__name__}" if isinstance(net, type) else f"a {type(net).__name__}"
-        raise ValueError(f"net is {given}: give a network, for example stlib.VGG(), or None.")
+        given = (
+            tr("the class {name}").format(name=net.__name__)
+            if isinstance(net, type)
+            else tr("a {type}").format(type=type(net).__name__)
+        )
+        raise ValueError(
+            tr("net is {given}: give a network, for example stlib.VGG(), or None.").format(
+                given=given
+            )
+        )
     types = {parameter.dtype for parameter in net.parameters()} - {torch.float32, torch.float64}
     if types:
         raise ValueError(
-            f"net computes in {types.pop()}, in which losses overflow: give net.float()."
+            tr("net computes in {dtype}, in which losses overflow: give net.float().").format(
+                dtype=types.pop()
+            )
         )
 
 
@@ -203,8 +220,9 @@ def check_pictures(
     check_style(style, content)
     if isinstance(settings.init, Tensor) and settings.init.shape != content.shape:
         raise ValueError(
-            f"init has the shape {list(settings.init.shape)}, the content picture "
-            f"{list(content.shape)}: they must agree."
+            tr(
+                "init has the shape {shape}, the content picture {content_shape}: they must agree."
+            ).format(shape=list(settings.init.shape), content_shape=list(content.shape))
         )
     if net is not None:
         check_network(net)

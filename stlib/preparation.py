@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.brushes import Brush
 from stlib.colour import greyed_into_range, luminance, match_colours, with_colours_of
 from stlib.images import MOST_BYTES
@@ -66,14 +67,23 @@ def _resized(picture: Tensor, style_size: int) -> Tensor:
     longer, shorter = max(height, width), min(height, width)
     if round(shorter * style_size / longer) < SMALLEST_SIDE:
         raise ValueError(
-            f"style_size is {style_size}: the style picture of {width} × {height} pixels would be "
-            f"under {SMALLEST_SIDE} pixels on its shorter side. Give "
-            f"{-(-SMALLEST_SIDE * longer // shorter)} or more, or crop it."
+            tr(
+                "style_size is {style_size}: the style picture of {width} × {height} pixels would "
+                "be under {smallest} pixels on its shorter side. Give {least} or more, or crop it."
+            ).format(
+                style_size=style_size,
+                width=width,
+                height=height,
+                smallest=SMALLEST_SIDE,
+                least=-(-SMALLEST_SIDE * longer // shorter),
+            )
         )
     if style_size**2 * shorter > MOST_PIXELS * longer:
         raise ValueError(
-            f"style_size is {style_size}: the style picture would have more than "
-            f"{MOST_PIXELS // 10**6} million pixels. Give less."
+            tr(
+                "style_size is {style_size}: the style picture would have more than {most} million "
+                "pixels. Give less."
+            ).format(style_size=style_size, most=MOST_PIXELS // 10**6)
         )
     return shrink(picture, style_size / longer)
 

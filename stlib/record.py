@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib._progress import progress_bar
 from stlib.descent import Evaluation, Reason
 from stlib.solver import Stage, enlarge
@@ -50,7 +51,7 @@ class Record:
         self.evaluations, self.work = 0, 0.0
         self.callback_failed = False
         self.began = time.perf_counter()
-        self.bar = progress_bar(steps, "eval", shown=progress, scaled=True)
+        self.bar = progress_bar(steps, tr("eval"), shown=progress, scaled=True)
 
     def __enter__(self) -> "Record":
         return self
@@ -71,7 +72,7 @@ class Record:
             self.best, self.lowest = seen, losses["total"]
         if self.keep_every and self.evaluations % self.keep_every == 0:
             self.frames.append(self.picture())
-        self.bar.set_postfix_str(f"loss {losses['total']:.3g}", refresh=False)
+        self.bar.set_postfix_str(tr("loss {loss:.3g}").format(loss=losses["total"]), refresh=False)
         self.bar.update(self.stage.cost)
         self.work += self.stage.cost
         self.evaluations += 1
@@ -91,8 +92,10 @@ class Record:
         except (RuntimeError, TypeError, ValueError):  # an array has no truth
             self.callback_failed = True
             raise ValueError(
-                f"callback returned a {type(answer).__name__}, which is neither true nor false: "
-                "return True to end the run, or nothing."
+                tr(
+                    "callback returned a {type}, which is neither true nor false: return True to "
+                    "end the run, or nothing."
+                ).format(type=type(answer).__name__)
             ) from None
 
     def picture(self) -> Tensor:

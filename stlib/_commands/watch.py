@@ -7,6 +7,7 @@ from functools import partial
 from torch import Tensor
 
 from stlib._commands.options import say
+from stlib._language import tr
 from stlib._outputs import Outputs
 from stlib.errors import ImageError, one_line
 from stlib.images import save_image
@@ -20,7 +21,11 @@ def tells_that_it_goes_on(checkpoint: str) -> Watch:
     def watch(done: int, picture: Callable[[], Tensor]) -> None:
         if not told:
             told.append(done)
-            say(f"going on from {one_line(checkpoint)}, after {done - 1} evaluations")
+            say(
+                tr("going on from {checkpoint}, after {done} evaluations").format(
+                    checkpoint=one_line(checkpoint), done=done - 1
+                )
+            )
 
     return watch
 
@@ -37,6 +42,8 @@ def saves_every(evaluations: int, name: str, outputs: Outputs) -> Watch:
         try:
             outputs.write(name, partial(save_image, picture()))
         except ImageError as error:  # the disk may have room again when it counts
-            warnings.warn(f"{error} The run goes on.", RuntimeWarning, stacklevel=2)
+            warnings.warn(
+                tr("{error} The run goes on.").format(error=error), RuntimeWarning, stacklevel=2
+            )
 
     return watch

@@ -36,6 +36,7 @@ from toolz import pipe
 from tqdm.auto import tqdm
 
 import stlib
+from stlib._language import tr
 from stlib._progress import progress_bar
 from stlib.arguments import check_flag, check_whole_number, is_number
 from stlib.batch import notes, places
@@ -57,14 +58,16 @@ ADDRESS = re.compile(
 )
 # a terminal sends Ctrl-C to the workers, too, but it is for us to end them
 IGNORE_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)"
-GIVE_ADDRESS = (
+GIVE_ADDRESS = tr(
     "Give the address that the scheduler printed when it started, for example "
     '"tcp://192.168.0.7:8786".'
 )
-AGAIN = "Run the batch again: what is done is kept."
-CONNECTION_LOST = f"The connection to the scheduler was lost. {AGAIN}"
-SILENCE = f"The scheduler does not answer. {AGAIN}"
-WORKERS_LOST = f"All workers are gone, and none came back. Start some. {AGAIN}"
+AGAIN = tr("Run the batch again: what is done is kept.")
+CONNECTION_LOST = tr("The connection to the scheduler was lost. {again}").format(again=AGAIN)
+SILENCE = tr("The scheduler does not answer. {again}").format(again=AGAIN)
+WORKERS_LOST = tr("All workers are gone, and none came back. Start some. {again}").format(
+    again=AGAIN
+)
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -114,7 +117,11 @@ def run(
     check_whole_number("stop_after", stop_after, 1)
     check_flag("force", force)
     if tell is not None and not callable(tell):
-        raise ValueError(f"tell is {shown(tell)}: give a function of one outcome, or None.")
+        raise ValueError(
+            tr("tell is {value}: give a function of one outcome, or None.").format(
+                value=shown(tell)
+            )
+        )
     if address is not None:
         check_address(address)
     processes, cores = share_cores(workers, threads)  # raises for numbers that make no sense
@@ -138,10 +145,18 @@ def run(
 def check_address(address: object) -> None:
     """Raise a ValueError unless this has the form of a scheduler's address."""
     if isinstance(address, str) and address.startswith(("http://", "https://")):
-        raise ValueError(f"address is {shown(address)}, a dashboard for browsers. {GIVE_ADDRESS}")
+        raise ValueError(
+            tr("address is {address}, a dashboard for browsers. {remedy}").format(
+                address=shown(address), remedy=GIVE_ADDRESS
+            )
+        )
     is_address = isinstance(address, str) and ADDRESS.fullmatch(address)
     if not is_address or not 0 < int(is_address["port"]) < 2**16:
-        raise ValueError(f"address is {shown(address)}, not HOST:PORT. {GIVE_ADDRESS}")
+        raise ValueError(
+            tr("address is {address}, not HOST:PORT. {remedy}").format(
+                address=shown(address), remedy=GIVE_ADDRESS
+            )
+        )
 
 
 def share_cores(
@@ -162,7 +177,11 @@ def share_cores(
     check_whole_number("cores", cores, 1)
     for name, size in (("memory", memory), ("needed", needed)):
         if size is not None and not (is_number(size) and 0 < size < math.inf):
-            raise ValueError(f"{name} is {shown(size)}: give a number of bytes above 0.")
+            raise ValueError(
+                tr("{name} is {size}: give a number of bytes above 0.").format(
+                    name=name, size=shown(size)
+                )
+            )
     for name, number in (("workers", workers), ("threads", threads)):
         if number is not None:
             check_whole_number(name, number, 1)
@@ -307,7 +326,9 @@ class _Batch:
             except (ImageError, JobError, OSError) as error:
                 self.fail(number, str(error), painted.seconds)
                 if _has_no_room(error):
-                    raise Stopped(f"There is no room for more pictures. {AGAIN}") from None
+                    raise Stopped(
+                        tr("There is no room for more pictures. {again}").format(again=AGAIN)
+                    ) from None
             else:
                 self.finish(number, "done", painted.remark, painted.seconds)
                 self.failures = 0
@@ -321,7 +342,11 @@ class _Batch:
         self.finish(number, "failed", note, seconds)
         self.failures += 1
         if self.failures >= self.stop_after:
-            raise Stopped(f"{self.failures} pictures in a row failed, the last one: {note}")
+            raise Stopped(
+                tr("{count} pictures in a row failed, the last one: {note}").format(
+                    count=self.failures, note=note
+                )
+            )
 
     def write(
         self, number: int, picture: Image.Image, printed: str, film: bytes | None = None
@@ -403,11 +428,21 @@ class _Crew:
 
 def _check_version(worker: str, answer: object) -> None:
     """Raise Stopped when a worker has another stlib, or none."""
-    remedy = f"Start it in an environment with stlib {stlib.__version__}. {AGAIN}"
+    remedy = tr("Start it in an environment with stlib {version}. {again}").format(
+        version=stlib.__version__, again=AGAIN
+    )
     if isinstance(answer, Exception) and not isinstance(answer, OSError):
-        raise Stopped(f"The worker {worker} cannot import stlib: {reason(answer)}. {remedy}")
+        raise Stopped(
+            tr("The worker {worker} cannot import stlib: {why}. {remedy}").format(
+                worker=worker, why=reason(answer), remedy=remedy
+            )
+        )
     if isinstance(answer, str) and answer != stlib.__version__:
-        raise Stopped(f"The worker {worker} has stlib {answer}. {remedy}")
+        raise Stopped(
+            tr("The worker {worker} has stlib {answer}. {remedy}").format(
+                worker=worker, answer=answer, remedy=remedy
+            )
+        )
 
 
 def _has_no_room(error: BaseException) -> bool:
@@ -418,9 +453,9 @@ def _has_no_room(error: BaseException) -> bool:
 
 def _why(error: BaseException) -> str:
     if isinstance(error, KilledWorker):
-        return (
-            "Its workers died again and again, which often means too little memory: "
-            "try fewer workers or a smaller size."
+        return tr(
+            "Its workers died again and again, which often means too little memory: try fewer "
+            "workers or a smaller size."
         )
     cause = error.__cause__
     return reason(error) if cause is None else f"{reason(error)}: {reason(cause)}"
@@ -441,12 +476,18 @@ def _find_scheduler(address: str) -> None:
             kind = thread.submit(asyncio.run, identity()).result()["type"]
     except Exception as error:  # as many kinds as there are servers of something else
         clear = str(error) and not isinstance(error, MemoryError)
-        told = reason(error).rstrip(".") if clear else "what is there is no scheduler"
+        told = reason(error).rstrip(".") if clear else tr("what is there is no scheduler")
         raise ConnectionError(
-            f"no Dask scheduler answers at {address!r}: {told}. {GIVE_ADDRESS}"
+            tr("no Dask scheduler answers at {address!r}: {told}. {remedy}").format(
+                address=address, told=told, remedy=GIVE_ADDRESS
+            )
         ) from None
     if kind != "Scheduler":
-        raise ConnectionError(f"at {address!r} is a Dask {kind.lower()}. {GIVE_ADDRESS}")
+        raise ConnectionError(
+            tr("at {address!r} is a Dask {kind}. {remedy}").format(
+                address=address, kind=kind.lower(), remedy=GIVE_ADDRESS
+            )
+        )
 
 
 @contextmanager
@@ -460,8 +501,10 @@ def _cluster(address: str | None, workers: int, threads: int) -> Iterator[Client
                 client.wait_for_workers(1, timeout=PATIENCE)
             except TimeoutError:
                 raise ConnectionError(
-                    f"the scheduler at {address} has no worker: start one on each machine with "
-                    f"`dask worker {address} --nthreads 1`."
+                    tr(
+                        "the scheduler at {address} has no worker: start one on each machine with "
+                        "`dask worker {address} --nthreads 1`."
+                    ).format(address=address)
                 ) from None
             yield client
         return

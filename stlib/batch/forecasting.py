@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from stlib._language import tr
 from stlib.arguments import check_flag
 from stlib.batch import notes
 from stlib.batch.jobs import Job, Network, check_jobs, fingerprint, listed
@@ -32,15 +33,18 @@ class Forecast:
     estimate: Estimate
 
     def __str__(self) -> str:
-        told = [f"{self.paint} to paint"]
+        told = [tr("{count} to paint").format(count=self.paint)]
         if self.skip:
-            told.append(f"{self.skip} there already")
+            told.append(tr("{count} there already").format(count=self.skip))
         if self.keep:
-            told.append(f"{self.keep} kept as changed by hand (--force paints over them)")
+            kept = tr("{count} kept as changed by hand (--force paints over them)")
+            told.append(kept.format(count=self.keep))
         if self.failing:
-            told.append(f"{len(self.failing)} that cannot be read")
-        cost = f": {self.estimate} for each worker" if self.paint else ""
-        return f"{', '.join(told)}{cost}"
+            told.append(tr("{count} that cannot be read").format(count=len(self.failing)))
+        all_told = tr(", ").join(told)
+        if not self.paint:
+            return all_told
+        return tr("{jobs}: {cost} for each worker").format(jobs=all_told, cost=self.estimate)
 
 
 class _Kind(NamedTuple):

@@ -24,6 +24,7 @@ import torch.nn.functional as nnf
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from stlib._language import tr
 from stlib._progress import progress_bar
 from stlib.arguments import check_flag
 from stlib.batch import notes, places, seen
@@ -116,14 +117,18 @@ def _check(jobs: Sequence[Job], sequences: Sequence[Sequence[Job]]) -> None:
     for job in jobs:
         if job.save_every is not None:
             raise JobError(
-                f"the job for {one_line(job.output)}: save_every is for single pictures, and "
-                "frames are written one by one: leave it out."
+                tr(
+                    "the job for {output}: save_every is for single pictures, and frames are "
+                    "written one by one: leave it out."
+                ).format(output=one_line(job.output))
             )
     for first, *others in sequences:
         if any(job.film != first.film for job in others):
             raise JobError(
-                f"the job for {one_line(first.output)}: film differs from frame to frame, and is "
-                "one animation of them all: give it a name without {content}."
+                tr(
+                    "the job for {output}: film differs from frame to frame, and is one animation "
+                    "of them all: give it a name without {{content}}."
+                ).format(output=one_line(first.output))
             )
     alone = [replace(job, film=None) for sequence in sequences for job in sequence[1:]]
     check_jobs([*(sequence[0] for sequence in sequences), *alone])
@@ -139,8 +144,10 @@ def _check_notes(sequences: Sequence[Sequence[Job]], force: bool) -> None:
         filmed = _film_of(sequence)
         if filmed and notes.foreign_file(filmed, notes.read_note(filmed)) and not force:
             raise JobError(
-                f"{one_line(filmed.output)} is there already: choose another name or folder, or "
-                "give force=True to replace it."
+                tr(
+                    "{film} is there already: choose another name or folder, or give force=True to "
+                    "replace it."
+                ).format(film=one_line(filmed.output))
             )
 
 
@@ -189,8 +196,12 @@ def _of_another_size(jobs: Sequence[Job]) -> dict[str, str]:
     counts = Counter(sizes.values())
     usual = max(counts, key=lambda size: counts[size], default=None)
     return {
-        job.output: f"{one_line(job.content)} would be {_sides(sizes[job.output])} pixels, most "
-        f"frames of the film {_sides(usual)}: crop or turn it as they are, or leave it out."
+        job.output: tr(
+            "{content} would be {sides} pixels, most frames of the film {usual}: crop or turn it "
+            "as they are, or leave it out."
+        ).format(
+            content=one_line(job.content), sides=_sides(sizes[job.output]), usual=_sides(usual)
+        )
         for job in jobs
         if usual and sizes.get(job.output, usual) != usual
     }
@@ -234,7 +245,11 @@ def _save_film(jobs: Sequence[Job], outcomes: dict[str, Outcome], force: bool) -
     if standing:
         last = outcomes[painted[-1]]
         outcomes[painted[-1]] = replace(
-            last, status="failed", note=f"The film {one_line(filmed.output)}: {standing}"
+            last,
+            status="failed",
+            note=tr("The film {film}: {standing}").format(
+                film=one_line(filmed.output), standing=standing
+            ),
         )
 
 
@@ -244,7 +259,13 @@ def _film(painted: Sequence[str], name: str) -> bytes | memoryview:
     for output, frame in zip(painted, frames, strict=True):
         if frame.size != frames[0].size:
             raise JobError(
-                f"{one_line(output)} is {_sides(frame.size)} pixels, {one_line(painted[0])} "
-                f"{_sides(frames[0].size)}: give all frames one size."
+                tr(
+                    "{output} is {sides} pixels, {first} {first_sides}: give all frames one size."
+                ).format(
+                    output=one_line(output),
+                    sides=_sides(frame.size),
+                    first=one_line(painted[0]),
+                    first_sides=_sides(frames[0].size),
+                )
             )
     return encoded(frames, PurePath(name).suffix)

@@ -63,6 +63,7 @@ from typing import Any
 import numpy as np
 
 from stlib import _files
+from stlib._language import tr
 from stlib.arguments import check_weight, check_whole_number, checked, plain, suggesting
 from stlib.batch import places, seen
 from stlib.devices import check_device_name
@@ -98,7 +99,11 @@ class Network:
             given = getattr(self, name)
             # types first: 1 is True, and an array is equal to many things
             if not any(type(given) is type(value) and given == value for value in values):
-                raise JobError(f"{name} is {shown(given)}: use {_listed(values)}.")
+                raise JobError(
+                    tr("{name} is {value}: use {values}.").format(
+                        name=name, value=shown(given), values=_listed(values)
+                    )
+                )
         if self.device is not None:
             try:
                 check_device_name(self.device)
@@ -106,7 +111,10 @@ class Network:
                 raise JobError(str(error)) from None
         if self.weights == "oxford" and self.depth != 19:
             raise JobError(
-                'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = 19.'
+                tr(
+                    'the oxford weights are for depth 19 only: use weights = "imagenet" or depth = '
+                    "19."
+                )
             )
 
 
@@ -135,8 +143,6 @@ DEFAULTS: dict[str, Any] = {
     **{name: setting.default for name, setting in (NETWORK | PAINTING).items()},
 }
 PLACEHOLDER = re.compile(r"\{(.*?)\}")  # in the name of an output
-# what a Windows path needs
-BACKSLASH = " Write a path with / between its folders, or in single quotes."
 # what a job has beside settings
 NOTE = ".json"  # is added to the name of an output for that of its note
 NAMES = ("content", "style", "styles", "output", "film")
@@ -206,10 +212,10 @@ def make_job(
 
     Raises JobError for a setting that does not exist or makes no sense.
     """
-    check_known(values, DEFAULTS, "no setting")
+    check_known(values, DEFAULTS, tr("no setting"))
     size, save_every = plain(values.get("size", DEFAULTS["size"])), plain(save_every)
     if film is not None and not (isinstance(film, str) and film):
-        raise JobError(f'film is {shown(film)}: give film = "…".')
+        raise JobError(tr('film is {film}: give film = "…".').format(film=shown(film)))
     try:
         if size is not None:
             check_whole_number("size", size, SMALLEST_SIDE)
@@ -220,9 +226,13 @@ def make_job(
     except ValueError as error:
         raise JobError(str(error)) from None
     if not isinstance(settings.init, str):
-        raise JobError('init is a picture: a job starts from "content", "noise" or "style".')
+        raise JobError(tr('init is a picture: a job starts from "content", "noise" or "style".'))
     for name in ("content_layers", "style_layers"):
-        check_known(getattr(settings, name), layer_names(network.depth), f"{name}: no layer")
+        check_known(
+            getattr(settings, name),
+            layer_names(network.depth),
+            tr("{name}: no layer").format(name=name),
+        )
     content, style, output = _plain(content), _plain(style), _plain(output)
     style = tuple(style) if isinstance(style, list) else style
     try:
@@ -241,17 +251,27 @@ def read_jobs(path: str | Path) -> list[Job]:
     document, file = _document(path), one_line(path.name)
     for name in document:
         if name in KEYS:
-            raise JobError(f"{file}: {name} stands above all tables: put it under [defaults].")
-    check_known(document, ("defaults", "job"), f"{file}: no table")
+            raise JobError(
+                tr("{file}: {name} stands above all tables: put it under [defaults].").format(
+                    file=file, name=name
+                )
+            )
+    check_known(document, ("defaults", "job"), tr("{file}: no table").format(file=file))
     defaults, tables = document.get("defaults", {}), document.get("job", [])
     is_list = isinstance(tables, list) and all(isinstance(table, dict) for table in tables)
     if not isinstance(defaults, dict) or not is_list:
         raise JobError(
-            f"{file}: write [defaults] once, with single brackets, and [[job]] for each job, "
-            "with double ones."
+            tr(
+                "{file}: write [defaults] once, with single brackets, and [[job]] for each job, "
+                "with double ones."
+            ).format(file=file)
         )
     if not tables:
-        raise JobError(f"{file} holds no job: add a table [[job]] with content, style and output.")
+        raise JobError(
+            tr("{file} holds no job: add a table [[job]] with content, style and output.").format(
+                file=file
+            )
+        )
     jobs = []
     for number, table in enumerate(tables, 1):
         # a job's own style or styles take the place of those of the defaults
@@ -259,10 +279,14 @@ def read_jobs(path: str | Path) -> list[Job]:
         usual = {name: value for name, value in defaults.items() if name not in replaced}
         values = {"content": None, "output": None, **usual, **table}
         try:
-            check_known(values, KEYS, "no setting")
+            check_known(values, KEYS, tr("no setting"))
             jobs += sweep(**values, folder=path.parent)
         except JobError as error:
-            raise JobError(f"{file}, [[job]] {number}: {error}") from None
+            raise JobError(
+                tr("{file}, [[job]] {number}: {error}").format(
+                    file=file, number=number, error=error
+                )
+            ) from None
     return jobs
 
 
@@ -277,26 +301,42 @@ def _document(path: Path) -> dict[str, Any]:
         return tomllib.loads(text)
     except OSError as error:
         raise JobError(
-            f"{one_line(path)} cannot be read: {error.strerror}. Give the path of a TOML "
-            "file with jobs."
+            tr("{path} cannot be read: {why}. Give the path of a TOML file with jobs.").format(
+                path=one_line(path), why=error.strerror
+            )
         ) from None
     except RecursionError:
-        raise JobError(f"{file} is nested too deeply: a list of lists is enough.") from None
+        raise JobError(
+            tr("{file} is nested too deeply: a list of lists is enough.").format(file=file)
+        ) from None
     except UnicodeDecodeError:
         raise JobError(
-            f"{file} is not a TOML file: its bytes are no text. Save it as UTF-8."
+            tr("{file} is not a TOML file: its bytes are no text. Save it as UTF-8.").format(
+                file=file
+            )
         ) from None
     except tomllib.TOMLDecodeError as error:
-        raise JobError(f"{file} is not a TOML file: {error}.{_escaped(text, error)}") from None
+        raise JobError(
+            tr("{file} is not a TOML file: {error}.{advice}").format(
+                file=file, error=error, advice=_escaped(text, error)
+            )
+        ) from None
     except ValueError as error:  # a number of more digits than Python reads
-        raise JobError(f"{file} is not a TOML file: {error}.") from None
+        raise JobError(
+            tr("{file} is not a TOML file: {error}.").format(file=file, error=error)
+        ) from None
 
 
 def _escaped(text: str, error: tomllib.TOMLDecodeError) -> str:
     """Advice where the line of the error holds a Windows path."""
     number = re.search(r"at line (\d+)", str(error))
     line = text.splitlines()[int(number[1]) - 1] if number else ""
-    return BACKSLASH if "\\" in line else ""
+    return _backslash() if "\\" in line else ""
+
+
+def _backslash() -> str:
+    """What a Windows path needs."""
+    return tr(" Write a path with / between its folders, or in single quotes.")
 
 
 def sweep(
@@ -324,15 +364,19 @@ def sweep(
     Raises JobError for a setting that does not exist or makes no sense, and for a placeholder that
     means nothing.
     """
-    check_known(settings, KEYS, "no setting")
+    check_known(settings, KEYS, tr("no setting"))
     if not isinstance(folder, (str, os.PathLike)):
-        raise JobError(f"folder is {shown(folder)}: give the path of a folder, or leave it out.")
+        raise JobError(
+            tr("folder is {folder}: give the path of a folder, or leave it out.").format(
+                folder=shown(folder)
+            )
+        )
     of_style = {"style": style} if styles is None else {"styles": styles}
     named: dict[str, Any] = {"content": content, **of_style, "output": output}
     if film is not None:
         named["film"] = film
     if styles is not None and style is not None:
-        raise JobError("style and styles are both given: give one of them.")
+        raise JobError(tr("style and styles are both given: give one of them."))
     table = {name: _plain(value) for name, value in {**named, **settings}.items()}
     save_every = _plain(save_every)
     for name in named:
@@ -341,7 +385,11 @@ def sweep(
     output, film = table.pop("output"), table.pop("film", None)
     for name in (output, film):
         if name and re.search(r"[{}]", PLACEHOLDER.sub("", name)):
-            raise JobError(f"{_short(name)} has one brace of a pair: write {{content}} in both.")
+            raise JobError(
+                tr("{name} has one brace of a pair: write {{content}} in both.").format(
+                    name=_short(name)
+                )
+            )
     origins: dict[str, str] = {}
     for name in {"content", "style"} & table.keys():
         table[name], found = _found(name, folder, table[name])
@@ -366,12 +414,24 @@ def _check_name(name: str, value: Any) -> None:
     swept = isinstance(value, (list, tuple)) and name in ("content", "style")
     names = list(value) if swept else [value]
     if not names or not all(isinstance(entry, str) and entry for entry in names):
-        given = "missing" if value is None else shown(value)
-        several = ", or styles = […] for several in one picture" if name == "style" else ""
-        raise JobError(f'{name} is {given}: give {name} = "…"{several}.')
+        if value is None and name == "style":
+            told = tr(
+                'style is missing: give style = "…", or styles = […] for several in one picture.'
+            )
+        elif value is None:
+            told = tr('{name} is missing: give {name} = "…".')
+        elif name == "style":
+            told = tr(
+                'style is {value}: give style = "…", or styles = […] for several in one picture.'
+            )
+        else:
+            told = tr('{name} is {value}: give {name} = "…".')
+        raise JobError(told.format(name=name, value=shown(value)))
     if name in ("output", "film") and not names[0].isprintable():
         raise JobError(
-            f"{name} is {shown(value)}, with a character that no file name should have.{BACKSLASH}"
+            tr("{name} is {value}, with a character that no file name should have.{advice}").format(
+                name=name, value=shown(value), advice=_backslash()
+            )
         )
 
 
@@ -443,8 +503,10 @@ def _style(folder: str | Path, chosen: Mapping[str, Any]) -> str | tuple[Paintin
     listed = chosen["styles"]
     if not isinstance(listed, (list, tuple)) or not listed:
         raise JobError(
-            f"styles is {shown(listed)}: give a list of names, or of tables such as "
-            '{picture = "…", weight = 2, mask = "…"}.'
+            tr(
+                'styles is {value}: give a list of names, or of tables such as {{picture = "…", '
+                'weight = 2, mask = "…"}}.'
+            ).format(value=shown(listed))
         )
     return tuple(_painting(folder, entry) for entry in listed)
 
@@ -453,19 +515,28 @@ def _painting(folder: str | Path, entry: object) -> Painting:
     """An entry of `styles`: the name of a picture, or a table."""
     table = {"picture": entry} if isinstance(entry, str) else entry
     if not isinstance(table, Mapping):
-        raise JobError(f"styles holds {shown(entry)}: give the name of a picture, or a table.")
-    check_known(table, [key.name for key in fields(Painting)], "styles: no key")
+        raise JobError(
+            tr("styles holds {value}: give the name of a picture, or a table.").format(
+                value=shown(entry)
+            )
+        )
+    check_known(table, [key.name for key in fields(Painting)], tr("styles: no key"))
     for key, value in (("picture", table.get("picture")), ("mask", table.get("mask", "none"))):
         if not isinstance(value, str) or not value:
-            given = "missing" if value is None else shown(value)
-            raise JobError(f'styles: {key} is {given}: give {key} = "…".')
+            if value is None:
+                told = tr('styles: {key} is missing: give {key} = "…".')
+            else:
+                told = tr('styles: {key} is {value}: give {key} = "…".')
+            raise JobError(told.format(key=key, value=shown(value)))
     weight = table.get("weight", 1.0)
     try:
         check_weight("styles: weight", weight)
     except ValueError as error:
         raise JobError(str(error)) from None
     if not weight:
-        raise JobError("styles: weight is 0: leave this style out, or give it a weight above 0.")
+        raise JobError(
+            tr("styles: weight is 0: leave this style out, or give it a weight above 0.")
+        )
     mask = table.get("mask")
     return Painting(_from(folder, table["picture"]), weight, mask and _from(folder, mask))
 
@@ -477,7 +548,7 @@ def picture_file(name: str) -> Path:
     """
     places.check_not_web(name)
     if not name:
-        raise JobError("the name of a picture is empty: give that of a file, or of a sample.")
+        raise JobError(tr("the name of a picture is empty: give that of a file, or of a sample."))
     try:
         exists, is_file = Path(name).exists(), Path(name).is_file()
     except (OSError, ValueError):  # a name that no file can have
@@ -485,21 +556,31 @@ def picture_file(name: str) -> Path:
     if not exists and name in sample_names():
         return sample_file(name)
     if not is_file:
-        raise JobError(f"there is no picture {_short(name)}{_near(name)}")
+        raise JobError(_missing(name))
     return Path(name)
 
 
-def _near(name: str) -> str:
-    """What may have been meant by the name of a picture that is not there."""
+def _missing(name: str) -> str:
+    """That a picture is not there, and what may have been meant by its name."""
     slashed = name.replace("\\", "/")
-    if slashed != name and places.is_file(slashed):
-        return f": write {_short(slashed)}."
-    if not name.isprintable():  # "photos\new.jpg" in double quotes has a line break
-        return f".{BACKSLASH}"
     near = nearest(Path(name).name, sample_names())
-    if near and not places.is_remote(name):
-        return f"; did you mean the sample {near!r}?"
-    return f", and no sample of this name. The samples are {', '.join(sample_names())}."
+    if slashed != name and places.is_file(slashed):
+        told = tr("there is no picture {name}: write {slashed}.")
+    elif not name.isprintable():  # "photos\new.jpg" in double quotes has a line break
+        told = tr("there is no picture {name}.{advice}")
+    elif near and not places.is_remote(name):
+        told = tr("there is no picture {name}; did you mean the sample {near!r}?")
+    else:
+        told = tr(
+            "there is no picture {name}, and no sample of this name. The samples are {samples}."
+        )
+    return told.format(
+        name=_short(name),
+        slashed=_short(slashed),
+        advice=_backslash(),
+        near=near,
+        samples=", ".join(sample_names()),
+    )
 
 
 def picture_source(name: str) -> Path | io.BytesIO:
@@ -527,18 +608,18 @@ def _identity(name: str) -> str:
 
 
 def _no_file(name: str) -> str:
-    return f"there is no picture {_short(name)}: check the name."
+    return tr("there is no picture {name}: check the name.").format(name=_short(name))
 
 
 def listed(jobs: Iterable[Job]) -> list[Job]:
     """The jobs as a list. Raises JobError for whatever else is given in their place."""
-    advice = "give a list of jobs, as sweep makes one; read_jobs reads them from a file."
+    advice = tr("give a list of jobs, as sweep makes one; read_jobs reads them from a file.")
     if not isinstance(jobs, Iterable) or isinstance(jobs, (str, bytes)):
-        raise JobError(f"jobs is {shown(jobs)}: {advice}")
+        raise JobError(tr("jobs is {jobs}: {advice}").format(jobs=shown(jobs), advice=advice))
     jobs = list(jobs)
     for job in jobs:
         if not isinstance(job, Job):
-            raise JobError(f"jobs holds {shown(job)}: {advice}")
+            raise JobError(tr("jobs holds {job}: {advice}").format(job=shown(job), advice=advice))
     return jobs
 
 
@@ -555,20 +636,30 @@ def check_jobs(jobs: Iterable[Job]) -> None:
             inputs |= {_identity(name) for name in job.files}
             targets = _targets(job)
         except (ImageError, JobError) as error:
-            raise JobError(f"the job for {_short(job.output)}: {error}") from None
+            raise JobError(
+                tr("the job for {output}: {error}").format(output=_short(job.output), error=error)
+            ) from None
         for target in sorted(targets.keys() & outputs.keys()):
             name, other = outputs[target]
             if name == job.film == other.film:
                 raise JobError(
-                    f"two jobs have the film {_short(name)}: give each its own, such as "
-                    'film = "{content}.webp"; one film of them all is made by stlib frames.'
+                    tr(
+                        "two jobs have the film {name}: give each its own, such as film = "
+                        '"{{content}}.webp"; one film of them all is made by stlib frames.'
+                    ).format(name=_short(name))
                 )
-            raise JobError(f"two jobs have the output {_short(name)}: {_apart(job, other)}")
+            raise JobError(
+                tr("two jobs have the output {name}: {advice}").format(
+                    name=_short(name), advice=_apart(job, other)
+                )
+            )
         outputs |= {target: (name, job) for target, name in targets.items()}
     for name in sorted(outputs[target][0] for target in outputs.keys() & inputs):
         raise JobError(
-            f"{_short(name)} is an output, but also a picture to be read: "
-            "choose another name for the output."
+            tr(
+                "{name} is an output, but also a picture to be read: choose another name for the "
+                "output."
+            ).format(name=_short(name))
         )
 
 
@@ -584,7 +675,9 @@ def _targets(job: Job) -> dict[str, str]:
             check_suffix(name)
         if target in targets:
             raise JobError(
-                f"{_short(name)} would be written twice: give output and film names of their own."
+                tr(
+                    "{name} would be written twice: give output and film names of their own."
+                ).format(name=_short(name))
             )
         targets[target] = name
     return targets
@@ -595,17 +688,17 @@ def _apart(job: Job, other: Job) -> str:
     one, two = PurePath(other.content), PurePath(job.content)
     if one != two and one.stem == two.stem:
         if one.parent != two.parent:
-            return (
-                f"their contents are {_short(other.content)} and {_short(job.content)}, so put the "
-                'folder into the name, for example output = "{folder}/{content}.png".'
-            )
-        return (
-            f"their contents {_short(other.content)} and {_short(job.content)} differ in the "
-            "suffix alone, so rename one of them, or give it a [[job]] of its own."
-        )
-    return (
-        "give each its own. In a sweep put what differs into the name, for example "
-        'output = "{content}-{style}-{steps}.png".'
+            return tr(
+                "their contents are {one} and {two}, so put the folder into the name, for "
+                'example output = "{{folder}}/{{content}}.png".'
+            ).format(one=_short(other.content), two=_short(job.content))
+        return tr(
+            "their contents {one} and {two} differ in the suffix alone, so rename one of them, "
+            "or give it a [[job]] of its own."
+        ).format(one=_short(other.content), two=_short(job.content))
+    return tr(
+        "give each its own. In a sweep put what differs into the name, for example output = "
+        '"{content}-{style}-{steps}.png".'
     )
 
 
@@ -631,7 +724,9 @@ def _digest(name: str) -> str:
             return hashlib.sha256(places.read(name)).hexdigest()
         return seen.file_digest(picture_file(name))
     except OSError as error:
-        raise ImageError(f"{_short(name)} cannot be read: {reason(error)}.") from None
+        raise ImageError(
+            tr("{name} cannot be read: {why}.").format(name=_short(name), why=reason(error))
+        ) from None
 
 
 def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) -> None:
@@ -640,8 +735,15 @@ def check_known(names: Iterable[str], allowed: Iterable[str], complaint: str) ->
     for name in names:
         if name not in allowed:
             near = nearest(name, allowed)
-            advice = f"did you mean {near!r}?" if near else f"there are {', '.join(allowed)}."
-            raise JobError(f"{complaint} {shown(name)}; {advice}")
+            if near:
+                told = tr("{complaint} {name}; did you mean {near!r}?")
+            else:
+                told = tr("{complaint} {name}; there are {allowed}.")
+            raise JobError(
+                told.format(
+                    complaint=complaint, name=shown(name), near=near, allowed=", ".join(allowed)
+                )
+            )
 
 
 def _is_swept(name: str, value: object) -> bool:
@@ -653,14 +755,18 @@ def _is_swept(name: str, value: object) -> bool:
         nested = [isinstance(entry, lists) for entry in value]
         return bool(nested) and all(nested)
     if not value:
-        raise JobError(f"{name} is an empty list: give at least one value, or leave it out.")
+        raise JobError(
+            tr("{name} is an empty list: give at least one value, or leave it out.").format(
+                name=name
+            )
+        )
     return True
 
 
 def _filled(values: Mapping[str, Any], placeholder: re.Match[str]) -> str:
     """What stands for {placeholder} in the name of an output."""
     name = placeholder[1]
-    check_known([name], values, "in the output: no")
+    check_known([name], values, tr("in the output: no"))
     value = values[name]
     if name in ("style", "styles") and not isinstance(value, str):
         return "+".join(Path(painting.picture).stem for painting in value)
@@ -691,4 +797,4 @@ def _listed(values: Sequence[Any]) -> str:
         "none" if value is None else f'"{value}"' if isinstance(value, str) else str(value)
         for value in values
     ]
-    return " or ".join(names)
+    return tr(" or ").join(names)

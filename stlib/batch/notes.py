@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from typing import Any
 
+from stlib._language import tr
 from stlib.batch import places
 from stlib.batch.jobs import NOTE, Job
 from stlib.errors import JobError, one_line, reason
@@ -18,7 +19,6 @@ from stlib.errors import JobError, one_line, reason
 # in place of a fingerprint: a picture so far, and one that was being written when all ended
 UNFINISHED = "unfinished"
 BEING_WRITTEN = "being written"
-REPLACE = "move it away, or give --force (force=True in Python) to replace it."
 
 
 def read_note(job: Job) -> dict[str, Any]:
@@ -31,15 +31,21 @@ def read_note(job: Job) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise JobError(f"{one_line(_note_file(job))} cannot be read: {reason(error)}.") from None
+        raise JobError(
+            tr("{note} cannot be read: {why}.").format(
+                note=one_line(_note_file(job)), why=reason(error)
+            )
+        ) from None
     try:
         note = json.loads(text)
     except ValueError:
         note = None
     if not isinstance(note, dict) or not {"fingerprint", "picture"} <= note.keys():
         raise JobError(
-            f"the job for {one_line(job.output)}: {one_line(_note_file(job))} would be replaced by "
-            "a note, but is none of a batch: move it away, or choose another output."
+            tr(
+                "the job for {output}: {note} would be replaced by a note, but is none of a batch: "
+                "move it away, or choose another output."
+            ).format(output=one_line(job.output), note=one_line(_note_file(job)))
         )
     return note
 
@@ -55,8 +61,15 @@ def standing(job: Job, note: dict[str, Any], printed: str, force: bool) -> str |
     kept = None if force else foreign_file(job, note)
     if kept is None:
         return None
-    named = "It" if kept == job.output else f"The film {one_line(kept)}"
-    return f"{named} is not as a batch left it, so it was kept: {REPLACE}"
+    if kept == job.output:
+        return tr(
+            "It is not as a batch left it, so it was kept: move it away, or give --force "
+            "(force=True in Python) to replace it."
+        )
+    return tr(
+        "The film {film} is not as a batch left it, so it was kept: move it away, or give --force "
+        "(force=True in Python) to replace it."
+    ).format(film=one_line(kept))
 
 
 def _is_painted(job: Job, note: dict[str, Any], printed: str) -> bool:
@@ -94,8 +107,10 @@ def writing(job: Job, printed: str, *, force: bool) -> Iterator[Job]:
         spare = replace(job, output=places.free_name(job.output), film=film)
         yield spare
         raise JobError(
-            f"{one_line(theirs)} was put there by somebody else in the meantime, so it was kept, "
-            f"and the picture was saved as {one_line(spare.output)}."
+            tr(
+                "{theirs} was put there by somebody else in the meantime, so it was kept, and the "
+                "picture was saved as {spare}."
+            ).format(theirs=one_line(theirs), spare=one_line(spare.output))
         )
     note, before = read_note(job), _digests(job)
     # a later batch takes the files for its own, should the process be killed in the block

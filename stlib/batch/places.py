@@ -14,6 +14,7 @@ from pathlib import Path, PurePath, PurePosixPath
 from typing import TYPE_CHECKING
 
 from stlib import _files
+from stlib._language import tr
 from stlib.errors import ImageError, JobError, needs_extra, one_line, reason
 from stlib.images import check_place
 
@@ -35,11 +36,14 @@ def is_remote(name: str) -> bool:
 def check_not_web(name: str) -> None:
     """Raise a JobError for the address of a web page or of a local file, which is no folder."""
     if name.lower().startswith("file://"):
-        raise JobError(f"{one_line(name)}: give the path of the file, without file://.")
+        raise JobError(
+            tr("{name}: give the path of the file, without file://.").format(name=one_line(name))
+        )
     if is_remote(name) and name.partition("://")[0].lower() in _WEB:
         raise JobError(
-            f"{one_line(name)} is a web address: download the picture and give the path of the "
-            "file."
+            tr(
+                "{name} is a web address: download the picture and give the path of the file."
+            ).format(name=one_line(name))
         )
 
 
@@ -95,7 +99,7 @@ def is_file(name: str) -> bool:
     """
     if is_remote(name):
         system, path = _file_system(name)
-        with _told(name, "read"):
+        with _told(name, tr("{name} cannot be read: {why}")):
             return system.isfile(path)
     try:
         return Path(name).is_file()
@@ -108,7 +112,7 @@ def read(name: str) -> bytes:
     if not is_remote(name):
         return Path(name).read_bytes()
     system, path = _file_system(name)
-    with _told(name, "read"):
+    with _told(name, tr("{name} cannot be read: {why}")):
         return system.cat_file(path)
 
 
@@ -119,7 +123,7 @@ def write(name: str, data: bytes | memoryview) -> None:
     """
     if is_remote(name):
         system, path = _file_system(name)
-        with _told(name, "saved"):
+        with _told(name, tr("{name} cannot be saved: {why}")):
             system.pipe_file(path, bytes(data))
         return
     _make_folder(name)
@@ -182,10 +186,13 @@ def check_output(name: str) -> str:
     except (OSError, ValueError):  # a name that no file can have
         return str(check_place(path))
     if not is_folder or not may_write:
-        why = "may not be written to" if is_folder else "is no folder"
-        raise ImageError(
-            f"{one_line(name)} cannot be saved: {one_line(folder)} {why}. Choose another folder."
-        )
+        if is_folder:
+            told = tr(
+                "{name} cannot be saved: {folder} may not be written to. Choose another folder."
+            )
+        else:
+            told = tr("{name} cannot be saved: {folder} is no folder. Choose another folder.")
+        raise ImageError(told.format(name=one_line(name), folder=one_line(folder)))
     return str(target)
 
 
@@ -219,7 +226,7 @@ def _matches(pattern: str) -> list[str]:
     """All files that match, hidden ones left out."""
     if is_remote(pattern):
         system, path = _file_system(pattern)
-        with _told(pattern, "read"):
+        with _told(pattern, tr("{name} cannot be read: {why}")):
             details = system.glob(path, detail=True)
         # a memory or a cloud has no root, so its paths may or may not begin with a slash
         start = "" if ":///" in pattern else "/"
@@ -234,7 +241,11 @@ def _matches(pattern: str) -> list[str]:
     try:
         matches = [path for path in base.glob(rest.lstrip("/\\")) if path.is_file()]
     except (OSError, ValueError) as error:
-        raise JobError(f"{one_line(pattern)} is no pattern: {reason(error)}.") from None
+        raise JobError(
+            tr("{pattern} is no pattern: {why}.").format(
+                pattern=one_line(pattern), why=reason(error)
+            )
+        ) from None
     hidden = [any(part[0] == "." for part in path.relative_to(base).parts) for path in matches]
     return [str(path) for path, is_hidden in zip(matches, hidden, strict=True) if not is_hidden]
 
@@ -248,16 +259,17 @@ def _nothing(name: str, is_folder: bool) -> str:
     """Why a pattern or a folder stands for no picture, and what to do."""
     base = _base(name)
     if not is_remote(name) and not Path(base).is_dir():
-        return f"there is no folder {one_line(base)}: check the spelling and the folder above it."
-    if is_folder:
-        return (
-            f"the folder {one_line(base)} holds no picture: for those in folders below write "
-            f"{one_line(base)}/**."
+        return tr("there is no folder {base}: check the spelling and the folder above it.").format(
+            base=one_line(base)
         )
-    return (
-        f"no file matches {one_line(name)}: capital letters count, and {one_line(base)}/ stands "
-        "for all pictures of that folder."
-    )
+    if is_folder:
+        return tr(
+            "the folder {base} holds no picture: for those in folders below write {base}/**."
+        ).format(base=one_line(base))
+    return tr(
+        "no file matches {name}: capital letters count, and {base}/ stands for all pictures of "
+        "that folder."
+    ).format(name=one_line(name), base=one_line(base))
 
 
 def _file_system(name: str) -> "tuple[AbstractFileSystem, str]":
@@ -266,23 +278,30 @@ def _file_system(name: str) -> "tuple[AbstractFileSystem, str]":
     Raises JobError when there is none, MissingExtraError without fsspec.
     """
     check_not_web(name)
-    with needs_extra(f"a picture at {name.partition('://')[0]}://", "cloud"):
+    with needs_extra(
+        tr("a picture at {protocol}://").format(protocol=name.partition("://")[0]), "cloud"
+    ):
         from fsspec.core import url_to_fs
     try:
         return url_to_fs(name)
     except Exception as error:  # each protocol fails in ways of its own
-        raise JobError(f"{one_line(name)} cannot be reached: {_sentence(error)}") from None
+        raise JobError(
+            tr("{name} cannot be reached: {why}").format(name=one_line(name), why=_sentence(error))
+        ) from None
 
 
 @contextmanager
-def _told(name: str, what: str) -> Iterator[None]:
-    """Turn whatever a cloud raises into one sentence, but for a file that is not there."""
+def _told(name: str, sentence: str) -> Iterator[None]:
+    """Turn whatever a cloud raises into one sentence, but for a file that is not there.
+
+    sentence: with {name} and {why}.
+    """
     try:
         yield
     except (FileNotFoundError, JobError):
         raise
     except Exception as error:  # of a dozen libraries
-        raise JobError(f"{one_line(name)} cannot be {what}: {_sentence(error)}") from None
+        raise JobError(sentence.format(name=one_line(name), why=_sentence(error))) from None
 
 
 def _sentence(error: Exception) -> str:

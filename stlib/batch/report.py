@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from stlib import _files
+from stlib._language import tr
 from stlib.errors import JobError, one_line, reason, shown
 
 ROWS = 20  # that a report shows at most
@@ -51,13 +52,20 @@ class Report:
         told = self.outcomes if few else [outcome for outcome in self.outcomes if outcome.note]
         lines = _table(told[:ROWS]) if told else []
         if len(told) > ROWS:
-            lines.append(f"… and {len(told) - ROWS} more with a note")
+            lines.append(tr("… and {count} more with a note").format(count=len(told) - ROWS))
+        words = {
+            "done": tr("{count} done"),
+            "skipped": tr("{count} skipped"),
+            "failed": tr("{count} failed"),
+            "cancelled": tr("{count} cancelled"),
+        }
         counts = [
-            f"{self.count(status)} {status}"
-            for status in ("done", "skipped", "failed", "cancelled")
+            word.format(count=self.count(status))
+            for status, word in words.items()
             if self.count(status)
         ]
-        lines.append(f"{', '.join(counts) or 'no jobs'} in {self.seconds:.0f} s")
+        jobs = tr(", ").join(counts) or tr("no jobs")
+        lines.append(tr("{jobs} in {seconds:.0f} s").format(jobs=jobs, seconds=self.seconds))
         return "\n".join(lines)
 
     def save(self, path: str | Path) -> None:
@@ -75,7 +83,9 @@ class Report:
             _files.replace(target, text.getvalue().encode("utf-8"))
         except OSError as error:
             raise JobError(
-                f"the report {one_line(path)} cannot be saved: {reason(error)}."
+                tr("the report {path} cannot be saved: {why}.").format(
+                    path=one_line(path), why=reason(error)
+                )
             ) from None
 
 
@@ -85,10 +95,16 @@ def check_report_path(path: str | Path) -> Path:
     Raises JobError when it cannot, or when the name does not end in .csv.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise JobError(f"path is {shown(path)}: give the report a name such as report.csv.")
+        raise JobError(
+            tr("path is {path}: give the report a name such as report.csv.").format(
+                path=shown(path)
+            )
+        )
     if Path(path).suffix.lower() != ".csv":
         raise JobError(
-            f"the report {one_line(path)} is not named .csv: give it a name such as report.csv."
+            tr("the report {path} is not named .csv: give it a name such as report.csv.").format(
+                path=one_line(path)
+            )
         )
     try:
         return _files.writable(path, "report.csv")
@@ -97,7 +113,9 @@ def check_report_path(path: str | Path) -> Path:
 
 
 def _unsaved(path: str | Path, why: object) -> JobError:
-    return JobError(f"the report {one_line(path)} cannot be saved: {why}")
+    return JobError(
+        tr("the report {path} cannot be saved: {why}").format(path=one_line(path), why=why)
+    )
 
 
 def _table(outcomes: list[Outcome]) -> list[str]:
