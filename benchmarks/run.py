@@ -1,6 +1,6 @@
 """Measure stlib beside other implementations, and write results.json, RESULTS.md and its figures.
 
-python benchmarks/run.py                       everything, which takes about three hours
+python benchmarks/run.py                       everything, which takes one to three hours
 python benchmarks/run.py --only memory growth  some parts again; the report keeps the others
 python benchmarks/run.py --only                no part: draw the report again
 python benchmarks/run.py --quick               tiny pictures, to see that it works: build/benchmark
