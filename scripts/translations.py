@@ -50,6 +50,9 @@ NO_WORDS = re.compile(r"(\$[^$]*\$|`[^`]*`|[\d\s.,…–×−+/%|:()-])*")
 SUMMARY = re.compile(r"<summary>(.*?)</summary>")
 CONTENTS = re.compile(r"^(?::caption: (.+)|(.+) <\S+>)$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
+# this line changes whenever the notebooks are executed
+TAKES = re.compile(r"\*\*Takes\*\* (\d+) minutes to read, (\d+) s to run, (\d+) MB of memory\.")
+TAKES_IN_CHINESE = r"**需要** 阅读 \1 分钟，运行 \2 s，内存 \3 MB。"
 LINE_WIDTH = 100  # of the catalogue's files
 
 
@@ -135,9 +138,10 @@ def code_translated(source: str, translate: Callable[[str], str]) -> str:
 
 
 def messages(page: Path) -> list[str]:
-    """The blocks of a page, each once."""
+    """The blocks of a page that are in its catalogue, each once."""
     sources = texts(page) if page.suffix == ".ipynb" else [page.read_text("utf-8")]
-    return list(dict.fromkeys(block.text for source in sources for block in blocks(source)))
+    found = dict.fromkeys(block.text for source in sources for block in blocks(source))
+    return [text for text in found if not TAKES.fullmatch(text)]
 
 
 def texts(notebook: Path) -> list[str]:
@@ -225,7 +229,7 @@ def in_text(catalogue: Catalog) -> list[Message]:
 def words_of(messages: list[Message]) -> Callable[[str], str]:
     """The translation of each message. What has none stays as it is."""
     found = {m.id: m.string for m in messages if m.string and not m.fuzzy}
-    return lambda text: found.get(text, text)
+    return lambda text: found.get(text) or TAKES.sub(TAKES_IN_CHINESE, text)
 
 
 def heading_slugs(page: Path) -> dict[str, str]:
