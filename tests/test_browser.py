@@ -275,7 +275,8 @@ def test_all_cells_run_and_their_pictures_are_seen(executed, page):
         for cell in STORED
         for output in cell.get("outputs", [])
     )
-    found = [width for cell in cells(page) for width in widths(page, cell)]
+    still = [cell for cell in cells(page) if "play." not in cell.text]  # those move, as widgets
+    found = [width for cell in still for width in widths(page, cell)]
     assert len(found) == pictures > 0
     assert min(found) > 100
     cell(page, PAINTS)
