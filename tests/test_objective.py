@@ -60,7 +60,8 @@ def test_a_margin_keeps_a_paintings_border_out_of_its_style(net):
     for layer, F in net.walk(large, layers, "replicate"):
         stride = large.shape[2] // F.shape[2]
         inner = [slice(64 // stride, 64 // stride + side // stride) for side in middle.shape[2:]]
-        assert_close(seen[layer], style_target(F[..., inner[0], inner[1]]))
+        target = style_target(F[..., inner[0], inner[1]])
+        assert_close(seen[layer], target, rtol=1e-4, atol=1e-5 * float(target.abs().max()))
     in_tiles = style_targets(net, middle, layers, "replicate", 32, margin=64)
     for layer, A in seen.items():
         assert_close(in_tiles[layer], A, rtol=1e-3, atol=1e-5 * float(A.abs().max()))
