@@ -21,6 +21,7 @@ import tokenize
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from babel.messages.catalog import Catalog, Message
@@ -213,8 +214,11 @@ def extract_package() -> None:
 
 def compiled() -> bytes:
     """The package's catalogue in the form that Python's gettext reads."""
+    catalogue = read(PACKAGE)
+    # with the time of the day, each compilation would be another file
+    catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
     data = io.BytesIO()
-    write_mo(data, read(PACKAGE))
+    write_mo(data, catalogue)
     return data.getvalue()
 
 

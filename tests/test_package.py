@@ -288,9 +288,9 @@ def test_private_parts_are_seen(source, count):
 def test_the_loop_knows_nobody():
     """`descend` calls what it is given: neither the record of a run, nor who runs it.
 
-    Below it are only what its arguments are checked with.
+    Below it are only what its arguments are checked with, and the language of what is said then.
     """
-    assert all_below("descent") == {"arguments", "errors", "layers"}
+    assert all_below("descent") == {"_language", "arguments", "errors", "layers"}
 
 
 def test_imports_make_no_circle():
