@@ -307,6 +307,11 @@ NOT_OURS = {"autocomplete-valid"}  # of the theme's field for searching
 
 def findings(driver, theme: str) -> Iterator[tuple[str, str, str]]:
     """(rule, element, explanation) of all that axe finds serious, in a colour theme."""
+    # a colour that is on its way to another one is not what a reader sees
+    driver.execute_script(
+        "const still = document.createElement('style');"
+        "still.textContent = '* { transition: none !important; }'; document.head.append(still);"
+    )
     driver.execute_script(f"document.documentElement.dataset.theme = '{theme}'")
     driver.execute_script(
         "document.querySelectorAll('article details').forEach((fold) => { fold.open = true; })"
