@@ -124,7 +124,7 @@ CASTLE = (b"castle", b"cafe", {"size": 96, "steps": 15})
     praise=tr("The same picture, the same name; anything else, another one."),
 )
 def name_the_picture(content: bytes, style: bytes, settings: Settings) -> str:
-    """Chapter 12: a fingerprint of all that a picture depends on, and of nothing else."""
+    """Chapter 13: a fingerprint of all that a picture depends on, and of nothing else."""
     return _sha(_sha(content), _sha(style), _sorted(settings))
 
 
@@ -205,7 +205,7 @@ def _as_memory_allows(cores: int, memory: int, need: int) -> int:
     praise=tr("Every core has one thing to do, and nobody runs out of memory."),
 )
 def share_cores(cores: int, memory: int, need: int) -> Shared:
-    """Chapter 12: how many workers a machine gets, and how many threads each."""
+    """Chapter 13: how many workers a machine gets, and how many threads each."""
     return _shared()(cores, memory, need)
 
 
@@ -256,5 +256,5 @@ UP_OR_DOWN = tr("With so many they are not ready in time. Up or down?")
     praise=tr("Pictures are independent, so twice the machines take half the time."),
 )
 def plan_thousand(seconds: float, workers: int, hours: float) -> int:
-    """Chapter 12: how many machines paint a thousand pictures in time."""
+    """Chapter 13: how many machines paint a thousand pictures in time."""
     return math.ceil(math.ceil(1000 / _each(seconds, hours)) / workers)
