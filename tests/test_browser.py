@@ -204,7 +204,15 @@ def cell(driver, words):
     """The one cell whose source has these words, moved into the middle of the window."""
     (index,) = [index for index, source in enumerate(CELLS) if words in source]
     found = cells(driver)[index]
-    driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+    places = []
+
+    def rests():
+        """Cells above it are drawn only now, and push it on."""
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
+        places.append(found.rect["y"])
+        return places[-5:] == places[-1:] * 5
+
+    WebDriverWait(driver, 20, poll_frequency=0.1).until(lambda _: rests())
     return found
 
 
@@ -359,7 +367,8 @@ def studio(panel, request):
     screenshot(panel, request.node.name.removeprefix("test_"))
 
 
-WIDGETS = ".jp-OutputArea-output .jupyter-widgets :is({})"  # in JupyterLab, or on a page of its own
+# In JupyterLab, where other notebooks with widgets may be open behind this one, or on a page of its own.
+WIDGETS = ".jp-OutputArea-output .jupyter-widgets :is({}):not(.lm-mod-hidden *)"
 
 
 def inside(driver, selector):
