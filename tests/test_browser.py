@@ -367,7 +367,7 @@ def studio(panel, request):
     screenshot(panel, request.node.name.removeprefix("test_"))
 
 
-# In JupyterLab, where other notebooks with widgets may be open behind this one, or on a page of its own.
+# In JupyterLab, where other notebooks may have widgets behind this one, or on a page of its own.
 WIDGETS = ".jp-OutputArea-output .jupyter-widgets :is({}):not(.lm-mod-hidden *)"
 
 
