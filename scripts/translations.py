@@ -8,8 +8,9 @@ python scripts/translations.py check     list what is missing, and what differs 
 The catalogue is locale/zh_CN/LC_MESSAGES: one file for each page, and one message for each block of
 text, which is a paragraph, a heading, an item of a list or a cell of a table, as Markdown's parser
 sees them. A block whose English has changed becomes fuzzy; a test then fails until somebody has
-looked at it. What the code of a chapter shows, such as a title, has the context "code": these are
-whole literals, chosen by hand, since only a reader can tell a title from the key of a table.
+looked at it. What the code of a chapter says has the context "code": its comments and all literals
+with two words, and others that are chosen by hand, since only a reader can tell a title of one word
+from the key of a table. What must stay, such as a file's name, is its own translation.
 """
 
 import argparse
@@ -108,34 +109,55 @@ def around(whole: str, text: str) -> tuple[str, str]:
     return whole[: found[-1].start()], whole[found[-1].end() :]
 
 
-def literals(source: str) -> Iterator[tuple[int, int]]:
-    """[start, end) of each string literal of Python's source, prefix and quotes included."""
+@dataclass(frozen=True)
+class Words:
+    """What code says to people: the inside of a string literal, or a comment after its sign."""
+
+    text: str
+    start: int
+    end: int
+
+
+LITERAL = re.compile(r"""[a-zA-Z]*(\"{3}|'{3}|"|')(.*)\1""", re.DOTALL)
+PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [A-Za-z]{2,}")
+
+
+def words_in(source: str) -> Iterator[Words]:
+    """The words of Python's source, in their order."""
     starts = [0]
     for line in source.splitlines(keepends=True):
         starts.append(starts[-1] + len(line))
     opened: list[tuple[int, int]] = []  # from Python 3.12 on, an f-string is several tokens
     for token in tokenize.generate_tokens(io.StringIO(source).readline):
         name = tokenize.tok_name[token.type]
+        end = starts[token.end[0] - 1] + token.end[1]
         if name in ("STRING", "FSTRING_START"):
             opened.append(token.start)
         if name in ("STRING", "FSTRING_END"):
-            first = opened.pop()
-            if not opened:
-                (row, column), (last, end) = first, token.end
-                yield starts[row - 1] + column, starts[last - 1] + end
-
-
-LITERAL = re.compile(r"""([a-zA-Z]*)(['"])(.*)\2""", re.DOTALL)
+            row, column = opened.pop()
+            found = LITERAL.fullmatch(source, starts[row - 1] + column, end)
+            if found and not opened:
+                yield Words(found[2], *found.span(2))
+        if name == "COMMENT":
+            text = token.string.removeprefix("# ")
+            yield Words(text, end - len(text), end)
 
 
 def code_translated(source: str, translate: Callable[[str], str]) -> str:
-    """The same code with the words of its literals in another language."""
-    for start, end in reversed(list(literals(source))):
-        literal = LITERAL.fullmatch(source[start:end])
-        if literal:
-            prefix, quote, words = literal.groups()
-            source = f"{source[:start]}{prefix}{quote}{translate(words)}{quote}{source[end:]}"
+    """The same code with the words of its literals and comments in another language."""
+    for words in reversed(list(words_in(source))):
+        source = f"{source[: words.start]}{translate(words.text)}{source[words.end :]}"
     return source
+
+
+def for_readers(source: str) -> list[str]:
+    """The words of a code cell that are surely for people: comments, and sentences in literals."""
+    return [
+        words.text
+        for words in words_in(source)
+        if TWO_WORDS.search(PLACEHOLDER.sub(" ", words.text))
+    ]
 
 
 def messages(page: Path) -> list[str]:
@@ -145,9 +167,16 @@ def messages(page: Path) -> list[str]:
     return [text for text in found if not TAKES.fullmatch(text)]
 
 
-def texts(notebook: Path) -> list[str]:
+def texts(notebook: Path, kind: str = "markdown") -> list[str]:
+    """The sources of a notebook's cells of a kind."""
     cells = json.loads(notebook.read_text("utf-8"))["cells"]
-    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == kind]
+
+
+def messages_in_code(page: Path) -> list[str]:
+    """The words of a notebook's code that must be in its catalogue, each once."""
+    sources = texts(page, "code") if page.suffix == ".ipynb" else []
+    return list(dict.fromkeys(words for source in sources for words in for_readers(source)))
 
 
 def catalogue_of(page: Path) -> Path:
@@ -186,8 +215,8 @@ def extract(page: Path) -> None:
     for text in messages(page):
         template.add(text)
     catalogue = read(catalogue_of(page))
-    for message in in_code(catalogue):
-        template.add(message.id, context="code")
+    for words in dict.fromkeys([*messages_in_code(page), *(m.id for m in in_code(catalogue))]):
+        template.add(words, context="code")
     catalogue.update(template)
     save(catalogue, catalogue_of(page))
 
@@ -327,6 +356,10 @@ def faults(page: Path) -> Iterator[str]:
     """What is missing in a page's catalogue, or differs from the English."""
     catalogue = read(catalogue_of(page))
     known = {message.id: message for message in in_text(catalogue)}
+    shown = {message.id: message for message in in_code(catalogue)}
+    for words in messages_in_code(page):
+        if words not in shown or not shown[words].string or shown[words].fuzzy:
+            yield f"{page.stem}: in its code, not translated: {words[:70]!r}"
     for text in messages(page):
         message = known.get(text)
         if message is None or not message.string:
