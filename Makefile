@@ -1,7 +1,7 @@
 # Style transfer, step by step: `make lab` opens the course, `make test` checks all of it.
 
 PYTHON ?= python3
-# the learner's copy in work/; LAB=course: the originals in notebooks/
+# the learner's copy in work/; LAB=zh-CN: the Chinese one in work/zh-CN; LAB=course: the originals in notebooks/
 LAB ?= work
 LAB_FLAGS ?=
 STUDIO_FLAGS ?=
@@ -18,6 +18,7 @@ export DASK_TEMPORARY_DIRECTORY := $(CURDIR)/build/dask
 
 help:
 	@echo "make lab        open your copy of the course, in work/, in JupyterLab (the first time, it installs what is needed)"
+	@echo "make lab LAB=zh-CN   the same in Chinese, in work/zh-CN"
 	@echo "make lab LAB=course  open the originals instead, as they were executed"
 	@echo "make progress   list which exercises pass in your copy"
 	@echo "make update     fetch a newer course with git, and bring it into your copy; what you have written stays"
@@ -38,19 +39,20 @@ help:
 # A photo reaches the studio as one message, which may have 10 MB where nobody says otherwise.
 LARGE_PHOTOS := --ServerApp.tornado_settings='{"websocket_max_message_size": 500000000}'
 # JupyterLab looks for no language servers: it would ask npm, where there is one, and npm leaves logs in the home.
-lab: LAB_FOLDER = $(if $(filter course,$(LAB)),notebooks,work)
+LAB_FOLDER = $(if $(filter course,$(LAB)),notebooks,work$(COPY:%=/%))
+COPY = $(filter zh-CN,$(LAB))
 lab: setup
-	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh
+	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh $(COPY)
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/$(LAB_FOLDER)/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LARGE_PHOTOS) $(LAB_FLAGS)
 
 # What was fetched may ask for other packages, and has its own way to bring itself into the copy.
 update: setup
 	@$(PY) scripts/working_copy.py pull
 	@$(MAKE) --silent --no-print-directory setup
-	@$(PY) scripts/working_copy.py refresh
+	@$(PY) scripts/working_copy.py refresh $(COPY)
 
 progress: setup
-	@$(PY) scripts/working_copy.py progress
+	@$(PY) scripts/working_copy.py progress $(COPY)
 
 # Voila's page asks a server elsewhere for icons that ours does not use: scripts/voila.json lets the browser ask nobody else.
 studio: setup
@@ -78,6 +80,9 @@ setup: .venv/complete
 
 notebooks: setup
 	$(PY) scripts/execute_notebooks.py notebooks/*.ipynb
+	@$(READING)
+	$(PY) scripts/translations.py write
+	$(PY) scripts/execute_notebooks.py notebooks/zh-CN/*.ipynb
 
 figures: setup
 	$(PY) figures/algorithm.py
@@ -89,14 +94,14 @@ figures: setup
 READING = $(PY) -c 'import jieba, latex2mathml, myst_nb, sphinx_book_theme' 2>/dev/null || $(PY) scripts/install.py site
 SPHINX = $(PY) -m sphinx --quiet --fail-on-warning --keep-going --conf-dir reading
 
-# The Chinese pages show the pictures of the English ones (reading/pictures.py), so their own copies go.
+# The Chinese pages come last: they show the English ones' pictures where theirs are the same.
 site: setup
 	@$(READING)
 	@$(PY) reading/prepare.py en build/reading/en
 	@$(SPHINX) --builder html --doctree-dir build/reading/en.trees build/reading/en build/site
 	@$(PY) reading/prepare.py zh-CN build/reading/zh-CN
 	@READING_LANGUAGE=zh-CN $(SPHINX) --builder html --doctree-dir build/reading/zh-CN.trees build/reading/zh-CN build/site/zh-CN
-	@rm -r build/site/zh-CN/_images build/site/jupyter_execute
+	@rm -r build/site/jupyter_execute
 	@echo "Open build/site/index.html in a browser, or put the folder build/site on any web server."
 
 # The catalogue follows the English text; what is new or has changed in it is for a translator.

@@ -25,9 +25,15 @@ MODULES = [
 ]
 
 
-def page() -> str:
+INTRODUCED = {
+    "en": "# The package, function by function\n\nWhat `import stlib` brings.\n",
+    "zh-CN": "# 软件包：逐个函数\n\n`import stlib` 带来的全部内容。说明直接取自源代码，因此是英文。\n",
+}
+
+
+def page(language: str) -> str:
     """Markdown, whose parts Sphinx fills with docstrings."""
-    parts = ["# The package, function by function\n", "What `import stlib` brings.\n"]
+    parts = [INTRODUCED[language]]
     for title, names in PUBLIC.items():
         parts.append(f"## {title}\n")
         parts += [directive(kind(name), f"stlib.{name}") for name in names]

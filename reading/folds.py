@@ -3,20 +3,18 @@
 import re
 
 PREDICT = re.compile(r"^\*\*(?:Predict|猜一猜)[.。]", re.MULTILINE)
-EXPLAIN = re.compile(r"^\*\*(?:Explain|解释)[.。]", re.MULTILINE)
+EXPLAIN = re.compile(r"^\*\*(Explain|解释)[.。]", re.MULTILINE)
+TITLES = {"Explain": "Explanation", "解释": "解释"}  # of a fold
 TURN = re.compile(r"^(?=#+ |\*\*(?:Predict|Explain|猜一猜|解释)[.。])", re.MULTILINE)
 
 
-def folded(notebook: dict, title: str = "Explanation") -> dict:
-    """The notebook with its answers folded: solutions, and what follows a prediction.
-
-    title: of a folded explanation.
-    """
+def folded(notebook: dict) -> dict:
+    """The notebook with its answers folded: solutions, and what follows a prediction."""
     asked = False  # whether the reader has been asked and not yet been answered
     for cell in notebook["cells"]:
         text = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
-            cell["source"], asked = explanations_folded(text, asked, title)
+            cell["source"], asked = explanations_folded(text, asked)
             continue
         tags = cell["metadata"].setdefault("tags", [])
         source_is_hidden = cell["metadata"].get("jupyter", {}).get("source_hidden", False)
@@ -29,22 +27,26 @@ def folded(notebook: dict, title: str = "Explanation") -> dict:
     return notebook
 
 
-def explanations_folded(text: str, asked: bool, title: str) -> tuple[str, bool]:
+def explanations_folded(text: str, asked: bool) -> tuple[str, bool]:
     """A cell's text with each explanation in a fold, and whether a question is open at its end."""
     parts = []
     for part in TURN.split(text):
         if PREDICT.match(part):
             asked = True
         elif EXPLAIN.match(part):
-            part, asked = fold(title, part) if asked else part, False
+            part, asked = fold(part) if asked else part, False
         elif part.startswith("#"):
             asked = False
         parts.append(part)
     return "".join(parts), asked
 
 
-def fold(title: str, text: str) -> str:
-    opening = f'<details class="answer"><summary>{title}</summary>'
+def fold(text: str) -> str:
+    """An explanation that opens with a click; other text as it is."""
+    found = EXPLAIN.match(text)
+    if not found:
+        return text
+    opening = f'<details class="answer"><summary>{TITLES[found[1]]}</summary>'
     return f"{opening}\n\n{text.rstrip()}\n\n</details>\n\n"
 
 

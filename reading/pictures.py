@@ -18,6 +18,7 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 
 LONGEST = 300  # characters; a screen reader cannot pause in an alternative text
 MARKS = re.compile(r"<[^>]+>|[$*`]|\\(?:mathrm|text)|\[([^\]]*)\]\([^)]*\)")
+IMAGE = re.compile(r"_images/([\w.-]+)")
 SENTENCE = re.compile(r"(.+?[.:?!。：？！])(?=\s|$|[^\x00-\x7f])", re.DOTALL)
 
 
@@ -77,12 +78,33 @@ class Described(SphinxPostTransform):
 
 
 def share(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
-    """Let the Chinese pages show the pictures of the English ones, whose folder theirs is in."""
-    if app.config.language == "zh_CN" and app.builder.name == "html" and "body" in context:
-        context["body"] = context["body"].replace("_images/", "../_images/")
+    """Let the Chinese pages show the pictures that the English ones have, too."""
+    if is_chinese(app) and "body" in context:
+        context["body"] = IMAGE.sub(
+            lambda match: f"../{match[0]}" if match[1] in in_english(app) else match[0],
+            context["body"],
+        )
+
+
+def leave_out(app: Sphinx, error: Exception | None) -> None:
+    """The Chinese pages' own copies of what they share are not needed."""
+    if is_chinese(app):
+        for picture in Path(app.outdir, "_images").iterdir():
+            if picture.name in in_english(app):
+                picture.unlink()
+
+
+def is_chinese(app: Sphinx) -> bool:
+    return app.config.language == "zh_CN" and app.builder.name == "html"
+
+
+def in_english(app: Sphinx) -> set[str]:
+    """The pictures of the English pages, whose folder the Chinese ones are in."""
+    return {picture.name for picture in Path(app.outdir).parent.joinpath("_images").iterdir()}
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_post_transform(Described)
     app.connect("html-page-context", share)
+    app.connect("build-finished", leave_out)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -34,11 +34,12 @@ FILES = [
 LINK = re.compile(r"\[([^\]]*)\]\(((?:\.\./)*)([\w/-]+)(\.zh-CN)?\.md\)")
 
 
-def gather(out: Path, text_of: Callable[[Path], str], change: Callable[[dict], dict]) -> None:
+def gather(out: Path, language: str, change: Callable[[dict], dict]) -> None:
     """Lay everything that the edition shows into a folder, in the project's own order of folders.
 
-    text_of: the text of a page in the edition's language. change: what becomes of each notebook.
+    language: of the edition. change: what becomes of each notebook.
     """
+    text_of = LANGUAGES[language]
     shutil.rmtree(out, ignore_errors=True)
     for path in found(FILES):
         write(out / path.relative_to(ROOT), path.read_bytes())
@@ -48,7 +49,7 @@ def gather(out: Path, text_of: Callable[[Path], str], change: Callable[[dict], d
             text = json.dumps(change(json.loads(text)), ensure_ascii=False)
         write(out / path.relative_to(ROOT), text.encode())
     write(out / "index.md", text_of(Path(__file__).with_name("index.md")).encode())
-    write(out / "api.md", api.page().encode())
+    write(out / "api.md", api.page(language).encode())
     with Image.open(ROOT / "figures/result.png") as picture:  # 1.4 MB, which is much for a phone
         picture.convert("RGB").save(out / "figures/result.jpg", quality=85)
 
@@ -87,12 +88,12 @@ def chinese(path: Path) -> str:
             return f"[{words}]({up}{name}.md)"
         return f"<a href='../{up}{name}.html'>{words}</a>" if by_hand(ROOT / name) else match[0]
 
-    executed = path.with_name("zh-CN") / path.name
-    if executed.is_file():
-        return executed.read_text("utf-8").replace("](../../", "](../").replace(".zh-CN.md", ".md")
+    if path.suffix == ".ipynb":
+        executed = (path.with_name("zh-CN") / path.name).read_text("utf-8")
+        return executed.replace("](../../", "](../").replace(".zh-CN.md", ".md")
     other = path.with_name(f"{path.stem}.zh-CN.md")
     if other.is_file():
-        return LINK.sub(link, other.read_text("utf-8"))
+        return LINK.sub(link, other.read_text("utf-8")).replace("notebooks/zh-CN/", "notebooks/")
     return in_chinese(path).replace(".zh-CN.md", ".md")
 
 
@@ -109,7 +110,7 @@ def search_words() -> str:
     return "".join(f"{term} 100000\n" for term in sorted(terms))
 
 
-LANGUAGES = {"en": (english, "Explanation"), "zh-CN": (chinese, "解释")}
+LANGUAGES = {"en": english, "zh-CN": chinese}
 
 
 def main() -> None:
@@ -118,12 +119,8 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="a folder, which is written anew")
     parser.add_argument("--open", action="store_true", help="nothing is folded: for PDF and ePub")
     arguments = parser.parse_args()
-    text_of, title = LANGUAGES[arguments.language]
-
-    def change(notebook: dict) -> dict:
-        return folds.opened(notebook) if arguments.open else folds.folded(notebook, title)
-
-    gather(arguments.out, text_of, change)
+    change = folds.opened if arguments.open else folds.folded
+    gather(arguments.out, arguments.language, change)
     write(arguments.out.parent / "words.txt", search_words().encode())
 
 

@@ -3,7 +3,8 @@
     python scripts/execute_notebooks.py NB.ipynb …
 
 Measures what each takes and writes it into the line **Takes** … of the chapter and into the tables
-of both READMEs. A notebook that fails is left as it was.
+of both READMEs; a Chinese chapter has the figures of the English one. A notebook that fails is left
+as it was.
 """
 
 import base64
@@ -77,7 +78,8 @@ def compact(png: str) -> str:
 
 def enter_in_readmes(name: str, minutes: int, seconds: int) -> None:
     """Put the figures into the row of each README's table that links the notebook."""
-    row = re.compile(rf"(\(notebooks/{re.escape(name)}\).*\|) [^|]* \| [^|]* \|$", re.MULTILINE)
+    link = rf"\(notebooks/(?:zh-CN/)?{re.escape(name)}\)"
+    row = re.compile(rf"({link}.*\|) [^|]* \| [^|]* \|$", re.MULTILINE)
     for readme in READMES:
         readme.write_text(
             row.sub(rf"\1 {minutes} min | {seconds} s |", readme.read_text("utf-8")), "utf-8"
@@ -94,7 +96,8 @@ def main() -> None:
             minutes, seconds, megabytes = execute(path)
         except CellExecutionError as error:
             sys.exit(f"{path}: {error}")
-        enter_in_readmes(path.name, minutes, seconds)
+        if path.resolve().parent.name != "zh-CN":
+            enter_in_readmes(path.name, minutes, seconds)
         print(
             f"{path}: {seconds} s, {megabytes} MB of memory, {path.stat().st_size / 1e6:.2f} MB on "
             "the disk"

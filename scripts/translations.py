@@ -40,11 +40,13 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 TEXTS = [
     *(ROOT / "EQUATIONS.md", ROOT / "CHANGELOG.md", ROOT / "reading/index.md"),
     *(ROOT / "experiments/README.md", ROOT / "benchmarks/research/README.md"),
-    *(ROOT / f"benchmarks/{name}.md" for name in ("PICTURES", "PARTS", "FLICKER")),
+    *(ROOT / f"benchmarks/{name}.md" for name in ("RESULTS", "PICTURES", "PARTS", "FLICKER")),
+    ROOT / "stlib/samples/CREDITS.md",
 ]
 PAGES = [*NOTEBOOKS, *TEXTS]
 
 PACKAGE = CATALOGUE / "stlib.po"
+PLAY = ROOT / "stlib/course/play.json"
 COMPILED = ROOT / "stlib/locale/zh_CN/LC_MESSAGES/stlib.mo"
 
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
@@ -223,13 +225,20 @@ def extract(page: Path) -> None:
 
 def sentences() -> list[str]:
     """The sentences of stlib that are said through `tr`, each once."""
-    return list(
-        dict.fromkeys(
-            found[1]
-            for file in sorted((ROOT / "stlib").rglob("*.py"))
-            for found in extract_from_file("python", file, keywords={"tr": None})
-        )
+    in_code = (
+        found[1]
+        for file in sorted((ROOT / "stlib").rglob("*.py"))
+        for found in extract_from_file("python", file, keywords={"tr": None, "marked": None})
     )
+    return list(dict.fromkeys([*in_code, *of_play()]))
+
+
+def of_play() -> Iterator[str]:
+    """The words of the pictures to play with."""
+    for piece in json.loads(PLAY.read_text("utf-8")).values():
+        yield from (piece["title"], piece["control"])
+        for step in piece["steps"]:
+            yield from (step["label"], step["shows"], step["caption"])
 
 
 def extract_package() -> None:
@@ -313,7 +322,7 @@ def in_chinese(page: Path) -> str:
 
 
 def notebook_in_chinese(page: Path) -> str:
-    """The notebook for notebooks/zh-CN, which has not been executed yet."""
+    """The notebook for notebooks/zh-CN, without outputs."""
     notebook = json.loads(in_chinese(page))
     shown = words_of(in_code(read(catalogue_of(page))))
     for cell in notebook["cells"]:
@@ -325,6 +334,25 @@ def notebook_in_chinese(page: Path) -> str:
             lines = text.splitlines(keepends=True)
             cell.update(source=lines, outputs=[], execution_count=None)
     return json.dumps(notebook, ensure_ascii=False, indent=1) + "\n"
+
+
+def write(page: Path) -> None:
+    """Write the Chinese notebook; one whose code is as it was keeps its outputs."""
+    new, file = json.loads(notebook_in_chinese(page)), CHINESE / page.name
+    old = json.loads(file.read_text("utf-8")) if file.is_file() else {"cells": []}
+    if code(old) == code(new):
+        executed = {cell["id"]: cell for cell in old["cells"] if cell["cell_type"] == "code"}
+        for cell in new["cells"]:
+            if cell["id"] in executed:
+                cell |= {key: executed[cell["id"]][key] for key in ("outputs", "execution_count")}
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(json.dumps(new, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+
+
+def code(notebook: dict) -> list[tuple[str, str]]:
+    """The code cells of a notebook: their ids and sources."""
+    cells = [cell for cell in notebook["cells"] if cell["cell_type"] == "code"]
+    return [(cell["id"], "".join(cell["source"])) for cell in cells]
 
 
 # what must be equal in both languages
@@ -390,9 +418,8 @@ def main() -> None:
         COMPILED.parent.mkdir(parents=True, exist_ok=True)
         COMPILED.write_bytes(compiled())
     else:
-        CHINESE.mkdir(exist_ok=True)
         for page in NOTEBOOKS:
-            (CHINESE / page.name).write_text(notebook_in_chinese(page), encoding="utf-8")
+            write(page)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
     python scripts/working_copy.py refresh     make the copy, or bring newer chapters into it
     python scripts/working_copy.py pull        fetch a newer course with git
     python scripts/working_copy.py progress    list which exercises pass
+    python scripts/working_copy.py refresh zh-CN   the same, or progress, for the Chinese copy
 
 The copy has no outputs, and its explanations are folded, so that predictions stay predictions.
 work/.originals holds each chapter as the course put it there. What differs from that is the
@@ -29,9 +30,10 @@ from jupyter_core.paths import jupyter_runtime_dir
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "reading"))  # a folder of scripts, not a package
 
-from folds import EXPLAIN, TURN, fold  # noqa: E402
+from folds import TURN, fold  # noqa: E402
 
 NOTEBOOKS, WORK = ROOT / "notebooks", ROOT / "work"
+CHINESE = "zh-CN"  # a folder in each of them
 ORIGINALS = ".originals"
 WRITTEN = ("cell_type", "source", "attachments")  # what somebody writes of a cell
 CHECK = re.compile(r"\bcheck\.(\w+)\(\1\)")
@@ -99,10 +101,7 @@ def prepared(notebook: Notebook) -> Notebook:
     """The notebook without outputs and with its explanations folded."""
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":
-            parts = TURN.split(cell["source"])
-            cell["source"] = "".join(
-                fold("Explanation", part) if EXPLAIN.match(part) else part for part in parts
-            )
+            cell["source"] = "".join(map(fold, TURN.split(cell["source"])))
         elif cell["cell_type"] == "code":
             cell |= {"outputs": [], "execution_count": None}
     return notebook
@@ -255,10 +254,14 @@ def refresh(notebooks: Path, work: Path) -> list[str]:
         if done:
             told.append(f"{chapter.stem}: {done}")
     if len(missing) == len(chapters):
-        return [f"{work.name}/ is your own copy of the notebooks, without outputs.", *told]
-    told += [f"{stem}: it is in {work.name}/ now." for stem in missing]
+        return [f"{named(work)}/ is your own copy of the notebooks, without outputs.", *told]
+    told += [f"{stem}: it is in {named(work)}/ now." for stem in missing]
     told += [f"{stem}: the course has it no longer; yours stays." for stem in gone(notebooks, work)]
-    return told or [f"{work.name}/ has the course's newest chapters."]
+    return told or [f"{named(work)}/ has the course's newest chapters."]
+
+
+def named(work: Path) -> str:
+    return f"{work.parent.name}/{work.name}" if work.name == CHINESE else work.name
 
 
 def gone(notebooks: Path, work: Path) -> Iterator[str]:
@@ -315,7 +318,7 @@ def progress(notebooks: Path, work: Path) -> Iterator[str]:
         yield f"{chapter.stem}: {len(passed)} of {len(names)}"
         yield from (f"    {name}: {words}" for name, words in verdicts.items())
         total += [name in passed for name in names]
-    yield f"{sum(total)} of {len(total)} exercises pass, as last run and saved in {work.name}/."
+    yield f"{sum(total)} of {len(total)} exercises pass, as last run and saved in {named(work)}/."
 
 
 def exercises(notebook: Notebook) -> list[str]:
@@ -343,18 +346,32 @@ def verdict(said: list[str]) -> str:
     return "not tried"
 
 
+def copies(language: str | None) -> Iterator[tuple[Path, Path]]:
+    """The notebooks and the learner's copy of them: the Chinese one if it is asked for or there."""
+    if language != CHINESE:
+        yield NOTEBOOKS, WORK
+    if language == CHINESE or (WORK / CHINESE).is_dir():
+        yield NOTEBOOKS / CHINESE, WORK / CHINESE
+
+
+def done(command: str, language: str | None) -> Iterator[str]:
+    """Do what is asked for; sentences on it."""
+    if command == "pull":
+        yield pull(ROOT.resolve())
+        return
+    for notebooks, work in copies(language):
+        yield from (refresh if command == "refresh" else progress)(notebooks, work)
+
+
 def main() -> None:
-    commands = {
-        "refresh": lambda: refresh(NOTEBOOKS, WORK),
-        "pull": lambda: [pull(ROOT.resolve())],
-        "progress": lambda: progress(NOTEBOOKS, WORK),
-    }
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=commands)
+    parser.add_argument("command", choices=("refresh", "pull", "progress"))
+    parser.add_argument("language", choices=(CHINESE,), nargs="?", help="only this copy")
+    arguments = parser.parse_args()
     try:
-        for sentence in commands[parser.parse_args().command]():
+        for sentence in done(arguments.command, arguments.language):
             print(sentence)
     except OSError as error:
         sys.exit(

@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (MemoryError, OSError, RuntimeError) as error:
         return _fail(reason(error))
     except KeyboardInterrupt:
-        say(_interrupt.NOTHING)
+        say(tr(_interrupt.NOTHING))
         return 130
 
 

@@ -8,7 +8,9 @@ import signal
 import sys
 from pathlib import Path
 
-NOTHING = "interrupted before the first evaluation; nothing was written"
+from stlib._language import marked, tr
+
+NOTHING = marked("interrupted before the first evaluation; nothing was written")
 
 
 def is_command_line() -> bool:
@@ -36,5 +38,5 @@ def ignore() -> None:
 
 
 def _end(*_: object) -> None:
-    os.write(2, f"stlib: {NOTHING}\n".encode())
+    os.write(2, f"stlib: {tr(NOTHING)}\n".encode())
     os._exit(130)

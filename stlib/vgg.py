@@ -15,6 +15,7 @@ import torch.nn.functional as nnf
 from torch import Tensor, nn
 
 from stlib._kernels import frozen, winograd
+from stlib._language import tr
 from stlib.arguments import check_choice, check_flag
 from stlib.devices import find_device
 from stlib.errors import shown
@@ -66,8 +67,9 @@ class VGG(nn.Module):
         super().__init__()
         if not isinstance(pooling, str) or pooling not in POOLINGS:
             raise ValueError(
-                f'pooling is {shown(pooling)}: use "max" (as trained) or "average" (as in the '
-                "paper)."
+                tr(
+                    'pooling is {pooling}: use "max" (as trained) or "average" (as in the paper).'
+                ).format(pooling=shown(pooling))
             )
         check_flag("normalized", normalized)
         place = best_device() if device is None else _found(device)
@@ -113,7 +115,7 @@ class VGG(nn.Module):
         """
         if isinstance(layers, Tensor):
             raise ValueError(
-                'layers is a tensor: give the picture first, features(image, ["relu4_2"]).'
+                tr('layers is a tensor: give the picture first, features(image, ["relu4_2"]).')
             )
         layers = [layers] if isinstance(layers, str) else list(layers)
         found = dict(self.walk(image, layers, padding))

@@ -40,8 +40,13 @@ class Section(NamedTuple):
 
     @property
     def links(self) -> list[str]:
+        """Where they lead in English; each chapter has its own in Chinese."""
         targets = re.findall(r"\]\(([^)\s]+)\)|<(https?://[^>]+)>", self.prose)
-        return [target for target in map("".join, targets) if target not in BETWEEN_LANGUAGES]
+        return [
+            target.replace("notebooks/zh-CN/", "notebooks/")
+            for target in map("".join, targets)
+            if target not in BETWEEN_LANGUAGES
+        ]
 
 
 def sections(text: str) -> list[Section]:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from torch import Tensor
 
 from stlib import _files
+from stlib._language import marked, tr
 from stlib.cost import estimate
 from stlib.descent import Reason
 from stlib.errors import ImageError, StlibError, one_line, reason
@@ -29,16 +30,16 @@ from stlib.vgg import VGG
 # what the person at the easel is told of in a sentence; all else is a fault of ours
 REFUSED = (StlibError, ValueError, MemoryError, OSError)
 BALANCES = {  # α; β is balanced for the size
-    "much more photo": 8.0,
-    "more photo": 3.0,
-    "balanced": Settings.alpha,
-    "more style": 0.33,
-    "much more style": 0.12,
+    marked("much more photo"): 8.0,
+    marked("more photo"): 3.0,
+    marked("balanced"): Settings.alpha,
+    marked("more style"): 0.33,
+    marked("much more style"): 0.12,
 }
 COLORS = {
-    "the painting's": "style",
-    "the photo's": "photo",
-    "the photo's, pixel by pixel": "brightness",
+    marked("the painting's"): "style",
+    marked("the photo's"): "photo",
+    marked("the photo's, pixel by pixel"): "brightness",
 }
 SMALLEST, LARGEST = 64, 2048  # pixels, of what can be ordered
 BETWEEN_PICTURES = 0.5  # seconds
@@ -89,7 +90,8 @@ class Order:
         """
         photo, style = self.pictures()
         cost = estimate(photo, style, net=network(), **self.settings())
-        return f"{photo.shape[3]} × {photo.shape[2]} pixels, {cost}"
+        height, width = photo.shape[2:]
+        return tr("{width} × {height} pixels, {cost}").format(width=width, height=height, cost=cost)
 
     def name(self) -> str:
         """What a file with the picture is called, without its suffix."""
@@ -106,7 +108,11 @@ def load(source: Source, size: int, *, enlarge: bool = False) -> Tensor:
     if isinstance(source, Path):
         return load_image(source, size, enlarge=enlarge)
     if not source.content:
-        raise ImageError(f"{one_line(source.name)} is empty (0 bytes). Copy or download it again.")
+        raise ImageError(
+            tr("{file} is empty (0 bytes). Copy or download it again.").format(
+                file=one_line(source.name)
+            )
+        )
     file = io.BytesIO(source.content)
     file.name = source.name  # for messages
     return load_image(file, size, enlarge=enlarge)
@@ -219,9 +225,11 @@ class Painting:
 def _how(reason: Reason, evaluations: int, planned: int) -> str:
     """How a run has ended, in a sentence."""
     if reason == Reason.STEPS:
-        return "Finished."
+        return tr("Finished.")
     if reason == Reason.CALLBACK:
-        return f"Stopped after {evaluations} of {planned} evaluations: this is the best so far."
+        return tr("Stopped after {done} of {of} evaluations: this is the best so far.").format(
+            done=evaluations, of=planned
+        )
     said = reason.message.format(done=evaluations, of=planned)
     return said[0].upper() + said[1:]
 
@@ -239,9 +247,10 @@ def save(painting: Painting, folder: Path) -> Path:
         path = folder.absolute() / f"{painting.order.name()}.png"
     except OSError as error:
         raise ImageError(
-            f"The folder {one_line(folder)} cannot be made ({reason(error)}), so nothing was "
-            "saved. See whether a file is in its place and whether you may write there, then press "
-            "Save again."
+            tr(
+                "The folder {folder} cannot be made ({reason}), so nothing was saved. See whether "
+                "a file is in its place and whether you may write there, then press Save again."
+            ).format(folder=one_line(folder), reason=reason(error))
         ) from None
     return save_image(painting.picture, _files.free_path(path) if os.path.lexists(path) else path)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from PIL import Image
 
+from stlib._language import marked, tr
 from stlib.course import easel
 from stlib.course.easel import (
     BALANCES,
@@ -39,7 +40,7 @@ THUMBNAIL, SHOWN = 96, 480  # pixels
 TALLEST = 1.5  # of a picture on the page: its height, in widths
 QUALITY = 90  # of the JPEGs on the screen
 PRESET_VALUES = {name: {"steps": Settings.steps, **values} for name, values in PRESETS.items()}
-OWN = "as set below"  # where no preset agrees with the numbers
+OWN = marked("as set below")  # where no preset agrees with the numbers
 WIDE = widgets.Layout(width="auto")
 WRAPPED = widgets.Layout(flex_flow="row wrap")
 LABEL = {"description_width": "9em"}
@@ -48,7 +49,8 @@ LABEL = {"description_width": "9em"}
 class Chooser(widgets.VBox):
     """A sample, a file of this folder, or one from this computer; with a small picture of it.
 
-    what: "Photo" or "Painting". names: of the samples. first: the one that is chosen at first.
+    what: "Photo" or "Painting", in the reader's language. names: of the samples. first: the one
+    that is chosen at first.
     alarm: called with a sentence when a file is no picture, or a strange one, and with "" when
     there is nothing to say.
 
@@ -64,8 +66,8 @@ class Chooser(widgets.VBox):
         )
         self.upload = widgets.FileUpload(
             accept="image/*",
-            description=f"{what} from this computer",
-            tooltip=f"Choose a picture file of your own as the {what.lower()}",
+            description=tr("{what} from this computer").format(what=what),
+            tooltip=tr("Choose a picture file of your own as the {what}").format(what=what.lower()),
             icon="",  # a letter of a font, which screen readers spell
             layout=WIDE,
         )
@@ -106,7 +108,7 @@ class Chooser(widgets.VBox):
         self.picture = self._look(self.chosen.value)
         self.thumbnail.value = ""
         if self.picture is not None:
-            words = f"{self.what}: {self.chosen.label}"
+            words = tr("{what}: {name}").format(what=self.what, name=self.chosen.label)
             self.thumbnail.value = _picture(self.picture, words, THUMBNAIL)
 
 
@@ -120,8 +122,8 @@ class Panel(widgets.VBox):
         self.estimate, self.progress, self.message = (widgets.HTML() for _ in range(3))
         paintings = sample_paintings()
         photos = [name for name in sample_names() if name not in paintings]
-        self.photo = Chooser("Photo", photos, "castle", self.alarm)
-        self.painter = Chooser("Painting", paintings, "cafe-terrace", self.alarm)
+        self.photo = Chooser(tr("Photo"), photos, "castle", self.alarm)
+        self.painter = Chooser(tr("Painting"), paintings, "cafe-terrace", self.alarm)
         self.settings = _settings()
         self.paint, self.stop, self.save = _buttons()
         self.shown = widgets.HTML()
@@ -191,11 +193,11 @@ class Panel(widgets.VBox):
         if self._is_painting():  # it would slow both down, and be wrong
             self.estimate.value = ""
             return
-        self.estimate.value = "<p>Estimating …</p>"  # not spoken: what follows is
+        self.estimate.value = f"<p>{tr('Estimating …')}</p>"  # not spoken: what follows is
         try:
             told = order.estimate()
         except Exception as error:  # whatever it is, painting may work
-            told = f"No estimate: {one_line(error) or reason(error)}"
+            told = tr("No estimate: {reason}").format(reason=one_line(error) or reason(error))
         self.estimate.value = _said("status", told)
 
     def _is_painting(self) -> bool:
@@ -207,7 +209,7 @@ class Panel(widgets.VBox):
         self.alarm("")
         self._enable(painting=True)
         self.stop.focus()
-        self.progress.value = _said("status", "Beginning …")
+        self.progress.value = _said("status", tr("Beginning …"))
         self._former = self.painting
         self.painting = Painting(self.order(), self._follow)
         self.painting.start()
@@ -217,7 +219,7 @@ class Panel(widgets.VBox):
         if not self._is_painting():  # it ended while the button was pressed
             return
         self.stop.disabled = True
-        self.progress.value = _said("status", "Stopping after this evaluation …")
+        self.progress.value = _said("status", tr("Stopping after this evaluation …"))
         self.painting.stop()
 
     def _save(self) -> None:
@@ -227,7 +229,7 @@ class Panel(widgets.VBox):
         except REFUSED as error:
             self.alarm(one_line(error))
             return
-        self.message.value = _said("status", f"Saved as {one_line(path)}.")
+        self.message.value = _said("status", tr("Saved as {file}.").format(file=one_line(path)))
 
     def _follow(self, painting: Painting) -> None:
         """Show how far a painting is; its thread calls this."""
@@ -244,8 +246,8 @@ class Panel(widgets.VBox):
             self.progress.value = ""
             self.alarm(painting.ended)
         else:
-            took = f"{painting.ended} It took {painting.seconds:.0f} s."
-            self.progress.value = _said("status", took)
+            took = tr("It took {seconds:.0f} s.").format(seconds=painting.seconds)
+            self.progress.value = _said("status", f"{painting.ended} {took}")
         self._forecast.ask(self.order())
 
     def _enable(self, *, painting: bool) -> None:
@@ -262,13 +264,16 @@ class Panel(widgets.VBox):
             return
         picture = painting.photo if painting.picture is None else painting.picture
         photo, style = easel.title(painting.order.photo), easel.title(painting.order.style)
-        words = f"{photo} painted like {style}: the left {self.share.value} %"
+        words = tr("{photo} painted like {style}: the left {share} %").format(
+            photo=photo, style=style, share=self.share.value
+        )
         half = easel.split(painting.photo, picture, self.share.value)
         self.shown.value = _picture(to_pil(half), words)
 
     def _show_photo(self) -> None:
         """The photo, while nothing is painted; the chooser tells of one that cannot be read."""
-        words = f"{easel.title(self.photo.chosen.value)}, not painted yet"
+        name = easel.title(self.photo.chosen.value)
+        words = tr("{photo}, not painted yet").format(photo=name)
         photo = self.photo.picture
         self.shown.value = "" if photo is None else _picture(photo, words)
 
@@ -296,13 +301,16 @@ def _settings() -> dict[str, Any]:
             value, min=least, max=most, step=step, description=description, layout=WIDE, style=LABEL
         )
 
+    presets = [*((name, name) for name in PRESETS), (tr(OWN), OWN)]
     return {
-        "preset": choice("Preset", [*PRESETS, OWN], "sketch"),
-        "size": number("Size, pixels", usual["size"], SMALLEST, LARGEST, 32),
-        "steps": number("Evaluations", usual["steps"], 1, 1000, 10),
-        "strokes": number("Stroke size, %", usual["strokes"], 25, 400, 25),
-        "balance": choice("Balance", list(BALANCES), usual["balance"]),
-        "colors": choice("Colours", list(COLORS.items()), usual["colors"]),
+        "preset": choice(tr("Preset"), presets, "sketch"),
+        "size": number(tr("Size, pixels"), usual["size"], SMALLEST, LARGEST, 32),
+        "steps": number(tr("Evaluations"), usual["steps"], 1, 1000, 10),
+        "strokes": number(tr("Stroke size, %"), usual["strokes"], 25, 400, 25),
+        "balance": choice(tr("Balance"), [(tr(name), name) for name in BALANCES], usual["balance"]),
+        "colors": choice(
+            tr("Colours"), [(tr(name), value) for name, value in COLORS.items()], usual["colors"]
+        ),
     }
 
 
@@ -311,7 +319,7 @@ def _sliders() -> tuple[Any, Any]:
     number = widgets.BoundedIntText(
         100,
         step=5,
-        description="Painted part, %",
+        description=tr("Painted part, %"),
         layout=widgets.Layout(width="14em"),
         style=LABEL,
     )
@@ -324,12 +332,18 @@ def _sliders() -> tuple[Any, Any]:
 
 def _buttons() -> tuple[Any, Any, Any]:
     """Paint, Stop and Save."""
-    paint = widgets.Button(description="Paint", button_style="primary", tooltip="Begin to paint")
+    paint = widgets.Button(
+        description=tr("Paint"), button_style="primary", tooltip=tr("Begin to paint")
+    )
     stop = widgets.Button(
-        description="Stop", disabled=True, tooltip="End after this evaluation, and keep the picture"
+        description=tr("Stop"),
+        disabled=True,
+        tooltip=tr("End after this evaluation, and keep the picture"),
     )
     save = widgets.Button(
-        description="Save", disabled=True, tooltip="Write the picture to a file; replaces none"
+        description=tr("Save"),
+        disabled=True,
+        tooltip=tr("Write the picture to a file; replaces none"),
     )
     return paint, stop, save
 
@@ -337,10 +351,11 @@ def _buttons() -> tuple[Any, Any, Any]:
 def _bar(painting: Painting) -> str:
     """How far it is, as a bar and in words."""
     done, planned = painting.evaluations, painting.planned
-    return (
-        f'<progress aria-label="Evaluations" value="{done}" max="{planned}"></progress> '
-        f"evaluation {done} of {planned}, {painting.seconds:.0f} s"
+    told = tr("evaluation {done} of {of}, {seconds:.0f} s").format(
+        done=done, of=planned, seconds=painting.seconds
     )
+    bar = f'aria-label="{tr("Evaluations")}" value="{done}" max="{planned}"'
+    return f"<progress {bar}></progress> {told}"
 
 
 def _said(role: str, sentence: str) -> str:

@@ -15,6 +15,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from stlib._language import tr
+
 HERE = files("stlib.course")
 WIDTH, WHOLE = 480, "width: 100%"  # of a picture: pixels at most, and of what that leaves
 HALF = 50  # percent of the upper picture that is seen at first
@@ -101,8 +103,16 @@ def pieces() -> dict[str, Piece]:
     return {name: _piece(name, **about) for name, about in described.items()}
 
 
-def _piece(name: str, still: list[int], steps: list[dict[str, str]], **about: str) -> Piece:
-    return Piece(name, still=tuple(still), steps=tuple(Step(**step) for step in steps), **about)
+def _piece(
+    name: str, kind: str, still: list[int], steps: list[dict[str, str]], **words: str
+) -> Piece:
+    said = {key: tr(sentence) for key, sentence in words.items()}
+    return Piece(name, kind=kind, still=tuple(still), steps=tuple(map(_step, steps)), **said)
+
+
+def _step(described: dict[str, str]) -> Step:
+    words = {key: tr(described[key]) for key in ("label", "shows", "caption")}
+    return Step(file=described["file"], **words)
 
 
 def figure(piece: Piece) -> str:
@@ -117,13 +127,14 @@ def figure(piece: Piece) -> str:
         for step in piece.steps
     )
     said = html.escape(piece.steps[piece.still[-1]].said())
+    all_words = tr("All {count} pictures in words").format(count=len(piece.steps))
     return (
         f'<figure class="play {piece.kind}" data-play="{piece.name}" data-still="{piece.still[0]}" '
         f'data-control="{html.escape(piece.control)}" style="max-width: {WIDTH}px">\n'
         f"<div>{images}</div>\n"
         f"<figcaption><strong>{html.escape(piece.title)}.</strong> "
         f'<output aria-live="polite">{said}</output></figcaption>\n'
-        f"<details><summary>All {len(piece.steps)} pictures in words</summary>\n"
+        f"<details><summary>{all_words}</summary>\n"
         f"<ol>\n{words}\n</ol></details>\n</figure>"
     )
 
@@ -158,7 +169,9 @@ def _seen(piece: Piece, value: int) -> str:
         below, above = piece.steps
         over = f"position: absolute; inset: 0; clip-path: inset(0 {100 - value}% 0 0)"
         images = below.image() + above.image(f"{WHOLE}; {over}")
-        said = f"The left {value} %: {above.label}. {above.caption}"
+        said = tr("The left {value} %: {label}. {caption}").format(
+            value=value, label=above.label, caption=above.caption
+        )
     else:
         images, said = piece.steps[value].image(), piece.steps[value].said()
     return (

@@ -6,6 +6,7 @@ which colour-blind readers can tell apart; lines differ in their dashes, too.
 
 import io
 import itertools
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,8 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.figure import Figure
     from matplotlib.font_manager import get_font_names
     from matplotlib.patches import Rectangle
-    from matplotlib.ticker import LogLocator, MaxNLocator
+    from matplotlib.text import Text
+    from matplotlib.ticker import FixedFormatter, LogLocator, MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -75,6 +77,7 @@ CHINESE_FONTS = (
     "Microsoft YaHei",
     "SimHei",
 )
+CHINESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 LETTERS = [name for name in CHINESE_FONTS if name in get_font_names()]
 # what stands in a figure stays in English where no font has the letters
 tr: Callable[[str], str] = _language.tr if LETTERS else str
@@ -777,6 +780,7 @@ def cloud_frames(paths: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
             axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
             axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
             dots += axes.plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
+        number_what_has_no_letters(figure)
         for steps in zip(*paths.values(), strict=True):
             for line, points in zip(dots, steps, strict=True):
                 line.set_data(*points.detach().cpu().numpy())
@@ -796,17 +800,41 @@ def finish(
     quality: of JPEG. sharpness: dots for each pixel of the page. Outside of a notebook it opens as
     any other figure does.
     """
+    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
+    number_what_has_no_letters(figure)
     if "inline" not in plt.get_backend():
         plt.show()
         return
     data = io.BytesIO()
     options: dict[str, Any] = {"pil_kwargs": {"quality": quality}} if form == "jpeg" else {}
     figure.savefig(data, format=form, dpi=sharpness * figure.dpi, **options)
-    titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
     plt.close(figure)
     width = round(figure.get_figwidth() * figure.dpi)
     alt = ". ".join(title for title in titles if title)
     display(NotebookImage(data.getvalue(), format=form, width=width, alt=alt))
+
+
+def number_what_has_no_letters(figure: Figure) -> None:
+    """Put numbers in the place of Chinese words where no font can draw them, and say what they are.
+
+    figure: with all its words; boxes would be drawn otherwise.
+    """
+    if LETTERS:
+        return
+    words: dict[str, str] = {}
+
+    def number(text: str) -> str:
+        return words.setdefault(text, f"[{len(words) + 1}]") if CHINESE.search(text) else text
+
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        labels = axis.get_major_formatter()
+        if isinstance(labels, FixedFormatter):
+            labels.seq = [number(label) for label in labels.seq]
+    for text in figure.findobj(Text):
+        text.set_text(number(text.get_text()))
+    if words:
+        told = _language.tr("No font here has Chinese letters; in the figure, {words}.")
+        print(told.format(words=", ".join(f"{short} = {text}" for text, short in words.items())))
 
 
 def _captioned(picture: Any) -> tuple[str, Tensor]:
