@@ -27,7 +27,7 @@ MODULES = [
 
 INTRODUCED = {
     "en": "# The package, function by function\n\nWhat `import stlib` brings.\n",
-    "zh-CN": "# 软件包：逐个函数\n\n`import stlib` 带来的全部内容。说明直接取自源代码，因此是英文。\n",
+    "zh-CN": "# 软件包：逐个函数\n\n`import stlib` 带来的内容。说明取自源代码，是英文。\n",
 }
 
 

@@ -51,6 +51,7 @@ COMPILED = ROOT / "stlib/locale/zh_CN/LC_MESSAGES/stlib.mo"
 
 PARSER = MarkdownIt("commonmark").enable("table").use(dollarmath_plugin)
 NO_WORDS = re.compile(r"(\$[^$]*\$|`[^`]*`|[\d\s.,…–×−+/%|:()-])*")
+IN_FORMULA = re.compile(r"\\text\{\s*([^}]*?)\s*\}")
 SUMMARY = re.compile(r"<summary>(.*?)</summary>")
 CONTENTS = re.compile(r"^(?::caption: (.+)|(.+) <\S+>)$", re.MULTILINE)
 LINK = re.compile(r"(?<=\]\()([^)\s#]*)(#[^)\s]*)?(?=\))")
@@ -76,6 +77,8 @@ def blocks(markdown: str) -> Iterator[Block]:
             found = [token.content]
         elif token.type == "html_block":
             found = SUMMARY.findall(token.content)
+        elif token.type in ("math_block", "math_block_label"):
+            found = IN_FORMULA.findall(token.content)
         elif token.type == "fence" and token.info == "{toctree}":
             found = [caption or title for caption, title in CONTENTS.findall(token.content)]
         else:
@@ -122,6 +125,7 @@ class Words:
 
 LITERAL = re.compile(r"""[a-zA-Z]*(\"{3}|'{3}|"|')(.*)\1""", re.DOTALL)
 PLACEHOLDER = re.compile(r"\{[^{}]*\}")
+ONE_WORD = re.compile(r"(?<![\w./-])[A-Za-z]{2,}(?![\w./-])")
 TWO_WORDS = re.compile(r"[A-Za-z]{2,}[,:;]? [A-Za-z]{2,}")
 
 
@@ -154,12 +158,13 @@ def code_translated(source: str, translate: Callable[[str], str]) -> str:
 
 
 def for_readers(source: str) -> list[str]:
-    """The words of a code cell that are surely for people: comments, and sentences in literals."""
-    return [
-        words.text
-        for words in words_in(source)
-        if TWO_WORDS.search(PLACEHOLDER.sub(" ", words.text))
-    ]
+    """The words of a code cell that are surely for people: two of them, or one beside a {field}."""
+
+    def are(text: str) -> bool:
+        plain = PLACEHOLDER.sub(" ", text)
+        return bool(TWO_WORDS.search(plain) or (plain != text and ONE_WORD.search(plain)))
+
+    return [words.text for words in words_in(source) if are(words.text)]
 
 
 def messages(page: Path) -> list[str]:
@@ -217,8 +222,11 @@ def extract(page: Path) -> None:
     for text in messages(page):
         template.add(text)
     catalogue = read(catalogue_of(page))
-    for words in dict.fromkeys([*messages_in_code(page), *(m.id for m in in_code(catalogue))]):
-        template.add(words, context="code")
+    sources = texts(page, "code") if page.suffix == ".ipynb" else []
+    there = {words.text for source in sources for words in words_in(source)}
+    by_hand = [message.id for message in in_code(catalogue) if message.id in there]
+    for text in dict.fromkeys([*messages_in_code(page), *by_hand]):
+        template.add(text, context="code")
     catalogue.update(template)
     save(catalogue, catalogue_of(page))
 
@@ -364,7 +372,9 @@ NUMBER = re.compile(r"(?<![\w.])(?<![A-Za-z]-)\d+(?:[.,]\d+)*")
 
 def fixed(text: str) -> dict[str, Counter]:
     """The formulas, the code, the links' targets and the numbers of a block."""
-    formulas = Counter(" ".join(found.split()) for found in FORMULA.findall(text))
+    formulas = Counter(
+        " ".join(IN_FORMULA.sub("", found).split()) for found in FORMULA.findall(text)
+    )
     text = FORMULA.sub(" ", text)
     code = Counter(" ".join(found.split()) for found in CODE.findall(text))
     text = CODE.sub(" ", text)

@@ -13,6 +13,7 @@ import stlib
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("[01]*.ipynb"))
 STUDIO = ROOT / "notebooks/studio.ipynb"  # a page beside the chapters
+CHINESE = sorted((ROOT / "notebooks/zh-CN").glob("*.ipynb"))
 
 
 def cells(path: Path) -> list[dict]:
@@ -33,6 +34,12 @@ def code_cells(path: Path) -> list[dict]:
 
 @pytest.fixture(params=NOTEBOOKS, ids=lambda path: path.stem)
 def notebook(request) -> Path:
+    return request.param
+
+
+@pytest.fixture(params=[*NOTEBOOKS, *CHINESE], ids=lambda path: f"{path.parent.name}-{path.stem}")
+def stored(request) -> Path:
+    """A notebook in either language."""
     return request.param
 
 
@@ -58,15 +65,15 @@ def test_there_are_chapters():
     assert chapters == {path.stem for path in NOTEBOOKS}
 
 
-def test_is_executed_from_top_to_bottom(notebook):
+def test_is_executed_from_top_to_bottom(stored):
     """A cell without a count would pass nbval unchecked."""
-    assert [cell["execution_count"] for cell in code_cells(notebook)] == list(
-        range(1, len(code_cells(notebook)) + 1)
+    assert [cell["execution_count"] for cell in code_cells(stored)] == list(
+        range(1, len(code_cells(stored)) + 1)
     )
 
 
-def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(notebook):
-    for cell in code_cells(notebook):
+def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(stored):
+    for cell in code_cells(stored):
         for output in cell["outputs"]:
             assert output["output_type"] != "error"
             assert output.get("name") != "stderr", text(cell)
@@ -75,27 +82,32 @@ def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(notebook)
             ], text(cell)
 
 
-def test_is_small(notebook):
-    assert notebook.stat().st_size <= 1.5e6
+def test_is_small(stored):
+    assert stored.stat().st_size <= 1.5e6
 
 
 def test_the_course_is_small():
-    assert sum(path.stat().st_size for path in NOTEBOOKS) <= 16e6
+    for notebooks in (NOTEBOOKS, CHINESE):
+        assert sum(path.stat().st_size for path in notebooks) <= 16e6
 
 
-def test_metadata_name_no_private_kernel(notebook):
-    metadata = json.loads(notebook.read_text("utf-8"))["metadata"]
+def test_the_chinese_course_is_as_long():
+    assert [path.name for path in CHINESE] == [path.name for path in (*NOTEBOOKS, STUDIO)]
+
+
+def test_metadata_name_no_private_kernel(stored):
+    metadata = json.loads(stored.read_text("utf-8"))["metadata"]
     assert metadata["kernelspec"]["name"] == "python3"
     assert set(metadata) == {"kernelspec", "language_info"}
 
 
-def test_no_formula_has_lost_its_backslash(notebook):
+def test_no_formula_has_lost_its_backslash(stored):
     """A \\b that JSON reads as a backspace leaves "eta" of a beta."""
-    assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(text(cell) for cell in cells(notebook)))
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", "".join(text(cell) for cell in cells(stored)))
 
 
-def test_names_no_place_on_a_machine(notebook):
-    assert not re.search(r"/(home|root|work|tmp|Users)/|[A-Z]:\\\\", notebook.read_text("utf-8"))
+def test_names_no_place_on_a_machine(stored):
+    assert not re.search(r"/(home|root|work|tmp|Users)/|[A-Z]:\\\\", stored.read_text("utf-8"))
 
 
 def test_no_cell_ends_with_a_semicolon_and_few_are_long(notebook):

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+import re
 
 import matplotlib
 import matplotlib.pyplot as plt
@@ -403,3 +404,28 @@ def test_cloud_frames_follow_every_step():
     assert len(frames) == 3
     assert all(frame.shape == frames[0].shape for frame in frames)
     assert not torch.equal(frames[0], frames[1])
+
+
+def test_without_a_chinese_font_a_figure_has_numbers(shown, monkeypatch, capsys, recwarn):
+    """Never boxes: the words stand in a sentence below, also those beside the axes."""
+    monkeypatch.setattr(show, "LETTERS", [])
+    monkeypatch.setitem(show.LOOK, "font.family", ["DejaVu Sans"])
+    show.dots({"照片": {"内容": 1.0}, "x": {"内容": 2.0}}, "损失", x="content", levels={})
+    (figure,) = shown
+    figure.canvas.draw()
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+    drawn = {text.get_text() for text in figure.findobj(matplotlib.text.Text)}
+    said = capsys.readouterr().out
+    for word in ("照片", "内容", "损失"):
+        (number,) = re.findall(rf"(\[\d\]) = {word}", said)
+        assert number in drawn
+    assert {"x", "content"} <= drawn and said.count("\n") == 1
+
+
+@pytest.mark.skipif(not show.LETTERS, reason="there is no Chinese font here")
+def test_with_a_chinese_font_every_letter_is_drawn(shown, capsys, recwarn):
+    """Those of titles with formulas, too."""
+    show.lines({"β 的份量": ([1, 2], [1, 2])}, "颗粒（$\\alpha$ ÷ β）…", x="像素", y="≤ 1 ✓ × →")
+    shown[0].canvas.draw()
+    assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
+    assert not capsys.readouterr().out

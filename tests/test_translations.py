@@ -40,7 +40,8 @@ def page(request) -> Path:
 
 
 def fields(words: str) -> list[str]:
-    return sorted(re.findall(r"\{[^{}]*\}", words))
+    """What is filled in; a literal in it may have other words."""
+    return sorted(re.sub(r"'[^']*'", "''", field) for field in re.findall(r"\{[^{}]*\}", words))
 
 
 def catalogue(page: Path):
@@ -137,6 +138,74 @@ def test_the_code_is_the_same_but_for_what_it_shows(page):
     for message in translations.in_code(catalogue(page)):
         assert any(message.id in source for source in sources), f"gone: {message.id}"
         assert fields(message.id) == fields(message.string), message.id
+
+
+@pytest.mark.parametrize("page", translations.NOTEBOOKS, ids=lambda page: page.stem)
+def test_the_chinese_notebook_is_that_of_today(page):
+    """Of the English text, and of the catalogue: `make translations`, then `make notebooks`."""
+
+    def sources(notebook: str) -> list[tuple]:
+        cells = json.loads(notebook)["cells"]
+        return [(c["id"], c["cell_type"], "".join(c["source"]), c["metadata"]) for c in cells]
+
+    stored = (translations.CHINESE / page.name).read_text("utf-8")
+    assert sources(stored) == sources(translations.notebook_in_chinese(page))
+
+
+@pytest.mark.parametrize("page", translations.NOTEBOOKS, ids=lambda page: page.stem)
+def test_the_chinese_notebook_was_executed_in_chinese_and_with_a_font(page):
+    """What stlib says in its outputs is Chinese; a figure without a font tells of its numbers."""
+    cells = json.loads((translations.CHINESE / page.name).read_text("utf-8"))["cells"]
+    outputs = json.dumps([cell.get("outputs") for cell in cells], ensure_ascii=False)
+    without_font = catalogued("No font here has Chinese letters; in the figure, {words}.")
+    assert without_font.split("{")[0] not in outputs
+    assert "not attempted yet" not in outputs
+    pictures = [
+        output["metadata"].get(kind, {}).get("alt", "")
+        for cell in cells
+        for output in cell.get("outputs", [])
+        for kind in output.get("data", {})
+        if kind in ("image/png", "image/jpeg")
+    ]
+    chinese = [words for words in pictures if re.search(r"[\u4e00-\u9fff]", words)]
+    assert len(chinese) >= 0.9 * len([words for words in pictures if words])
+
+
+def catalogued(sentence: str) -> str:
+    """What the package says for a sentence."""
+    return translations.read(translations.PACKAGE).get(sentence).string
+
+
+def test_a_notebook_whose_code_is_as_it_was_keeps_its_outputs(tmp_path, monkeypatch):
+    """Another word in the text costs no execution; another line of code does."""
+    page = translations.NOTEBOOKS[-1]  # the studio's, which is the shortest
+    monkeypatch.setattr(translations, "CHINESE", tmp_path)
+    translations.write(page)
+    file = tmp_path / page.name
+    notebook = json.loads(file.read_text("utf-8"))
+    code = next(cell for cell in notebook["cells"] if cell["cell_type"] == "code")
+    code |= {"outputs": ["kept"], "execution_count": 1}
+    notebook["cells"][0]["source"] = ["# 旧"]
+    file.write_text(json.dumps(notebook), "utf-8")
+    translations.write(page)
+    assert '"kept"' in file.read_text("utf-8") and "# 旧" not in file.read_text("utf-8")
+    code["source"] = ["another()"]
+    file.write_text(json.dumps(notebook), "utf-8")
+    translations.write(page)
+    assert '"kept"' not in file.read_text("utf-8")
+
+
+def test_words_of_code_are_found_without_a_hand():
+    code = '''def f():  # the first line
+    """What it does."""
+    return {"some words": 1, "key": f"{x} more"}  # noqa
+'''
+    assert translations.for_readers(code) == [
+        "the first line",
+        "What it does.",
+        "some words",
+        "{x} more",
+    ]
 
 
 def test_a_block_is_found_and_replaced_wherever_markdown_has_blocks():

@@ -39,7 +39,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.font_manager import get_font_names
     from matplotlib.patches import Rectangle
     from matplotlib.text import Text
-    from matplotlib.ticker import FixedFormatter, LogLocator, MaxNLocator
+    from matplotlib.ticker import LogLocator, MaxNLocator
 
 BLACK, ORANGE, SKY, GREEN, YELLOW, BLUE, RED, PURPLE = (
     "#000000",
@@ -827,9 +827,9 @@ def number_what_has_no_letters(figure: Figure) -> None:
         return words.setdefault(text, f"[{len(words) + 1}]") if CHINESE.search(text) else text
 
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
-        labels = axis.get_major_formatter()
-        if isinstance(labels, FixedFormatter):
-            labels.seq = [number(label) for label in labels.seq]
+        labels = [label.get_text() for label in axis.get_ticklabels()]
+        if any(map(CHINESE.search, labels)):
+            axis.set_ticks(axis.get_ticklocs(), list(map(number, labels)))
     for text in figure.findobj(Text):
         text.set_text(number(text.get_text()))
     if words:
