@@ -57,7 +57,7 @@ progress: setup
 # Voila's page asks a server elsewhere for icons that ours does not use: scripts/voila.json lets the browser ask nobody else.
 studio: setup
 	@$(PY) -c 'import voila' 2>/dev/null || $(PY) scripts/install.py studio
-	@$(PY) -m voila notebooks/studio.ipynb --token --Voila.config_file_paths=scripts $(STUDIO_FLAGS)
+	@$(PY) -m voila notebooks/$(COPY:%=%/)studio.ipynb --token --Voila.config_file_paths=scripts $(STUDIO_FLAGS)
 
 test: setup
 	$(PY) -m ruff format --check

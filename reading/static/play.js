@@ -6,6 +6,7 @@
 "use strict";
 {
   const here = document.currentScript.src; // the pictures lie beside this file
+  const colon = document.documentElement.lang.startsWith("zh") ? "：" : ": ";
 
   function steps(figure) {
     const picture = figure.querySelector("img");
@@ -22,7 +23,7 @@
       const { label, shows, caption, source } = items[value];
       picture.src = source;
       picture.alt = shows;
-      said.textContent = `${label}: ${caption}`;
+      said.textContent = `${label}${colon}${caption}`;
       return label;
     }
     return { most: items.length - 1, step: 1, start: Number(figure.dataset.still), show };

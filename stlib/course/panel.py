@@ -247,7 +247,8 @@ class Panel(widgets.VBox):
             self.alarm(painting.ended)
         else:
             took = tr("It took {seconds:.0f} s.").format(seconds=painting.seconds)
-            self.progress.value = _said("status", f"{painting.ended} {took}")
+            told = tr("{ended} {took}").format(ended=painting.ended, took=took)
+            self.progress.value = _said("status", told)
         self._forecast.ask(self.order())
 
     def _enable(self, *, painting: bool) -> None:

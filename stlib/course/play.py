@@ -45,7 +45,7 @@ class Step:
 
     def said(self) -> str:
         """The value and what was measured, in one line."""
-        return f"{self.label}: {self.caption}"
+        return tr("{label}: {caption}").format(label=self.label, caption=self.caption)
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,11 @@ class Piece:
     steps: tuple[Step, ...]
 
     def __repr__(self) -> str:
-        return f"{self.title}. {self.steps[self.still[-1]].said()}"
+        return f"{self.named()} {self.steps[self.still[-1]].said()}"
+
+    def named(self) -> str:
+        """The title as a sentence of its own."""
+        return tr("{title}.").format(title=self.title)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, Any]:
         """Live where there are widgets, and for all others the still figure."""
@@ -132,7 +136,7 @@ def figure(piece: Piece) -> str:
         f'<figure class="play {piece.kind}" data-play="{piece.name}" data-still="{piece.still[0]}" '
         f'data-control="{html.escape(piece.control)}" style="max-width: {WIDTH}px">\n'
         f"<div>{images}</div>\n"
-        f"<figcaption><strong>{html.escape(piece.title)}.</strong> "
+        f"<figcaption><strong>{html.escape(piece.named())}</strong> "
         f'<output aria-live="polite">{said}</output></figcaption>\n'
         f"<details><summary>{all_words}</summary>\n"
         f"<ol>\n{words}\n</ol></details>\n</figure>"
@@ -176,5 +180,5 @@ def _seen(piece: Piece, value: int) -> str:
         images, said = piece.steps[value].image(), piece.steps[value].said()
     return (
         f'<div style="position: relative; max-width: {WIDTH}px">{images}</div>'
-        f'<p role="status"><b>{html.escape(piece.title)}.</b> {html.escape(said)}</p>'
+        f'<p role="status"><b>{html.escape(piece.named())}</b> {html.escape(said)}</p>'
     )

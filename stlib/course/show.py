@@ -834,7 +834,8 @@ def number_what_has_no_letters(figure: Figure) -> None:
         text.set_text(number(text.get_text()))
     if words:
         told = _language.tr("No font here has Chinese letters; in the figure, {words}.")
-        print(told.format(words=", ".join(f"{short} = {text}" for text, short in words.items())))
+        listed = _language.tr(", ").join(f"{short} = {text}" for text, short in words.items())
+        print(told.format(words=listed))
 
 
 def _captioned(picture: Any) -> tuple[str, Tensor]:
