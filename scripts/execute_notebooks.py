@@ -90,6 +90,8 @@ def main() -> None:
     os.environ["TQDM_DISABLE"] = (
         "1"  # a progress bar is for the reader who waits, not for the stored outputs
     )
+    os.environ["LANGUAGE"] = "en"  # on a Chinese system, too; those in zh-CN see to themselves
+    os.environ.pop("STLIB_LANGUAGE", None)
     for name in sys.argv[1:]:
         path = Path(name)
         try:

@@ -36,7 +36,7 @@ with needs_extra("stlib.show", "course"):
     from matplotlib.axis import Axis
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.font_manager import get_font_names
+    from matplotlib.font_manager import findSystemFonts, fontManager, get_font_names
     from matplotlib.patches import Rectangle
     from matplotlib.text import Text
     from matplotlib.ticker import LogLocator, MaxNLocator
@@ -78,7 +78,18 @@ CHINESE_FONTS = (
     "SimHei",
 )
 CHINESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-LETTERS = [name for name in CHINESE_FONTS if name in get_font_names()]
+FILES = re.compile(r"CJK|SourceHanSans|wqy|DroidSansFallback|PingFang|Hiragino|msyh|simhei", re.I)
+
+
+def chinese_fonts() -> list[str]:
+    """The fonts with Chinese letters that are installed, also since matplotlib made its list."""
+    if _language.language() == "zh_CN" and not set(CHINESE_FONTS) & set(get_font_names()):
+        for path in filter(FILES.search, findSystemFonts()):
+            fontManager.addfont(path)
+    return [name for name in CHINESE_FONTS if name in get_font_names()]
+
+
+LETTERS = chinese_fonts()
 # what stands in a figure stays in English where no font has the letters
 tr: Callable[[str], str] = _language.tr if LETTERS else str
 # a text with a formula has all its letters from the first
