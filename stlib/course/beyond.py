@@ -279,13 +279,14 @@ def toy_clouds() -> dict[str, Tensor]:
     mean = painting.mean(dim=1, keepdim=True)
     skew = torch.rand(2, 300, generator=generator).square()
     gram = torch.linalg.cholesky(painting @ painting.T / 300)
-    return {
-        "the painting": painting,
-        "cloud 1": mean + spread[:, None] * tilted,
-        "cloud 2": clumps([240, 30, 30]),
-        "cloud 3": gram @ torch.linalg.inv(torch.linalg.cholesky(skew @ skew.T / 300)) @ skew,
-        "cloud 4": mean + torch.linalg.cholesky(torch.cov(painting, correction=0)) @ whitened(blob),
-    }
+    others = [
+        mean + spread[:, None] * tilted,
+        clumps([240, 30, 30]),
+        gram @ torch.linalg.inv(torch.linalg.cholesky(skew @ skew.T / 300)) @ skew,
+        mean + torch.linalg.cholesky(torch.cov(painting, correction=0)) @ whitened(blob),
+    ]
+    named = {tr("cloud {number}").format(number=n): cloud for n, cloud in enumerate(others, 1)}
+    return {tr("the painting"): painting, **named}
 
 
 def whitened(cloud: Tensor, root: bool = True) -> Tensor:
@@ -311,7 +312,7 @@ def riddle() -> dict[str, Tensor]:
     box = torch.rand(2, 240, generator=generator) - 0.5
     start = torch.tensor([[1.7], [1.9]]) + torch.tensor([[1.6, 0.0], [-1.0, 1.2]]) @ box
     ends = {letter: walk(PLANE[name], start, painting)[-1] for letter, name in MOVED_BY.items()}
-    return {"the painting": painting, "the start": start, **ends}
+    return {tr("the painting"): painting, tr("the start"): start, **ends}
 
 
 @checked
