@@ -89,9 +89,10 @@ def plant(tree):
     for file in ("Makefile", EQUATIONS, *scripts):
         (tree / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tree / file)
-    (tree / "notebooks").mkdir()
-    for chapter in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(chapter, tree / "notebooks")
+    for folder in ("notebooks", "notebooks/zh-CN"):
+        (tree / folder).mkdir()
+        for chapter in (ROOT / folder).glob("*.ipynb"):
+            shutil.copy(chapter, tree / folder)
     (tree / ".venv").symlink_to(ROOT / ".venv")
     (tree / "pyproject.toml").touch()
     os.utime(
@@ -491,6 +492,29 @@ def test_the_studio_tells_of_a_damaged_file(studio, tmp_path):
     choose_file(studio, "Photo", broken)
     wait(studio, 30, lambda: told(studio, "alert").startswith("holiday.jpg ends after"))
     assert "Photo: cat.jpg" in pictures(studio)
+
+
+def test_the_chinese_copy_speaks_chinese_on_an_english_system(newcomers, tmp_path):
+    """`make lab LAB=zh-CN`: the text, and what stlib says to somebody who runs a cell."""
+    if not shutil.which("make") or not (ROOT / ".venv/complete").is_file():
+        pytest.skip("there is no environment made by `make setup`")
+    plant(tmp_path)
+    command, log = "make lab LAB=zh-CN", tmp_path / "log.txt"
+    with (
+        jupyterlab(tmp_path, newcomers, log, STARTED_WITHIN, command) as address,
+        chromium(newcomers) as driver,
+    ):
+        driver.get(address)
+        wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
+        assert [title.text for title in seen(driver, "h1")] == ["00 · 从这里开始"]
+        assert {fold.text for fold in seen(driver, "details.answer summary")} == {"解释"}
+        run(driver, cell(driver, "def fit(width, height, size):\n    ..."))
+        checker = cell(driver, "check.fit(fit)")
+        run(driver, checker, "from stlib import check; check.fit(fit)")
+        wait(driver, 60, lambda: outputs(checker))
+        screenshot(driver, "the_chinese_copy")
+        assert outputs(checker).startswith("fit: 还没有做。")
+    assert not (tmp_path / "work/00_start_here.ipynb").exists()
 
 
 def test_the_studio_as_a_page_of_its_own(newcomers, tmp_path):

@@ -321,7 +321,8 @@ def test_make_installs_until_it_succeeds_once(tmp_path):
 
     def make(code, python=sys.executable):
         (tmp_path / "scripts/install.py").write_text(f"import sys; print(*sys.argv[1:]); {code}")
-        command = ["make", "setup", f"PYTHON={python}", f"TORCH_INDEX={INDEX}"]
+        command = ["make", "--no-print-directory", "setup"]  # `make test` runs this within make
+        command += [f"PYTHON={python}", f"TORCH_INDEX={INDEX}"]
         return subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
 
     assert "There is no /no/python3" in make("", "/no/python3").stderr

@@ -12,6 +12,7 @@ from PIL import Image
 
 from stlib import load_image, sample
 from stlib.course import show
+from stlib.course.beyond import toy_clouds
 
 matplotlib.use("Agg")
 
@@ -429,3 +430,12 @@ def test_with_a_chinese_font_every_letter_is_drawn(shown, capsys, recwarn):
     shown[0].canvas.draw()
     assert not [warning for warning in recwarn if "Glyph" in str(warning.message)]
     assert not capsys.readouterr().out
+
+
+def test_no_word_of_clouds_is_cut_off(shown):
+    """Axes of equal scale leave the place that their titles were given."""
+    some = dict(itertools.islice(toy_clouds().items(), 0, None, 2))
+    show.clouds(some, x="a", y="b", ellipse=False)
+    (figure,) = shown
+    figure.canvas.draw()
+    assert all(a.title.get_window_extent().y1 <= figure.bbox.y1 for a in figure.axes)

@@ -54,7 +54,7 @@ def publish(course, page, name="01_area"):
         else nbformat.v4.new_code_cell(source, id=key)
         for key, source in page.items()
     ]
-    (course / "notebooks").mkdir(exist_ok=True)
+    (course / "notebooks").mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells), course / f"notebooks/{name}.ipynb")
 
 
@@ -461,6 +461,24 @@ def test_progress_knows_every_exercise(copies):
             f"    {name}: not tried" for name in names
         )
         assert total.startswith(f"0 of {len(names)} exercises pass")
+
+
+def test_the_chinese_copy_is_there_for_those_who_ask_for_it(course, monkeypatch):
+    """It has its own folds and progress, and is refreshed with the English one from then on."""
+    publish(course / "zh-CN", {**PAGE, "answer": "**解释。** 四。"})
+    (course / "zh-CN/notebooks").rename(course / "notebooks/zh-CN")
+    monkeypatch.setattr(working_copy, "NOTEBOOKS", course / "notebooks")
+    monkeypatch.setattr(working_copy, "WORK", course / "work")
+    assert list(working_copy.done("refresh", None)) == ["work/ has the course's newest chapters."]
+    (told,) = working_copy.done("refresh", "zh-CN")
+    assert told == "work/zh-CN/ is your own copy of the notebooks, without outputs."
+    assert "<summary>解释</summary>" in (course / "work/zh-CN/01_area.ipynb").read_text("utf-8")
+    assert list(working_copy.done("refresh", None)) == [
+        "work/ has the course's newest chapters.",
+        "work/zh-CN/ has the course's newest chapters.",
+    ]
+    *_, total = working_copy.done("progress", "zh-CN")
+    assert total == "0 of 1 exercises pass, as last run and saved in work/zh-CN/."
 
 
 def praise(answer):

@@ -751,7 +751,7 @@ def clouds(
         columns = columns or len(named)
         rows = -(-len(named) // columns)
         figure, panels = plt.subplots(
-            rows, columns, sharex=True, sharey=True, squeeze=False, layout="constrained",
+            rows, columns, sharex=True, sharey=True, squeeze=False, layout="compressed",
             figsize=(2.6 * columns + 0.4, 2.9 * rows + 0.4 * bool(title)),
         )  # fmt: skip
         for axes in panels.flat[len(named) :]:
