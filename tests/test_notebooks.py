@@ -138,7 +138,7 @@ def test_each_chapter_leads_to_its_neighbours():
 
 
 def test_only_times_and_animations_are_not_compared(notebook):
-    allowed = ("doctor()", "seconds", "show.gif", "studio()", "play.", "# one digit")
+    allowed = ("doctor()", "estimate(", "seconds", "show.gif", "studio()", "play.", "# one digit")
     for cell in code_cells(notebook):
         if "nbval-ignore-output" in cell["metadata"].get("tags", []):
             assert any(word in text(cell) for word in allowed), text(cell)
