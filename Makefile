@@ -85,10 +85,7 @@ notebooks: setup
 	$(PY) scripts/execute_notebooks.py notebooks/zh-CN/*.ipynb
 
 figures: setup
-	$(PY) figures/algorithm.py
-	$(PY) figures/gram.py
-	$(PY) figures/result.py
-	$(PY) figures/vgg.py
+	for language in en zh; do for name in algorithm gram result vgg; do STLIB_LANGUAGE=$$language $(PY) figures/$$name.py || exit 1; done; done
 
 # What the reading edition is made with, beside the course itself.
 READING = $(PY) -c 'import jieba, latex2mathml, myst_nb, sphinx_book_theme' 2>/dev/null || $(PY) scripts/install.py site

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 
 from stlib import sample, style_transfer, to_pil
-from stlib.course.show import BLUE, LOOK, RED
+from stlib.course.show import BLUE, LOOK, RED, tr
 from stlib.settings import CONTENT_LAYERS, STYLE_LAYERS
 
 NAME = "algorithm.png"
@@ -68,9 +68,9 @@ def draw(content: torch.Tensor, style: torch.Tensor, generated: torch.Tensor) ->
         figure, axes = plt.subplots(figsize=(12, 7), layout="constrained")
         axes.set(xlim=(-0.45, 13.6), ylim=(-0.45, 7.5), aspect="equal")
         axes.axis("off")
-        picture(axes, content, 1.3, ROWS["p"], 2.2, "content picture $p$")
-        picture(axes, generated, 1.3, ROWS["x"], 2.2, "generated picture $x$")
-        picture(axes, style, 1.3, ROWS["a"], 1.9, "style picture $a$")
+        picture(axes, content, 1.3, ROWS["p"], 2.2, tr("content picture $p$"))
+        picture(axes, generated, 1.3, ROWS["x"], 2.2, tr("generated picture $x$"))
+        picture(axes, style, 1.3, ROWS["a"], 1.9, tr("style picture $a$"))
         network(axes)
         targets(axes)
         losses(axes)
@@ -90,7 +90,7 @@ def network(axes: Axes) -> None:
         linewidth=1.8,
     )
     axes.add_patch(frame)
-    axes.text(4.2, 5.1, "VGG-19\nfrozen", ha="center", va="center", fontsize=12)
+    axes.text(4.2, 5.1, tr("VGG-19\nfrozen"), ha="center", va="center", fontsize=12)
     for row in ROWS.values():
         arrow(axes, (2.5, row), (3.3, row))
         for end in (row + 0.7, row - 0.7) if row == ROWS["x"] else (row,):
@@ -100,20 +100,21 @@ def network(axes: Axes) -> None:
 def targets(axes: Axes) -> None:
     """What the network says about each picture."""
     layer, first, last = CONTENT_LAYERS[0], STYLE_LAYERS[0], STYLE_LAYERS[-1]
-    box(axes, 7.0, ROWS["p"], 2.4, 1.2, f"$P$: {layer}\ncomputed once", BLUE)
+    box(axes, 7.0, ROWS["p"], 2.4, 1.2, f"$P$: {layer}\n" + tr("computed once"), BLUE)
     box(axes, 7.0, ROWS["x"] + 0.7, 2.4, 1.0, f"$F$: {layer}", BLUE)
     box(axes, 7.0, ROWS["x"] - 0.7, 2.4, 1.0, f"$G=FF^\\top$: {first}\n… {last}", RED, size=10)
-    box(axes, 7.0, ROWS["a"], 2.4, 1.2, f"$A/M_a$: {first}\n… {last}, once", RED, size=10)
+    of_style = tr("{layers}, once").format(layers=f"$A/M_a$: {first}\n… {last}")
+    box(axes, 7.0, ROWS["a"], 2.4, 1.2, of_style, RED, size=10)
 
 
 def losses(axes: Axes) -> None:
     """What is compared, and the sum of it."""
-    L_content = "content loss\n$\\dfrac{1}{2}\\,\\Sigma\\,(F-P)^2$"
+    L_content = tr("content loss") + "\n$\\dfrac{1}{2}\\,\\Sigma\\,(F-P)^2$"
     E_l = "$E_l=\\dfrac{1}{4N^2}\\,\\Sigma\\,(\\dfrac{G}{M}-\\dfrac{A}{M_a})^2$"
-    L_style = f"style loss $\\Sigma_l\\, w_l E_l$\n{E_l}"
+    L_style = tr("style loss") + f" $\\Sigma_l\\, w_l E_l$\n{E_l}"
     box(axes, 10.0, 5.3, 2.4, 1.2, L_content, BLUE, spacing=2)
     box(axes, 10.0, 2.3, 2.5, 1.4, L_style, RED, size=10.5, spacing=2.2)
-    box(axes, 12.55, 3.8, 1.9, 1.3, "total loss\n$\\alpha L_c+\\beta L_s$", "black")
+    box(axes, 12.55, 3.8, 1.9, 1.3, tr("total loss") + "\n$\\alpha L_c+\\beta L_s$", "black")
     arrow(axes, (8.25, ROWS["p"] - 0.1), (8.75, 5.6), BLUE)
     arrow(axes, (8.25, ROWS["x"] + 0.8), (8.75, 5.05), BLUE)
     arrow(axes, (8.25, ROWS["x"] - 0.8), (8.7, 2.55), RED)
@@ -128,9 +129,8 @@ def way_back(axes: Axes) -> None:
     across, up = [12.55, 12.55, left, left], [3.1, below, below, ROWS["x"]]
     axes.plot(across, up, color="black", linewidth=1.8, linestyle="--")
     arrow(axes, (left, ROWS["x"]), (0.15, ROWS["x"]), "black")
-    words = (
-        "gradient $\\partial L_{total}/\\partial x$: back through the network, "
-        "changes only the pixels of $x$"
+    words = tr("gradient {of_x}: back through the network, changes only the pixels of $x$").format(
+        of_x="$\\partial L_{total}/\\partial x$"
     )
     axes.text(8.4, below + 0.12, words, ha="center", va="bottom", fontsize=11)
 

@@ -1,4 +1,7 @@
-"""What the scripts of this folder share: a folder, a grey, arrows, and how a figure is saved."""
+"""What the scripts of this folder share: a folder, a grey, arrows, and how a figure is saved.
+
+With STLIB_LANGUAGE=zh they draw what the Chinese pages show.
+"""
 
 from pathlib import Path
 
@@ -6,6 +9,8 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
+
+from stlib._language import language
 
 FOLDER = Path(__file__).parent
 GREY = "#555555"
@@ -35,6 +40,8 @@ def arrow(
 
 
 def save(figure: Figure, name: str, description: str, dpi: int = 110) -> None:
-    """Write FOLDER/name, which carries along what it says in words."""
-    figure.savefig(FOLDER / name, dpi=dpi, metadata={"Description": description})
+    """Write FOLDER/name, or FOLDER/zh-CN/name, which carries along what it says in words."""
+    folder = FOLDER / "zh-CN" if language() == "zh_CN" else FOLDER
+    folder.mkdir(exist_ok=True)
+    figure.savefig(folder / name, dpi=dpi, metadata={"Description": description})
     plt.close(figure)

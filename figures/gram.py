@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from stlib import VGG, gram_matrix, sample
-from stlib.course.show import BLUE, LOOK, ORANGE, RED
+from stlib.course.show import BLUE, LOOK, ORANGE, RED, tr
 from stlib.layers import layer_table
 
 NAME = "gram.png"
@@ -63,15 +63,15 @@ def draw(maps: torch.Tensor, G: torch.Tensor, shape: tuple[int, int, int]) -> Fi
         figure.subplots_adjust(0, 0, 1, 1)
         axes.axis("off")
         title(axes, 3.2, 9.33, f"{LAYER}: [{N}, {H}, {W}]")
-        subtitle = f"three of its {N} feature maps"
+        subtitle = tr("three of its {N} feature maps").format(N=N)
         axes.text(3.2, 8.93, subtitle, ha="center", va="center", fontsize=16)
         stack(axes, maps)
-        down(axes, 1.0, 6.0, 5.35, "each map becomes one row")
+        down(axes, 1.0, 6.0, 5.35, tr("each map becomes one row"))
         title(axes, 3.2, 5.08, f"$F$: [{N}, {H * W:,}]")
         rows(axes, maps)
-        down(axes, 1.0, 3.38, 2.85, "row times row, summed over positions")
+        down(axes, 1.0, 3.38, 2.85, tr("row times row, summed over positions"))
         title(axes, 0.2, 1.9, f"$G = F F^\\top$\n[{N}, {N}]", ha="left")
-        words = "these three,\nin thousands"
+        words = tr("these three,\nin thousands")
         axes.text(0.2, 0.95, words, ha="left", va="center", fontsize=16)
         table(axes, G)
         axes.set(xlim=(0, 6.4), ylim=(0, 9.6), aspect="equal")  # each picture changes them

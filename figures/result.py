@@ -6,7 +6,7 @@ from drawing import FOLDER, save
 from matplotlib.figure import Figure
 
 from stlib import sample, save_image, style_transfer, to_pil
-from stlib.course.show import LOOK
+from stlib.course.show import LOOK, tr
 
 NAME = "result.png"
 PAINTED = "castle-at-night.jpg"
@@ -23,9 +23,9 @@ def draw(content: torch.Tensor, style: torch.Tensor, generated: torch.Tensor) ->
         figure = plt.figure(figsize=(11, 5.4), layout="constrained")
         axes = figure.subplot_mosaic("ac;bc", width_ratios=[1, 3.1])
         for place, image, caption in (
-            ("a", content, "a photo"),
-            ("b", style, "a painting"),
-            ("c", generated, "the photo, painted"),
+            ("a", content, tr("a photo")),
+            ("b", style, tr("a painting")),
+            ("c", generated, tr("the photo, painted")),
         ):
             axes[place].imshow(to_pil(image))
             axes[place].set_title(caption, fontsize=12)

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from stlib.course.show import BLOCK_LOOK, LOOK, RED
+from stlib.course.show import BLOCK_LOOK, LOOK, RED, tr
 from stlib.layers import find_layer, layer_names, layer_table
 
 NAME = "vgg.png"
@@ -74,7 +74,7 @@ def draw() -> Figure:
         axes.set(xlim=(0, WIDTH), ylim=(0, HEIGHT), aspect="equal")
         axes.axis("off")
         arrow(axes, (0.02, FLOOR + 1.12), (0.32, FLOOR + 1.12), head=18, width=2.4)
-        words = "a bar for each convolution:\nas high as its maps,\nas wide as they are many"
+        words = tr("a bar for each convolution:\nas high as its maps,\nas wide as they are many")
         axes.text(2.2, HEIGHT - 0.2, words, fontsize=16, va="top", color=GREY)
         x = 0.38
         for block in blocks(19):
@@ -85,8 +85,10 @@ def draw() -> Figure:
         hatched = {"facecolor": "white", "edgecolor": "black", "hatch": "//", "linewidth": 1.5}
         y = FLOOR - 0.35 - ROW * 5
         axes.add_patch(Rectangle((0.12, y - 0.12), 0.24, 0.24, **hatched))
-        axes.text(0.5, y, "only in VGG-19, not in VGG-16", fontsize=16, va="center")
-        words = f"cut off: three layers with {', '.join(map(str, left_out(19)))} outputs"
+        axes.text(0.5, y, tr("only in VGG-19, not in VGG-16"), fontsize=16, va="center")
+        words = tr("cut off: three layers with {counts} outputs").format(
+            counts=", ".join(map(str, left_out(19)))
+        )
         axes.text(0.12, y - ROW, words, fontsize=16, va="center", color=RED)
     return figure
 
@@ -118,7 +120,9 @@ def _row(axes: Axes, y: float, block: Block) -> None:
     color, _ = BLOCK_LOOK[block.number]
     axes.add_patch(Rectangle((0.12, y - 0.12), 0.24, 0.24, facecolor=color))
     words = (
-        f"block {block.number}: {block.channels} maps of {block.size} × {block.size}",
+        tr("block {number}: {count} maps of {size} × {size}").format(
+            number=block.number, count=block.channels, size=block.size
+        ),
         f"{block.convolutions[0]} … {block.convolutions[-1][-3:]}",
     )
     axes.text(0.5, y, words[0], fontsize=16, va="center")

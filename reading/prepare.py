@@ -28,8 +28,9 @@ PAGES = [
 ]
 # what the pages show or link to
 FILES = [
-    *("LICENSE", "CITATION.cff", "figures/*.png", "figures/*.jpg", "benchmarks/*.png"),
-    *("benchmarks/pictures/sheets/*.jpg", "experiments/*.py", "experiments/results/budget/*.jpg"),
+    *("LICENSE", "CITATION.cff", "figures/*.png", "figures/*.jpg", "figures/zh-CN/*.png"),
+    *("benchmarks/*.png", "benchmarks/pictures/sheets/*.jpg"),
+    *("experiments/*.py", "experiments/results/budget/*.jpg"),
 ]
 LINK = re.compile(r"\[([^\]]*)\]\(((?:\.\./)*)([\w/-]+)(\.zh-CN)?\.md\)")
 
@@ -50,7 +51,8 @@ def gather(out: Path, language: str, change: Callable[[dict], dict]) -> None:
         write(out / path.relative_to(ROOT), text.encode())
     write(out / "index.md", text_of(Path(__file__).with_name("index.md")).encode())
     write(out / "api.md", api.page(language).encode())
-    with Image.open(ROOT / "figures/result.png") as picture:  # 1.4 MB, which is much for a phone
+    drawn = ROOT / "figures" / ("zh-CN" if language == "zh-CN" else "") / "result.png"
+    with Image.open(drawn) as picture:  # 1.4 MB, which is much for a phone
         picture.convert("RGB").save(out / "figures/result.jpg", quality=85)
 
 

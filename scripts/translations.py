@@ -232,10 +232,10 @@ def extract(page: Path) -> None:
 
 
 def sentences() -> list[str]:
-    """The sentences of stlib that are said through `tr`, each once."""
+    """The sentences of stlib and the drawings that are said through `tr`, each once."""
     in_code = (
         found[1]
-        for file in sorted((ROOT / "stlib").rglob("*.py"))
+        for file in sorted([*(ROOT / "stlib").rglob("*.py"), *(ROOT / "figures").glob("*.py")])
         for found in extract_from_file("python", file, keywords={"tr": None, "marked": None})
     )
     return list(dict.fromkeys([*in_code, *of_play()]))
@@ -304,13 +304,13 @@ def with_chinese_anchors(markdown: str, page: Path) -> str:
 
 
 def one_folder_deeper(markdown: str, page: Path) -> str:
-    """The links out of the folder lead out of one in it, and to Chinese pages where there are."""
+    """The links out of the folder lead out of one in it, and to Chinese files where there are."""
 
     def target(match: re.Match[str]) -> str:
         path, anchor = match[1], match[2] or ""
         if not path.startswith("../"):
             return match[0]
-        other = re.sub(r"\.md$", ".zh-CN.md", path)
+        other = re.sub(r"\.md$", ".zh-CN.md", path).replace("figures/", "figures/zh-CN/")
         return "../" + (other if (page.parent / other).is_file() else path) + anchor
 
     return LINK.sub(target, markdown)

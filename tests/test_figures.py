@@ -126,3 +126,13 @@ def test_a_drawing_of_pictures_carries_the_description_of_today(script):
     plt.close(figure)
     with Image.open(FOLDER / script.NAME) as image:
         assert image.text["Description"] == script.DESCRIPTION
+
+
+@pytest.mark.parametrize("name", ["algorithm", "gram", "result", "vgg"])
+def test_each_drawing_is_there_in_chinese(name):
+    """Of the same size and description; `make figures` draws both."""
+    drawings = [Image.open(FOLDER / folder / f"{name}.png") for folder in ("", "zh-CN")]
+    english, chinese = drawings
+    assert chinese.size == english.size
+    assert chinese.text["Description"] == english.text["Description"]
+    assert chinese.tobytes() != english.tobytes()

@@ -40,10 +40,10 @@ class Section(NamedTuple):
 
     @property
     def links(self) -> list[str]:
-        """Where they lead in English; each chapter has its own in Chinese."""
+        """Where they lead in English; chapters and drawings have their own in Chinese."""
         targets = re.findall(r"\]\(([^)\s]+)\)|<(https?://[^>]+)>", self.prose)
         return [
-            target.replace("notebooks/zh-CN/", "notebooks/")
+            target.replace("/zh-CN/", "/")
             for target in map("".join, targets)
             if target not in BETWEEN_LANGUAGES
         ]
