@@ -279,10 +279,15 @@ def test_a_file_in_the_place_of_a_note_is_refused(idle, folder, text):
     assert files(folder) == {"cat-langlois-bridge.png.json": text.encode()}
 
 
-def kill_a_painter(address):
-    """SIGKILL for a worker that paints; returns when the scheduler knows that it is gone."""
+def kill_a_painter(address, over=None):
+    """SIGKILL for a worker that paints; returns when the scheduler knows that it is gone.
+
+    over: an event, after which nobody paints any more.
+    """
     with Client(address, set_as_default=False) as client:
         while not (busy := [worker for worker, keys in client.processing().items() if keys]):
+            if over is not None and over.is_set():
+                return
             time.sleep(0.05)
         (pid,) = client.run(os.getpid, workers=busy[:1]).values()
         time.sleep(0.2)
@@ -320,9 +325,11 @@ def test_a_worker_killed_in_mid_job_costs_nothing_but_time(address, folder, monk
 def test_a_picture_that_kills_every_worker_is_given_up(address):
     """After four of them."""
     jobs = sweep("castle", "cat", "out.png", **{**CHEAP, "steps": 100_000})
-    killer = threading.Thread(target=lambda: [kill_a_painter(address) for _ in range(4)])
+    over = threading.Event()
+    killer = threading.Thread(target=lambda: [kill_a_painter(address, over) for _ in range(4)])
     killer.start()
     (outcome,) = run(jobs, address=address, threads=1, progress=False).outcomes
+    over.set()  # a worker that died of something else counts, too
     killer.join()
     assert outcome.status == "failed"
     assert "too little memory" in outcome.note
