@@ -507,7 +507,8 @@ def test_the_chinese_copy_speaks_chinese_on_an_english_system(newcomers, tmp_pat
         driver.get(address)
         wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == len(CELLS))
         assert [title.text for title in seen(driver, "h1")] == ["00 · 从这里开始"]
-        assert {fold.text for fold in seen(driver, "details.answer summary")} == {"解释"}
+        folds = seen(driver, "details.answer > summary")
+        assert {fold.get_property("textContent") for fold in folds} == {"解释"}
         run(driver, cell(driver, "def fit(width, height, size):\n    ..."))
         checker = cell(driver, "check.fit(fit)")
         run(driver, checker, "from stlib import check; check.fit(fit)")
