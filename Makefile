@@ -4,6 +4,9 @@ PYTHON ?= python3
 # the learner's copy in work/; LAB=zh-CN: the Chinese one in work/zh-CN; LAB=course: the originals in notebooks/
 LAB ?= work
 LAB_FLAGS ?=
+ifeq ($(filter work zh-CN course,$(LAB)),)
+$(error LAB is "$(LAB)": make it work, zh-CN or course)
+endif
 STUDIO_FLAGS ?=
 DEVICE ?= cpu
 # where PyTorch's small build, for processors, may be had; a mirror of it may be nearer
@@ -42,7 +45,7 @@ LARGE_PHOTOS := --ServerApp.tornado_settings='{"websocket_max_message_size": 500
 LAB_FOLDER = $(if $(filter course,$(LAB)),notebooks,work$(COPY:%=/%))
 COPY = $(filter zh-CN,$(LAB))
 lab: setup
-	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh $(COPY)
+	@test $(LAB_FOLDER) = notebooks || $(PY) scripts/working_copy.py refresh $(or $(COPY),en)
 	@$(PY) -m jupyterlab --LabApp.default_url=/lab/tree/$(LAB_FOLDER)/00_start_here.ipynb --LanguageServerManager.autodetect=False $(LARGE_PHOTOS) $(LAB_FLAGS)
 
 # What was fetched may ask for other packages, and has its own way to bring itself into the copy.

@@ -3,14 +3,13 @@
 With STLIB_LANGUAGE=zh they draw what the Chinese pages show.
 """
 
+import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyArrowPatch
-
-from stlib._language import language
 
 FOLDER = Path(__file__).parent
 GREY = "#555555"
@@ -41,7 +40,7 @@ def arrow(
 
 def save(figure: Figure, name: str, description: str, dpi: int = 110) -> None:
     """Write FOLDER/name, or FOLDER/zh-CN/name, which carries along what it says in words."""
-    folder = FOLDER / "zh-CN" if language() == "zh_CN" else FOLDER
+    folder = FOLDER / "zh-CN" if os.environ.get("STLIB_LANGUAGE") == "zh" else FOLDER
     folder.mkdir(exist_ok=True)
     figure.savefig(folder / name, dpi=dpi, metadata={"Description": description})
     plt.close(figure)

@@ -19,6 +19,8 @@ from sphinx.transforms.post_transforms import SphinxPostTransform
 LONGEST = 300  # characters; a screen reader cannot pause in an alternative text
 MARKS = re.compile(r"<[^>]+>|[$*`]|\\(?:mathrm|text)|\[([^\]]*)\]\([^)]*\)")
 IMAGE = re.compile(r"_images/([\w.-]+)")
+FOLDED = re.compile(r"(展开|收起)(content|source|output)s?")  # MyST-NB has no Chinese for these
+WHAT = {"content": "内容", "source": "代码", "output": "输出"}
 SENTENCE = re.compile(r"(.+?[.:?!。：？！])(?=\s|$|[^\x00-\x7f])", re.DOTALL)
 
 
@@ -39,7 +41,8 @@ def below(cells: list[dict]) -> str:
     """The first two sentences of the next text, without its marks and its first word in bold."""
     for cell in cells:
         if cell["cell_type"] == "markdown":
-            text = re.sub(r"^\*\*[^*]+\*\*\s*", "", "".join(cell["source"]).strip())
+            text = re.sub(r"^<details.*?</summary>\s*", "", "".join(cell["source"]).strip())
+            text = re.sub(r"^\*\*[^*]+\*\*\s*", "", text)
             text = re.sub(r"^#+ .*\n+", "", text)
             plain = MARKS.sub(lambda match: match[1] or "", " ".join(text.split()))
             first_two = [sentence.strip() for sentence in SENTENCE.findall(plain)[:2]]
@@ -80,27 +83,34 @@ class Described(SphinxPostTransform):
 def share(app: Sphinx, page: str, template: str, context: dict, doctree: object) -> None:
     """Let the Chinese pages show the pictures that the English ones have, too."""
     if is_chinese(app) and "body" in context:
-        context["body"] = IMAGE.sub(
-            lambda match: f"../{match[0]}" if match[1] in in_english(app) else match[0],
-            context["body"],
+        shared = in_english(app)
+        body = IMAGE.sub(
+            lambda match: f"../{match[0]}" if match[1] in shared else match[0], context["body"]
         )
+        context["body"] = FOLDED.sub(lambda match: match[1] + WHAT[match[2]], body)
 
 
 def leave_out(app: Sphinx, error: Exception | None) -> None:
     """The Chinese pages' own copies of what they share are not needed."""
     if is_chinese(app):
-        for picture in Path(app.outdir, "_images").iterdir():
-            if picture.name in in_english(app):
-                picture.unlink()
+        for name in in_english(app):
+            Path(app.outdir, "_images", name).unlink(missing_ok=True)
 
 
 def is_chinese(app: Sphinx) -> bool:
     return app.config.language == "zh_CN" and app.builder.name == "html"
 
 
+@cache
 def in_english(app: Sphinx) -> set[str]:
-    """The pictures of the English pages, whose folder the Chinese ones are in."""
-    return {picture.name for picture in Path(app.outdir).parent.joinpath("_images").iterdir()}
+    """The pictures that the English pages have, too, in the folder that the Chinese ones are in."""
+    folder = Path(app.outdir).parent / "_images"
+    return {
+        name
+        for uri, (_, name) in app.env.images.items()
+        if (folder / name).is_file()
+        and (folder / name).read_bytes() == Path(app.srcdir, uri).read_bytes()
+    }
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

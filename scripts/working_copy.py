@@ -347,10 +347,11 @@ def verdict(said: list[str]) -> str:
 
 
 def copies(language: str | None) -> Iterator[tuple[Path, Path]]:
-    """The notebooks and the learner's copy of them: the Chinese one if it is asked for or there."""
-    if language != CHINESE:
+    """The notebooks and the learner's copy of them: those that are asked for, or else are there."""
+    chinese = (WORK / CHINESE).is_dir()
+    if language == "en" or (not language and (not chinese or any(WORK.glob("*.ipynb")))):
         yield NOTEBOOKS, WORK
-    if language == CHINESE or (WORK / CHINESE).is_dir():
+    if language == CHINESE or (not language and chinese):
         yield NOTEBOOKS / CHINESE, WORK / CHINESE
 
 
@@ -368,7 +369,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("command", choices=("refresh", "pull", "progress"))
-    parser.add_argument("language", choices=(CHINESE,), nargs="?", help="only this copy")
+    parser.add_argument("language", choices=("en", CHINESE), nargs="?", help="only this copy")
     arguments = parser.parse_args()
     try:
         for sentence in done(arguments.command, arguments.language):

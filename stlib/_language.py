@@ -16,8 +16,8 @@ CATALOGUES = Path(__file__).with_name("locale")
 
 # A notebook of notebooks/zh-CN is Chinese on an English system, too, and so are its processes.
 with suppress(OSError):  # the folder may be gone
-    if Path.cwd().name == "zh-CN":
-        os.environ.setdefault("STLIB_LANGUAGE", "zh")
+    if Path.cwd().name == "zh-CN" and not os.environ.get("STLIB_LANGUAGE"):
+        os.environ["STLIB_LANGUAGE"] = "zh"
 
 
 def language() -> str:

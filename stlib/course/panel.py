@@ -193,7 +193,8 @@ class Panel(widgets.VBox):
         if self._is_painting():  # it would slow both down, and be wrong
             self.estimate.value = ""
             return
-        self.estimate.value = f"<p>{tr('Estimating …')}</p>"  # not spoken: what follows is
+        begun = tr("Estimating …")
+        self.estimate.value = f"<p>{begun}</p>"  # not spoken: what follows is
         try:
             told = order.estimate()
         except Exception as error:  # whatever it is, painting may work

@@ -81,7 +81,7 @@ CHINESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
 FILES = re.compile(r"CJK|SourceHanSans|wqy|DroidSansFallback|PingFang|Hiragino|msyh|simhei", re.I)
 
 
-def chinese_fonts() -> list[str]:
+def _chinese_fonts() -> list[str]:
     """The fonts with Chinese letters that are installed, also since matplotlib made its list."""
     if _language.language() == "zh_CN" and not set(CHINESE_FONTS) & set(get_font_names()):
         for path in filter(FILES.search, findSystemFonts()):
@@ -89,7 +89,7 @@ def chinese_fonts() -> list[str]:
     return [name for name in CHINESE_FONTS if name in get_font_names()]
 
 
-LETTERS = chinese_fonts()
+LETTERS = _chinese_fonts()
 # what stands in a figure stays in English where no font has the letters
 tr: Callable[[str], str] = _language.tr if LETTERS else str
 # a text with a formula has all its letters from the first
@@ -791,7 +791,7 @@ def cloud_frames(paths: Mapping[str, Sequence[Tensor]]) -> list[Tensor]:
             axes.set(title=caption, aspect="equal", xticks=[], yticks=[])
             axes.set(xlim=(least[0], most[0]), ylim=(least[1], most[1]))
             dots += axes.plot([], [], ".", color=BLUE, markersize=2, alpha=0.5)
-        number_what_has_no_letters(figure)
+        _number_what_has_no_letters(figure)
         for steps in zip(*paths.values(), strict=True):
             for line, points in zip(dots, steps, strict=True):
                 line.set_data(*points.detach().cpu().numpy())
@@ -812,7 +812,7 @@ def finish(
     any other figure does.
     """
     titles = [figure.get_suptitle(), *(axes.get_title() for axes in figure.axes)]
-    number_what_has_no_letters(figure)
+    _number_what_has_no_letters(figure)
     if "inline" not in plt.get_backend():
         plt.show()
         return
@@ -825,7 +825,7 @@ def finish(
     display(NotebookImage(data.getvalue(), format=form, width=width, alt=alt))
 
 
-def number_what_has_no_letters(figure: Figure) -> None:
+def _number_what_has_no_letters(figure: Figure) -> None:
     """Put numbers in the place of Chinese words where no font can draw them, and say what they are.
 
     figure: with all its words; boxes would be drawn otherwise.

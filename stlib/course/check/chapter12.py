@@ -188,7 +188,7 @@ def beat_the_baseline(answer: object) -> str:
             ).format(share=total / plain_total, scene=scene / plain_scene)
         )
     return tr(
-        "The loss is {share:.2f} times the plain solver's after {asked} "
+        "The loss is {share:.1f} times the plain solver's after {asked} "
         "evaluations, and the scene is kept."
     ).format(share=total / plain_total, asked=objective.asked)
 
