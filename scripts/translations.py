@@ -413,12 +413,20 @@ def faults(page: Path) -> Iterator[str]:
                     yield f"{page.stem}: {what}: {missing} became {added} in {text[:50]!r}"
 
 
+def faults_of_package() -> Iterator[str]:
+    """What is missing in the package's catalogue."""
+    known = {message.id: message for message in read(PACKAGE)}
+    for sentence in sentences():
+        if sentence not in known or not known[sentence].string or known[sentence].fuzzy:
+            yield f"stlib: not translated, or not looked at again: {sentence[:70]!r}"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("what", choices=("extract", "compile", "write", "check"))
     what = parser.parse_args().what
     if what == "check":
-        found = [fault for page in PAGES for fault in faults(page)]
+        found = [*(fault for page in PAGES for fault in faults(page)), *faults_of_package()]
         sys.exit("\n".join(found) if found else 0)
     if what == "extract":
         for page in PAGES:
