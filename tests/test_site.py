@@ -206,6 +206,21 @@ def test_all_pictures_have_words_that_say_what_they_show(site):
     assert counted > 400
 
 
+def test_words_of_pictures_do_not_begin_with_those_of_a_fold(site):
+    for path in pages(site):
+        for picture in page(path).pictures:
+            assert not re.search(r"(^|\. )(Explanation|解释) ", picture.get("alt") or ""), path.name
+
+
+def test_chinese_pages_show_the_chinese_drawings(site):
+    """They have the names of the English ones, and are not taken for them."""
+    for name, where in (("gram", "03_gram_matrices"), ("vgg", "02_inside_vgg")):
+        chapter = site / f"zh-CN/notebooks/{where}.html"
+        (shown,) = (p["src"] for p in page(chapter).pictures if p["src"].endswith(f"{name}.png"))
+        drawn = (ROOT / f"figures/zh-CN/{name}.png").read_bytes()
+        assert (chapter.parent / shown).read_bytes() == drawn
+
+
 def test_headings_do_not_jump(site):
     for path in pages(site):
         levels = page(path).headings

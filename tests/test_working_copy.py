@@ -477,7 +477,8 @@ def test_the_chinese_copy_is_there_for_those_who_ask_for_it(course, monkeypatch)
         "work/ has the course's newest chapters.",
         "work/zh-CN/ has the course's newest chapters.",
     ]
-    *_, total = working_copy.done("progress", "zh-CN")
+    (course / "work/01_area.ipynb").unlink()
+    *_, total = working_copy.done("progress", None)  # of the only copy that is left
     assert total == "0 of 1 exercises pass, as last run and saved in work/zh-CN/."
 
 

@@ -78,7 +78,9 @@ CHINESE_FONTS = (
     "SimHei",
 )
 CHINESE = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-FILES = re.compile(r"CJK|SourceHanSans|wqy|DroidSansFallback|PingFang|Hiragino|msyh|simhei", re.I)
+FILES = re.compile(
+    r"CJK|SourceHan|NotoSansSC|wqy|DroidSansFallback|PingFang|Hiragino|Heiti|msyh|simhei", re.I
+)
 
 
 def _chinese_fonts() -> list[str]:
