@@ -1,12 +1,16 @@
 """The notebooks' own rules: executed in order, small, clean, linked, in the form of a chapter."""
 
+import base64
+import io
 import itertools
 import json
 import re
 from pathlib import Path
 from urllib.parse import unquote
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import stlib
 
@@ -80,6 +84,16 @@ def test_outputs_hold_no_error_no_warning_no_vector_graphics_no_widget(stored):
             assert not [
                 kind for kind in output.get("data", {}) if "svg" in kind or "widget" in kind
             ], text(cell)
+
+
+def test_no_figure_is_cut_off_at_its_top(stored):
+    """Titles and captions stand there, dark on white."""
+    for cell in code_cells(stored):
+        for output in cell["outputs"]:
+            for kind in {"image/png", "image/jpeg"} & set(output.get("data", {})):
+                data = io.BytesIO(base64.b64decode(output["data"][kind]))
+                row = np.asarray(Image.open(data).convert("L"))[0]
+                assert row.min() > 200, text(cell)
 
 
 def test_is_small(stored):

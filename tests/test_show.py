@@ -439,3 +439,17 @@ def test_no_word_of_clouds_is_cut_off(shown):
     (figure,) = shown
     figure.canvas.draw()
     assert all(a.title.get_window_extent().y1 <= figure.bbox.y1 for a in figure.axes)
+
+
+def test_captions_of_pictures_stand_in_a_line_and_are_not_cut_off(shown):
+    """Also above pictures of other shapes, which leave some of their place free."""
+    wide, high = torch.rand(1, 3, 32, 64), torch.rand(1, 3, 64, 48)
+    for height in (2.1, 4.0):
+        for caption in ("castle", "castle,\nas high as two lines"):
+            show.images({caption: wide, "cat": high, "church": high}, height=height)
+            figure = shown[-1]
+            figure.canvas.draw()
+            tops = [axes.title.get_window_extent().y1 for axes in figure.axes]
+            assert max(tops) <= figure.bbox.y1 - 2
+            tops = [axes.bbox.y1 for axes in figure.axes]  # of the pictures
+            assert max(tops) - min(tops) < 2

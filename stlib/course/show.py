@@ -891,6 +891,7 @@ def _grid(
         )
         for place in axes.flat:
             place.axis("off")
+            place.set_anchor("N")  # where the layout looks for the caption
         for place, (caption, drawing) in zip(axes.flat, drawings, strict=False):
             place.imshow(drawing, **(_colours(drawing) if isinstance(drawing, np.ndarray) else {}))
             place.set_title(caption, fontsize=10)
