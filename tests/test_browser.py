@@ -204,17 +204,20 @@ def cells(driver):
 def cell(driver, words):
     """The one cell whose source has these words, moved into the middle of the window."""
     (index,) = [index for index, source in enumerate(CELLS) if words in source]
-    found = cells(driver)[index]
+    return at_rest(driver, cells(driver)[index])
+
+
+def at_rest(driver, cell):
+    """A cell in the middle of the window, once those above it, drawn only now, push it no more."""
     places = []
 
     def rests():
-        """Cells above it are drawn only now, and push it on."""
-        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", found)
-        places.append(found.rect["y"])
+        driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", cell)
+        places.append(cell.rect["y"])
         return places[-5:] == places[-1:] * 5
 
     WebDriverWait(driver, 20, poll_frequency=0.1).until(lambda _: rests())
-    return found
+    return cell
 
 
 def outputs(cell):
@@ -242,7 +245,8 @@ def widths(driver, where):
 
 def run(driver, cell, source=None):
     """Click into a cell, replace what is written there, and press Shift + Enter."""
-    cell.find_element(By.CSS_SELECTOR, ".cm-content").click()
+    editor = at_rest(driver, cell).find_element(By.CSS_SELECTOR, ".cm-content")
+    wait(driver, 20, lambda: editor.click() or cell.find_elements(By.CSS_SELECTOR, ".cm-focused"))
     keys = webdriver.ActionChains(driver)
     if source:
         keys.key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).send_keys(source)
@@ -356,8 +360,10 @@ def panel(driver, address):
     driver.get(address.replace(FIRST_CHAPTER, STUDIO))
     wait(driver, 60, lambda: status(driver) == "idle" and len(cells(driver)) == 3)
     run(driver, cells(driver)[1])
-    wait(driver, 60, lambda: seen(driver, ".widget-dropdown"))
-    screenshot(driver, "the_studio")
+    try:
+        wait(driver, 60, lambda: seen(driver, ".widget-dropdown"))
+    finally:
+        screenshot(driver, "the_studio")
     return driver
 
 
@@ -430,13 +436,14 @@ def told(driver, role):
 
 
 def stop(driver):
-    """Press Stop; return the seconds until it has, and those of an evaluation."""
+    """Press Stop; return the seconds from the click until it has, and those of an evaluation."""
     bar = r"evaluation (\d+) of \d+, (\d+) s"
     text = driver.find_element(By.TAG_NAME, "body").text
     done, seconds = map(int, re.search(bar, text).groups())
-    began = time.monotonic()
     press(driver, "Stop")
-    wait(driver, 60, lambda: "Stopped after" in told(driver, "status"))
+    began = time.monotonic()
+    stopped = WebDriverWait(driver, 60, poll_frequency=0.05)
+    stopped.until(lambda _: "Stopped after" in told(driver, "status"))
     return time.monotonic() - began, seconds / max(1, done)
 
 
